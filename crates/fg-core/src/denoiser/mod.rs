@@ -1,0 +1,236 @@
+//! What a row-wise node is: the traits a user implements for priors, penalties, likelihoods and channels.
+//!
+//! All three see rows of a cavity (what the rest of the graph says about a row) and answer with an estimate and
+//! a covariance for each row. They know nothing of messages, schedules or graphs. Two conventions hold for all:
+//!
+//! * **MMSE** nodes answer with posterior mean and covariance under
+//!   `f(x) exp(n'x - x' Gamma x / 2)`;
+//! * **MAP** nodes answer with the maximiser of the same expression and `J Gamma^-1`, where `J` is the Jacobian
+//!   of the estimate with respect to the cavity mean, averaged as the map is, jumps included.
+//!
+//! In both cases the estimate is the gradient, and the covariance the Hessian, of the log-partition function with
+//! respect to `n`.
+
+// mod black_box;
+// mod closure;
+// mod dual;
+mod law;
+mod rows;
+
+// pub use black_box::{BlackBox, BlackBoxOptions};
+// pub use closure::{Pointwise, PointwiseLikelihood};
+// pub use dual::{Differentiated, Dual, ScalarFunction};
+pub use law::Law;
+pub use rows::{RowCavity, RowEstimate, Scratch};
+
+use core::fmt;
+
+use crate::factor::Breakdown;
+use crate::message::Layout;
+
+/// Whether a node answers with posterior means or with maximisers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Estimation {
+    /// Posterior mean and covariance (sum-product).
+    #[default]
+    Mmse,
+    /// Maximiser and scaled Jacobian (max-product, proximal).
+    Map,
+}
+
+/// The message of a node that is Gaussian in its variable: independent of what the rest of the graph says.
+///
+/// All rows carry the same precision; `natural` is a row of `N` (values themselves when `known`).
+#[derive(Clone, Debug, PartialEq)]
+pub struct GaussianRow {
+    /// `Gamma r`, of length `d`; the value itself when `known`.
+    pub natural: Vec<f64>,
+    /// `Gamma`, `d x d` row-major; ignored when `known`.
+    pub precision: Vec<f64>,
+    /// Infinite precision: the row is fixed.
+    pub known: bool,
+}
+
+/// A row-wise estimator for a node with one port: a prior (MMSE) or a penalty (MAP).
+///
+/// Required: [`estimate`](Self::estimate). Everything else has a default that is right for an estimator of which
+/// nothing more is known; a model that can draw data also gives [`law`](Self::law).
+pub trait Denoiser: fmt::Debug + Send + Sync {
+    /// Estimates every row of `cavity`: `mean` (`rows x d`) and `covariance` (`rows x d x d`).
+    ///
+    /// # Errors
+    /// [`Breakdown`] when the estimate doesn't exist, for example for an improper posterior.
+    fn estimate(
+        &self,
+        cavity: &RowCavity<'_>,
+        out: &mut RowEstimate<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<(), Breakdown>;
+
+    /// The number of columns it is for; `None` when any will do.
+    fn columns(&self) -> Option<usize> {
+        None
+    }
+
+    /// The number of rows it is for; `None` when any will do.
+    fn rows(&self) -> Option<usize> {
+        None
+    }
+
+    /// Whether it answers with posterior means or with maximisers.
+    fn estimation(&self) -> Estimation {
+        Estimation::Mmse
+    }
+
+    /// Whether rows are estimated one by one. An estimator that looks at all rows together is called with all of
+    /// them and needs one precision shared by all rows.
+    fn separable(&self) -> bool {
+        true
+    }
+
+    /// The Gaussian it is in row `row` of `d` columns, when it is one.
+    fn gaussian(&self, row: usize, d: usize) -> Option<GaussianRow> {
+        let _ = (row, d);
+        None
+    }
+
+    /// Writes for each row the log-partition function `log int f(x) exp(n'x - x' Gamma x / 2) dx` (MMSE) or the
+    /// maximum of the exponent (MAP) and returns true; false when it isn't known.
+    fn log_partition(&self, cavity: &RowCavity<'_>, out: &mut [f64]) -> bool {
+        let _ = (cavity, out);
+        false
+    }
+
+    /// Relative standard error of the row-averaged covariance, for estimators that compute it by sampling.
+    fn standard_error(&self) -> f64 {
+        0.0
+    }
+
+    /// The distribution of a row, when the estimator describes one.
+    fn law(&self) -> Option<&dyn Law> {
+        None
+    }
+
+    /// Short name shown in pictures and reports.
+    fn name(&self) -> String;
+}
+
+/// A row-wise node with one port that holds data: `p(y | z)` (MMSE) or `exp(-loss(y, z))` (MAP).
+///
+/// Required: [`estimate`](Self::estimate), [`outputs`](Self::outputs) and [`name`](Self::name).
+pub trait Likelihood: fmt::Debug + Send + Sync {
+    /// Estimates every row of `cavity` given the rows of data `observed` (`rows x outputs`).
+    ///
+    /// # Errors
+    /// [`Breakdown`] when the estimate doesn't exist.
+    fn estimate(
+        &self,
+        observed: &[f64],
+        cavity: &RowCavity<'_>,
+        out: &mut RowEstimate<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<(), Breakdown>;
+
+    /// Number of columns of the data for a variable of `d` columns.
+    fn outputs(&self, d: usize) -> usize;
+
+    /// The number of columns of the variable it is for; `None` when any will do.
+    fn columns(&self) -> Option<usize> {
+        None
+    }
+
+    /// Whether it answers with posterior means or with maximisers.
+    fn estimation(&self) -> Estimation {
+        Estimation::Mmse
+    }
+
+    /// Refuses a row of data that the model can't produce; the message says what was expected.
+    ///
+    /// # Errors
+    /// A sentence for the user, such as `label must be -1 or 1, got 3`.
+    fn check(&self, observed: &[f64]) -> Result<(), String> {
+        let _ = observed;
+        Ok(())
+    }
+
+    /// The Gaussian in `z` that a row of data amounts to, when it is one whatever the data.
+    fn gaussian(&self, observed: &[f64]) -> Option<GaussianRow> {
+        let _ = observed;
+        None
+    }
+
+    /// As [`Denoiser::log_partition`], given the data.
+    fn log_partition(&self, observed: &[f64], cavity: &RowCavity<'_>, out: &mut [f64]) -> bool {
+        let _ = (observed, cavity, out);
+        false
+    }
+
+    /// As [`Denoiser::standard_error`].
+    fn standard_error(&self) -> f64 {
+        0.0
+    }
+
+    /// How many uniforms [`draw`](Self::draw) takes for one row; `None` when it can't draw.
+    fn uniforms(&self, d: usize) -> Option<usize> {
+        let _ = d;
+        None
+    }
+
+    /// Draws a row of data `y` given a row `z`, as a map from `uniforms` in `[0, 1)`.
+    fn draw(&self, z: &[f64], uniforms: &[f64], y: &mut [f64]) {
+        let _ = (z, uniforms);
+        y.fill(f64::NAN);
+    }
+
+    /// Short name shown in pictures and reports.
+    fn name(&self) -> String;
+}
+
+/// A row-wise node with two ports, `p(output row | input row)`: an activation, a noise.
+///
+/// Required: [`estimate`](Self::estimate), [`output_columns`](Self::output_columns) and [`name`](Self::name).
+pub trait Channel: fmt::Debug + Send + Sync {
+    /// Estimates every row at both ports given both cavities.
+    ///
+    /// # Errors
+    /// [`Breakdown`] when an estimate doesn't exist.
+    fn estimate(
+        &self,
+        cavities: [&RowCavity<'_>; 2],
+        out: [&mut RowEstimate<'_>; 2],
+        scratch: &mut Scratch,
+    ) -> Result<(), Breakdown>;
+
+    /// Columns of the output for an input of `d` columns; `None` when it doesn't take such an input.
+    fn output_columns(&self, d: usize) -> Option<usize>;
+
+    /// Whether it answers with posterior means or with maximisers.
+    fn estimation(&self) -> Estimation {
+        Estimation::Mmse
+    }
+
+    /// As [`Denoiser::standard_error`].
+    fn standard_error(&self) -> f64 {
+        0.0
+    }
+
+    /// How many uniforms [`draw`](Self::draw) takes for one row; `None` when it can't draw.
+    fn uniforms(&self, d: usize) -> Option<usize> {
+        let _ = d;
+        None
+    }
+
+    /// Draws an output row given an input row, as a map from `uniforms` in `[0, 1)`.
+    fn draw(&self, input: &[f64], uniforms: &[f64], output: &mut [f64]) {
+        let _ = (input, uniforms);
+        output.fill(f64::NAN);
+    }
+
+    /// Short name shown in pictures and reports.
+    fn name(&self) -> String;
+}
+
+/// Whether one precision is shared by all rows, as estimators that aren't separable need.
+pub(crate) fn shares_all_rows(layout: &Layout) -> bool {
+    layout.blocks() == 1
+}

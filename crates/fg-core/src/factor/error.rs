@@ -1,0 +1,220 @@
+//! What can be wrong with a factor: a variable that doesn't fit, data that is missing, a belief that doesn't exist.
+
+use core::fmt;
+
+/// A factor has no distribution to draw from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Undrawable;
+
+/// A variable doesn't fit a factor's port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Misfit {
+    /// The shape of the variable differs from what the port needs.
+    Shape {
+        /// Index of the port.
+        port: usize,
+        /// Shape needed; `None` where any will do.
+        expected: (Option<usize>, Option<usize>),
+        /// Shape of the variable.
+        found: (usize, usize),
+    },
+    /// The estimator looks at all rows together and the variable's rows don't share one precision.
+    NotShared {
+        /// Index of the port.
+        port: usize,
+    },
+}
+
+/// A factor lacks what a run needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unready {
+    /// No data has been given.
+    NoData,
+    /// Row `row` of the data can't come from the model.
+    BadData {
+        /// The first such row.
+        row: usize,
+        /// What was expected and what was got.
+        reason: String,
+    },
+    /// The data has another shape than the variable needs.
+    DataShape {
+        /// Shape needed.
+        expected: (usize, usize),
+        /// Shape given.
+        found: (usize, usize),
+    },
+}
+
+/// A belief doesn't exist or couldn't be computed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Breakdown {
+    /// The estimate needs a positive definite cavity precision; the cavity of `row` has none.
+    ImproperCavity {
+        /// Index of the port.
+        port: usize,
+        /// The first such row.
+        row: usize,
+    },
+    /// The factor and its cavities leave some direction undetermined.
+    Undetermined {
+        /// Index of the port.
+        port: usize,
+    },
+    /// A result is NaN or infinite.
+    NotFinite {
+        /// Index of the port.
+        port: usize,
+        /// The first such row.
+        row: usize,
+    },
+    /// Known rows contradict the factor.
+    Contradiction {
+        /// Index of the port.
+        port: usize,
+        /// The first such row.
+        row: usize,
+    },
+    /// A belief's covariance isn't positive.
+    NotPositive {
+        /// Index of the port.
+        port: usize,
+        /// Block of rows.
+        block: usize,
+        /// The offending pivot.
+        pivot: f64,
+    },
+    /// The factor can't answer where a cavity is infinitely precise.
+    KnownCavity {
+        /// Index of the port.
+        port: usize,
+    },
+    /// A likelihood was asked for a belief before it had data.
+    NoData {
+        /// Index of the port.
+        port: usize,
+    },
+    /// A matrix factorisation failed to converge.
+    Factorisation,
+    /// An inner iteration didn't reach its tolerance.
+    NoConvergence {
+        /// Index of the port.
+        port: usize,
+        /// The first such row.
+        row: usize,
+    },
+}
+
+impl fmt::Display for Misfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let size = |s: Option<usize>| s.map_or_else(|| "any".to_owned(), |s| s.to_string());
+        match self {
+            Self::Shape { port, expected, found } => write!(
+                f,
+                "port {port} needs {} x {}, got {} x {}",
+                size(expected.0),
+                size(expected.1),
+                found.0,
+                found.1
+            ),
+            Self::NotShared { port } => write!(
+                f,
+                "port {port} needs one precision shared by all rows: the estimator isn't separable"
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Unready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoData => write!(f, "no data has been given"),
+            Self::BadData { row, reason } => write!(f, "data row {row}: {reason}"),
+            Self::DataShape { expected, found } => write!(
+                f,
+                "data must be {} x {}, got {} x {}",
+                expected.0, expected.1, found.0, found.1
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Undrawable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "factor has no distribution to draw from")
+    }
+}
+
+impl fmt::Display for Breakdown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ImproperCavity { port, row } => write!(
+                f,
+                "port {port}, row {row}: needs a positive definite cavity precision, the other factors leave a \
+                 direction free"
+            ),
+            Self::Undetermined { port } => {
+                write!(f, "port {port}: factor and cavities leave a direction undetermined")
+            }
+            Self::NotFinite { port, row } => {
+                write!(f, "port {port}, row {row}: belief is not finite")
+            }
+            Self::Contradiction { port, row } => {
+                write!(f, "port {port}, row {row}: known values contradict the factor")
+            }
+            Self::NotPositive { port, block, pivot } => {
+                write!(f, "port {port}, block {block}: covariance is not positive, pivot {pivot:e}")
+            }
+            Self::KnownCavity { port } => {
+                write!(f, "port {port}: the factor can't answer an infinitely precise cavity")
+            }
+            Self::NoData { port } => write!(f, "port {port}: no data has been given"),
+            Self::Factorisation => write!(f, "matrix factorisation did not converge"),
+            Self::NoConvergence { port, row } => {
+                write!(f, "port {port}, row {row}: inner iteration did not converge")
+            }
+        }
+    }
+}
+
+impl Breakdown {
+    /// The port it happened at; zero for a failed factorisation.
+    pub fn port(&self) -> usize {
+        match *self {
+            Self::ImproperCavity { port, .. }
+            | Self::Undetermined { port }
+            | Self::NotFinite { port, .. }
+            | Self::Contradiction { port, .. }
+            | Self::NotPositive { port, .. }
+            | Self::KnownCavity { port }
+            | Self::NoData { port }
+            | Self::NoConvergence { port, .. } => port,
+            Self::Factorisation => 0,
+        }
+    }
+
+    /// The same breakdown at another port: estimators with one port report port zero.
+    #[must_use]
+    pub fn at_port(mut self, at: usize) -> Self {
+        match &mut self {
+            Self::ImproperCavity { port, .. }
+            | Self::Undetermined { port }
+            | Self::NotFinite { port, .. }
+            | Self::Contradiction { port, .. }
+            | Self::NotPositive { port, .. }
+            | Self::KnownCavity { port }
+            | Self::NoData { port }
+            | Self::NoConvergence { port, .. } => *port = at,
+            Self::Factorisation => {}
+        }
+        self
+    }
+}
+
+impl core::error::Error for Misfit {}
+impl core::error::Error for Unready {}
+impl core::error::Error for Undrawable {}
+impl core::error::Error for Breakdown {}

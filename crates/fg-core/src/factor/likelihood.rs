@@ -1,0 +1,131 @@
+//! A row-wise factor with one port that holds data.
+
+use core::any::Any;
+
+use super::rowwise::{RowWorkspace, constant_message, estimate_blocks, gaussian_estimate};
+use super::{Belief, Breakdown, Cavity, Factor, Port, Role, Undrawable, Uniforms, Unready};
+use crate::denoiser::{Estimation, Likelihood};
+use crate::message::{Layout, Message};
+use crate::rows::Rows;
+
+/// The factor `prod_i p(y_i | z_i)` of a [`Likelihood`] and its data `Y` (`n x outputs`).
+///
+/// It can be built without data, so that a graph can draw the data itself; a run needs it.
+#[derive(Debug)]
+pub struct LikelihoodFactor {
+    likelihood: Box<dyn Likelihood>,
+    data: Option<Rows>,
+}
+
+impl LikelihoodFactor {
+    /// The factor of this likelihood and data.
+    pub fn new(likelihood: impl Likelihood + 'static, data: Rows) -> Self {
+        Self { likelihood: Box::new(likelihood), data: Some(data) }
+    }
+
+    /// The factor of this likelihood, its data to be drawn or given later.
+    pub fn unobserved(likelihood: impl Likelihood + 'static) -> Self {
+        Self { likelihood: Box::new(likelihood), data: None }
+    }
+
+    /// The row-wise estimator.
+    pub fn likelihood(&self) -> &dyn Likelihood {
+        &*self.likelihood
+    }
+
+    /// The data, `n x outputs`.
+    pub fn data(&self) -> Option<&Rows> {
+        self.data.as_ref()
+    }
+
+    pub(crate) fn set_data(&mut self, data: Rows) {
+        self.data = Some(data);
+    }
+
+    /// Checks data against the likelihood and the variable it is about.
+    ///
+    /// # Errors
+    /// [`Unready`] when the shape is wrong, a value isn't finite or the model can't produce a row.
+    pub(crate) fn check_data(&self, layout: &Layout) -> Result<(), Unready> {
+        let data = self.data.as_ref().ok_or(Unready::NoData)?;
+        let expected = (layout.rows(), self.likelihood.outputs(layout.columns()));
+        if data.shape() != expected {
+            return Err(Unready::DataShape { expected, found: data.shape() });
+        }
+        if let Some((row, column)) = data.first_non_finite() {
+            let reason = format!("value in column {column} is {}", data[(row, column)]);
+            return Err(Unready::BadData { row, reason });
+        }
+        for row in 0..data.rows() {
+            let check = self.likelihood.check(data.row(row));
+            check.map_err(|reason| Unready::BadData { row, reason })?;
+        }
+        Ok(())
+    }
+}
+
+impl Factor for LikelihoodFactor {
+    fn ports(&self) -> Vec<Port> {
+        let rows = self.data.as_ref().map(Rows::rows);
+        vec![Port { name: "z", role: Role::Given, rows, columns: self.likelihood.columns() }]
+    }
+
+    fn ready(&self, variables: &[Layout]) -> Result<(), Unready> {
+        self.check_data(&variables[0])
+    }
+
+    fn workspace(&self, variables: &[Layout]) -> Result<Box<dyn Any + Send>, Breakdown> {
+        Ok(Box::new(RowWorkspace::new(&variables[0])))
+    }
+
+    fn constant_message(&self, _port: usize, layout: &Layout) -> Option<Message> {
+        let data = self.data.as_ref()?;
+        constant_message(layout, |i| self.likelihood.gaussian(data.row(i)))
+    }
+
+    fn beliefs(
+        &self,
+        cavities: &[Cavity<'_>],
+        _wanted: &[bool],
+        beliefs: &mut [Belief],
+        workspace: &mut dyn Any,
+    ) -> Result<(), Breakdown> {
+        let workspace = super::own(workspace);
+        let Some(data) = &self.data else { return Err(Breakdown::NoData { port: 0 }) };
+        estimate_blocks(cavities[0], &mut beliefs[0], workspace, |rows, out, scratch| {
+            let observed = data.rows_slice(rows.first_row()..rows.first_row() + rows.len());
+            gaussian_estimate(|i| self.likelihood.gaussian(data.row(i)), rows, out, scratch)
+                .unwrap_or_else(|| self.likelihood.estimate(observed, rows, out, scratch))
+        })?;
+        beliefs[0].set_standard_error(self.likelihood.standard_error());
+        Ok(())
+    }
+
+    fn estimation(&self) -> Estimation {
+        self.likelihood.estimation()
+    }
+
+    fn draw(
+        &self,
+        values: &mut [Rows],
+        uniforms: &mut dyn Uniforms,
+    ) -> Result<Option<Rows>, Undrawable> {
+        let (n, d) = values[0].shape();
+        let k = self.likelihood.uniforms(d).ok_or(Undrawable)?;
+        let mut points = Vec::new();
+        uniforms.fill(n, k, &mut points);
+        let mut data = Rows::zeros(n, self.likelihood.outputs(d));
+        for i in 0..n {
+            self.likelihood.draw(values[0].row(i), &points[i * k..(i + 1) * k], data.row_mut(i));
+        }
+        Ok(Some(data))
+    }
+
+    fn informative(&self) -> bool {
+        true
+    }
+
+    fn name(&self) -> String {
+        self.likelihood.name()
+    }
+}

@@ -1,0 +1,168 @@
+//! A factor is a term of the joint density; it computes beliefs and nothing else.
+//!
+//! The engine alone forms cavities, divides, projects and damps.
+
+mod belief;
+mod channel;
+mod error;
+mod likelihood;
+// mod linear;
+mod prior;
+mod rowwise;
+
+pub use belief::{Belief, Gain};
+pub use channel::ChannelFactor;
+pub use error::{Breakdown, Misfit, Undrawable, Unready};
+pub use likelihood::LikelihoodFactor;
+// pub use linear::{LinearFactor, Solver};
+pub use prior::PriorFactor;
+
+use core::any::Any;
+use core::fmt;
+
+use rand::Rng;
+
+use crate::denoiser::Estimation;
+use crate::message::{Layout, Message};
+use crate::rows::Rows;
+
+/// The part a port plays when the model is read as a recipe for drawing data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The factor is given this variable: a likelihood's port, the input of an operator.
+    Given,
+    /// The factor produces this variable: a prior's port, the output of an operator.
+    Produced,
+}
+
+/// What a factor expects at one port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Port {
+    /// Name used in errors and pictures, such as `x` or `output`.
+    pub name: &'static str,
+    /// The part it plays in drawing data.
+    pub role: Role,
+    /// Rows it must have; `None` when any will do.
+    pub rows: Option<usize>,
+    /// Columns it must have; `None` when any will do.
+    pub columns: Option<usize>,
+}
+
+/// The product of all messages into a variable but the factor's own: what the factor is told.
+#[derive(Clone, Copy, Debug)]
+pub struct Cavity<'a> {
+    /// The Gaussian.
+    pub message: &'a Message,
+    /// Changes whenever the Gaussian does, so that a factor can keep what it derived from it.
+    pub version: u64,
+}
+
+/// A term of the joint density, over one or more variables.
+///
+/// Required: [`ports`](Self::ports), [`beliefs`](Self::beliefs) and [`name`](Self::name).
+pub trait Factor: Any + fmt::Debug + Send + Sync {
+    /// What it expects at each port, in order.
+    fn ports(&self) -> Vec<Port>;
+
+    /// Refuses variables that fit each port alone but not together; `variables[p]` is what port `p` is
+    /// connected to.
+    ///
+    /// # Errors
+    /// [`Misfit`] naming the port.
+    fn check(&self, variables: &[Layout]) -> Result<(), Misfit> {
+        let _ = variables;
+        Ok(())
+    }
+
+    /// Whether the factor has what a run needs; a likelihood without data hasn't.
+    ///
+    /// # Errors
+    /// [`Unready`] saying what is missing.
+    fn ready(&self, variables: &[Layout]) -> Result<(), Unready> {
+        let _ = variables;
+        Ok(())
+    }
+
+    /// Memory for [`beliefs`](Self::beliefs), made once a run.
+    ///
+    /// # Errors
+    /// [`Breakdown`] when a factorisation made in advance fails.
+    fn workspace(&self, variables: &[Layout]) -> Result<Box<dyn Any + Send>, Breakdown> {
+        let _ = variables;
+        Ok(Box::new(()))
+    }
+
+    /// The message at `port` when it doesn't depend on the cavities and the layout can represent it.
+    fn constant_message(&self, port: usize, layout: &Layout) -> Option<Message> {
+        let _ = (port, layout);
+        None
+    }
+
+    /// Computes the beliefs of the ports `p` for which `wanted[p]`, given the cavities of all ports.
+    ///
+    /// # Errors
+    /// [`Breakdown`] when a belief doesn't exist or a computation fails.
+    fn beliefs(
+        &self,
+        cavities: &[Cavity<'_>],
+        wanted: &[bool],
+        beliefs: &mut [Belief],
+        workspace: &mut dyn Any,
+    ) -> Result<(), Breakdown>;
+
+    /// Whether it answers with posterior means or with maximisers.
+    fn estimation(&self) -> Estimation {
+        Estimation::Mmse
+    }
+
+    /// Draws the produced ports given the others: `values[p]` is set for given ports and to be filled for
+    /// produced ones. A likelihood returns the data it draws.
+    ///
+    /// # Errors
+    /// [`Undrawable`] when the factor doesn't describe a distribution.
+    fn draw(
+        &self,
+        values: &mut [Rows],
+        uniforms: &mut dyn Uniforms,
+    ) -> Result<Option<Rows>, Undrawable> {
+        let _ = (values, uniforms);
+        Err(Undrawable)
+    }
+
+    /// Whether the estimate at a port is more than a linear combination of messages, so that users should read
+    /// the variable's estimate here.
+    fn informative(&self) -> bool {
+        false
+    }
+
+    /// Short name shown in pictures and reports.
+    fn name(&self) -> String;
+}
+
+/// A source of uniforms for the rows of one factor: random, stratified or low-discrepancy.
+pub trait Uniforms {
+    /// Fills `out` (`rows x dimension`, row-major) with points of `[0, 1)^dimension`, one a row.
+    fn fill(&mut self, rows: usize, dimension: usize, out: &mut Vec<f64>);
+}
+
+/// Independent uniforms from a random number generator.
+#[derive(Debug)]
+pub struct Independent<'a, R: Rng + ?Sized>(pub &'a mut R);
+
+impl<R: Rng + ?Sized> Uniforms for Independent<'_, R> {
+    fn fill(&mut self, rows: usize, dimension: usize, out: &mut Vec<f64>) {
+        use rand::RngExt;
+        out.clear();
+        out.extend((0..rows * dimension).map(|_| self.0.random::<f64>()));
+    }
+}
+
+/// The factor's own workspace behind the engine's opaque one.
+///
+/// # Panics
+/// When the workspace was made by another factor.
+#[track_caller]
+pub fn own<W: 'static>(workspace: &mut dyn Any) -> &mut W {
+    let own = workspace.downcast_mut::<W>();
+    own.expect("a workspace made by this factor's `workspace`")
+}

@@ -1,0 +1,120 @@
+//! What the row-wise factors share: cutting cavities into rows of one precision, and known rows.
+
+use crate::denoiser::{GaussianRow, RowCavity, RowEstimate, Scratch};
+use crate::factor::{Belief, Breakdown, Cavity};
+use crate::message::{Layout, Message, Precision, small};
+use crate::rows::Rows;
+
+/// Buffers of a row-wise factor with one port.
+#[derive(Debug)]
+pub(super) struct RowWorkspace {
+    mean: Rows,
+    pub(super) scratch: Scratch,
+}
+
+impl RowWorkspace {
+    pub(super) fn new(layout: &Layout) -> Self {
+        Self { mean: Rows::zeros(layout.rows(), layout.columns()), scratch: Scratch::default() }
+    }
+}
+
+/// Calls `estimate` on every block of rows whose cavity is finite; known rows are passed on as they are.
+pub(super) fn estimate_blocks(
+    cavity: Cavity<'_>,
+    belief: &mut Belief,
+    workspace: &mut RowWorkspace,
+    mut estimate: impl FnMut(
+        &RowCavity<'_>,
+        &mut RowEstimate<'_>,
+        &mut Scratch,
+    ) -> Result<(), Breakdown>,
+) -> Result<(), Breakdown> {
+    let layout = cavity.message.layout();
+    let d = layout.columns();
+    cavity.message.mean_into(&mut workspace.mean);
+    for b in 0..layout.blocks() {
+        let range = layout.range(b);
+        if cavity.message.precision().is_infinite(b) {
+            belief.set_known(b);
+            let (mean, covariance) = belief.rows_mut();
+            let values = cavity.message.natural().rows_slice(range.clone());
+            mean.rows_slice_mut(range.clone()).copy_from_slice(values);
+            covariance[range.start * d * d..range.end * d * d].fill(0.0);
+            continue;
+        }
+        let rows = RowCavity::new(
+            range.start,
+            d,
+            cavity.message.natural().rows_slice(range.clone()),
+            workspace.mean.rows_slice(range.clone()),
+            cavity.message.precision().block(b),
+        );
+        let (mean, covariance) = belief.rows_mut();
+        let mut out = RowEstimate {
+            mean: mean.rows_slice_mut(range.clone()),
+            covariance: &mut covariance[range.start * d * d..range.end * d * d],
+        };
+        estimate(&rows, &mut out, &mut workspace.scratch)?;
+    }
+    Ok(())
+}
+
+/// The message of a factor that is Gaussian in every row, where the layout can represent it.
+pub(super) fn constant_message(
+    layout: &Layout,
+    gaussian: impl Fn(usize) -> Option<GaussianRow>,
+) -> Option<Message> {
+    let mut natural = Rows::zeros(layout.rows(), layout.columns());
+    let mut precision = Precision::zero(layout.clone());
+    for b in 0..layout.blocks() {
+        let mut first: Option<GaussianRow> = None;
+        for i in layout.range(b) {
+            let row = gaussian(i)?;
+            natural.row_mut(i).copy_from_slice(&row.natural);
+            match &first {
+                None => first = Some(row),
+                Some(first) if first.known == row.known && first.precision == row.precision => {}
+                Some(_) => return None,
+            }
+        }
+        match first {
+            Some(row) if row.known => precision.set_infinite(b),
+            Some(row) => precision.set_block(b, &row.precision).ok()?,
+            None => {}
+        }
+    }
+    Message::new(natural, precision).ok()
+}
+
+/// Product of one Gaussian and rows of a cavity: the belief of a Gaussian factor the layout can't represent.
+pub(super) fn gaussian_estimate(
+    gaussian: impl Fn(usize) -> Option<GaussianRow>,
+    cavity: &RowCavity<'_>,
+    out: &mut RowEstimate<'_>,
+    scratch: &mut Scratch,
+) -> Option<Result<(), Breakdown>> {
+    let d = cavity.columns();
+    for i in 0..cavity.len() {
+        let row = gaussian(cavity.first_row() + i)?;
+        let mean = &mut out.mean[i * d..(i + 1) * d];
+        let covariance = &mut out.covariance[i * d * d..(i + 1) * d * d];
+        if row.known {
+            mean.copy_from_slice(&row.natural);
+            covariance.fill(0.0);
+            continue;
+        }
+        let (total, rest) = scratch.slice(3 * d * d + d).split_at_mut(d * d);
+        let (inverse_scratch, natural) = rest.split_at_mut(2 * d * d);
+        for (t, (a, b)) in total.iter_mut().zip(row.precision.iter().zip(cavity.precision())) {
+            *t = a + b;
+        }
+        if small::invert_positive(total, covariance, inverse_scratch, d).is_err() {
+            return Some(Err(Breakdown::Undetermined { port: 0 }));
+        }
+        for j in 0..d {
+            natural[j] = row.natural[j] + cavity.natural()[i * d + j];
+        }
+        small::row_times(natural, covariance, mean, d);
+    }
+    Some(Ok(()))
+}

@@ -1,0 +1,258 @@
+//! What happens to a quotient that isn't a message: keep the directions it knows, or clamp it.
+
+use core::fmt;
+
+use super::natural::Message;
+use super::small::{self, NotPositive};
+use crate::rows::Rows;
+
+/// What the engine does with a factor's new message when some direction of it is indefinite or pure noise.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+#[non_exhaustive]
+pub enum Policy {
+    /// Keep the directions whose share of the belief's information exceeds a threshold; the others carry no
+    /// message. The threshold is zero for exact beliefs and `errors` standard errors for sampled ones.
+    #[default]
+    Project,
+    /// Move the eigenvalues of the precision, relative to nothing, into `[minimum, maximum]`, and keep the mean
+    /// of the belief: `N` follows `Gamma`.
+    Clamp {
+        /// Smallest precision of a message.
+        minimum: f64,
+        /// Largest precision of a message.
+        maximum: f64,
+    },
+}
+
+impl Policy {
+    /// Clamping to `[minimum, maximum]`.
+    ///
+    /// # Errors
+    /// [`PolicyError`] unless `0 < minimum <= maximum < infinity`.
+    pub fn clamp(minimum: f64, maximum: f64) -> Result<Self, PolicyError> {
+        if minimum > 0.0 && minimum <= maximum && maximum < f64::INFINITY {
+            Ok(Self::Clamp { minimum, maximum })
+        } else {
+            Err(PolicyError { minimum, maximum })
+        }
+    }
+}
+
+/// Bounds of a clamp aren't `0 < minimum <= maximum < infinity`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PolicyError {
+    /// The lower bound given.
+    pub minimum: f64,
+    /// The upper bound given.
+    pub maximum: f64,
+}
+
+impl fmt::Display for PolicyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { minimum, maximum } = self;
+        write!(f, "clamp needs 0 < minimum <= maximum < infinity, got [{minimum:e}, {maximum:e}]")
+    }
+}
+
+impl core::error::Error for PolicyError {}
+
+/// How many directions a policy changed, out of `blocks x d`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct ProjectionCount {
+    /// Directions that were dropped and carry no message.
+    pub dropped: usize,
+    /// Directions whose precision was clamped.
+    pub clamped: usize,
+}
+
+/// Buffers to apply a [`Policy`] block by block.
+#[derive(Debug)]
+pub struct Projector {
+    columns: usize,
+    root: Vec<f64>,
+    inverse_root: Vec<f64>,
+    whitened: Vec<f64>,
+    vectors: Vec<f64>,
+    work: Vec<f64>,
+    values: Vec<f64>,
+    map: Vec<f64>,
+    row: Vec<f64>,
+}
+
+impl Projector {
+    /// Buffers for `d` columns.
+    pub fn new(columns: usize) -> Self {
+        let square = || vec![0.0; columns * columns];
+        Self {
+            columns,
+            root: square(),
+            inverse_root: square(),
+            whitened: square(),
+            vectors: square(),
+            work: square(),
+            map: square(),
+            values: vec![0.0; columns],
+            row: vec![0.0; columns],
+        }
+    }
+
+    /// Projects block `b` of `message`: with `Lambda = L L'` and `L^-1 Gamma L^-T = Q D Q'`, keeps the
+    /// directions `K` where `D > threshold`, so that `Gamma = L Q D_K Q' L'` and
+    /// `N <- N L^-T Q P_K Q' L'`. Returns how many directions were dropped.
+    ///
+    /// `lambda` is the belief's precision in that block, `d x d`. A message that passes is left untouched, to
+    /// the last bit.
+    ///
+    /// # Errors
+    /// [`NotPositive`] when `lambda` isn't positive definite.
+    pub fn project(
+        &mut self,
+        message: &mut Message,
+        b: usize,
+        lambda: &[f64],
+        threshold: f64,
+    ) -> Result<usize, NotPositive> {
+        let d = self.columns;
+        let form = message.layout().form();
+        let (natural, precision) = message.parts_mut();
+        let range = precision.layout().range(b);
+        let gamma = precision.block_mut(b);
+        if d == 1 {
+            if gamma[0] > threshold * lambda[0] {
+                return Ok(0);
+            }
+            let dropped = usize::from(gamma[0] != 0.0);
+            gamma[0] = 0.0;
+            natural.rows_slice_mut(range).fill(0.0);
+            return Ok(dropped);
+        }
+        self.whiten(gamma, lambda)?;
+        let dropped = self.values.iter().filter(|&&v| !(v > threshold)).count();
+        if dropped == 0 {
+            return Ok(0);
+        }
+        for k in 0..d {
+            let kept = f64::from(u8::from(self.values[k] > threshold));
+            for i in 0..d {
+                self.map[i * d + k] = self.vectors[i * d + k] * kept;
+            }
+        }
+        self.spectral(|value| if value > threshold { value } else { 0.0 });
+        self.unwhiten(gamma);
+        form.restrict(gamma, d);
+        // N L^-T (Q P Q') L', rows times matrices; `map` becomes L^-T Q P Q' L'.
+        self.projection_map();
+        self.map_rows(natural, range);
+        Ok(dropped)
+    }
+
+    /// Moves the eigenvalues of block `b` into `[minimum, maximum]` and sets `N = Xhat (Gamma_cavity + Gamma) -
+    /// N_cavity`, so that cavity times message keeps the belief's mean. Returns how many eigenvalues moved.
+    pub fn clamp(
+        &mut self,
+        message: &mut Message,
+        b: usize,
+        cavity: &Message,
+        belief_mean: &Rows,
+        bounds: (f64, f64),
+    ) -> usize {
+        let d = self.columns;
+        let form = message.layout().form();
+        let (natural, precision) = message.parts_mut();
+        let range = precision.layout().range(b);
+        let gamma = precision.block_mut(b);
+        self.work.copy_from_slice(gamma);
+        small::eigen_symmetric(&mut self.work, &mut self.values, &mut self.vectors, d);
+        let inside = |v: f64| v >= bounds.0 && v <= bounds.1;
+        let clamped = self.values.iter().filter(|&&v| !inside(v)).count();
+        if clamped == 0 {
+            return 0;
+        }
+        self.spectral(|value| value.clamp(bounds.0, bounds.1));
+        gamma.copy_from_slice(&self.whitened);
+        form.restrict(gamma, d);
+        for (w, (g, c)) in self.work.iter_mut().zip(gamma.iter().zip(cavity.precision().block(b))) {
+            *w = g + c;
+        }
+        for i in range {
+            let row = natural.row_mut(i);
+            small::row_times(belief_mean.row(i), &self.work, row, d);
+            for (n, c) in row.iter_mut().zip(cavity.natural().row(i)) {
+                *n -= c;
+            }
+        }
+        clamped
+    }
+
+    /// Eigen-decomposition of `L^-1 gamma L^-T`; keeps `L` and `L^-1`.
+    fn whiten(&mut self, gamma: &[f64], lambda: &[f64]) -> Result<(), NotPositive> {
+        let d = self.columns;
+        self.root.copy_from_slice(lambda);
+        small::cholesky(&mut self.root, d)?;
+        small::invert_lower(&self.root, &mut self.inverse_root, d);
+        small::multiply(&self.inverse_root, gamma, &mut self.work, d);
+        small::transpose(&self.inverse_root, &mut self.map, d);
+        small::multiply(&self.work, &self.map, &mut self.whitened, d);
+        small::symmetrise(&mut self.whitened, d);
+        small::eigen_symmetric(&mut self.whitened, &mut self.values, &mut self.vectors, d);
+        Ok(())
+    }
+
+    /// `whitened = Q f(D) Q'`.
+    fn spectral(&mut self, f: impl Fn(f64) -> f64) {
+        let d = self.columns;
+        for i in 0..d {
+            for j in 0..=i {
+                let sum = (0..d)
+                    .map(|k| self.vectors[i * d + k] * f(self.values[k]) * self.vectors[j * d + k])
+                    .sum();
+                self.whitened[i * d + j] = sum;
+                self.whitened[j * d + i] = sum;
+            }
+        }
+    }
+
+    /// `gamma = L whitened L'`.
+    fn unwhiten(&mut self, gamma: &mut [f64]) {
+        let d = self.columns;
+        small::multiply(&self.root, &self.whitened, &mut self.work, d);
+        for i in 0..d {
+            for j in 0..=i {
+                let sum = (0..d).map(|k| self.work[i * d + k] * self.root[j * d + k]).sum();
+                gamma[i * d + j] = sum;
+                gamma[j * d + i] = sum;
+            }
+        }
+    }
+
+    /// From `map = Q P` to `map = L^-T (Q P) Q' L'`.
+    fn projection_map(&mut self) {
+        let d = self.columns;
+        for i in 0..d {
+            for j in 0..d {
+                let sum = (0..d).map(|k| self.map[i * d + k] * self.vectors[j * d + k]).sum();
+                self.whitened[i * d + j] = sum;
+            }
+        }
+        for i in 0..d {
+            for j in 0..d {
+                let left = (0..d).map(|k| self.inverse_root[k * d + i] * self.whitened[k * d + j]);
+                self.work[i * d + j] = left.sum();
+            }
+        }
+        for i in 0..d {
+            for j in 0..d {
+                let right = (0..d).map(|k| self.work[i * d + k] * self.root[j * d + k]);
+                self.map[i * d + j] = right.sum();
+            }
+        }
+    }
+
+    fn map_rows(&mut self, natural: &mut Rows, range: core::ops::Range<usize>) {
+        for i in range {
+            let row = natural.row_mut(i);
+            small::row_times(row, &self.map, &mut self.row, self.columns);
+            row.copy_from_slice(&self.row);
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Linear maps between the rows of two variables, `Z = A X`.
+
+// mod dense;
+
+// pub use dense::{Dense, OperatorError};
+
+use core::fmt;
+
+/// A linear map `A` (`m x n`) applied to the rows of a matrix of `d` columns.
+///
+/// Required: the two sizes, [`apply`](Self::apply), [`apply_adjoint`](Self::apply_adjoint) and
+/// [`name`](Self::name). The linear factor asks [`dense`](Self::dense) for the matrix itself and builds it from
+/// products with unit vectors when there is none.
+pub trait LinearOperator: fmt::Debug + Send + Sync {
+    /// Rows of `A`: rows of the output.
+    fn outputs(&self) -> usize;
+
+    /// Columns of `A`: rows of the input.
+    fn inputs(&self) -> usize;
+
+    /// `z = A x`; `x` is `inputs x columns` and `z` is `outputs x columns`, both row-major.
+    fn apply(&self, x: &[f64], z: &mut [f64], columns: usize);
+
+    /// `x = A' z`; shapes as in [`apply`](Self::apply).
+    fn apply_adjoint(&self, z: &[f64], x: &mut [f64], columns: usize);
+
+    /// The matrix, where it is stored.
+    fn dense(&self) -> Option<faer::MatRef<'_, f64>> {
+        None
+    }
+
+    /// Short name shown in pictures and reports.
+    fn name(&self) -> String;
+}
