@@ -2,9 +2,12 @@
 
 pub mod denoiser;
 pub mod factor;
+mod linalg;
 pub mod message;
 pub mod operator;
 mod rows;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use message::{ColumnForm, Layout, Message, Policy, Precision, RowSharing, Structure};
 pub use rows::{Rows, ShapeError};
