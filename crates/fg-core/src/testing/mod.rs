@@ -1,0 +1,3 @@
+//! Slow references that fast code is checked against.
+
+pub mod reference;
