@@ -5,6 +5,9 @@ pub mod factor;
 pub mod message;
 pub mod operator;
 mod rows;
+pub mod special;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use message::{ColumnForm, Layout, Message, Policy, Precision, RowSharing, Structure};
 pub use rows::{Rows, ShapeError};

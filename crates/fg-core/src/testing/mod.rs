@@ -1,0 +1,1 @@
+//! Conformance checks for users' own estimators, and strategies for property tests.
