@@ -19,6 +19,7 @@ pub mod message;
 pub mod operator;
 mod rows;
 pub mod schedule;
+pub mod special;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 

@@ -1,3 +1,3 @@
-//! Slow references that fast code is checked against.
+//! Slow references that fast code is checked against, and conformance checks for users' own estimators.
 
 pub mod reference;
