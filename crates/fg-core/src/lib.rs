@@ -5,6 +5,7 @@ pub mod factor;
 pub mod message;
 pub mod operator;
 mod rows;
+pub mod special;
 
 pub use message::{ColumnForm, Layout, Message, Policy, Precision, RowSharing, Structure};
 pub use rows::{Rows, ShapeError};

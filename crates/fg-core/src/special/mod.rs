@@ -1,0 +1,4 @@
+//! Scalar functions with stated accuracy, and low-discrepancy points.
+
+pub mod exp;
+pub mod points;
