@@ -105,14 +105,14 @@ fn whiten(points: &mut [f64], dimension: usize, count: usize) {
     }
 }
 
-/// Newton steps of [`normal_quantile`]: from the logistic start the last one changes nothing for any 24-bit uniform.
+/// Newton steps of [`normal_quantile`]: fewer than ten are needed for any 53-bit uniform.
 const QUANTILE_STEPS: usize = 60;
 /// Relative change at which they stop.
 const QUANTILE_TOLERANCE: f64 = 1e-15;
 
-/// The normal quantile of `p` in `(0, 1)`, by Newton's method on the logarithm of the tail, which is concave, so
-/// that it converges from anywhere.
-fn normal_quantile(p: f64) -> f64 {
+/// The standard normal quantile of `p` in `(0, 1)`, to `1e-13`, by Newton's method on the logarithm of the tail: it
+/// is concave, so that the iteration converges from the median.
+pub fn normal_quantile(p: f64) -> f64 {
     let tail = p.min(1.0 - p);
     let mut x = 0.0f64;
     for _ in 0..QUANTILE_STEPS {

@@ -1,0 +1,3 @@
+//! Likelihoods: nodes with one port that hold data.
+
+pub mod two_layer;
