@@ -112,10 +112,12 @@ impl Message {
         self.precision.copy_from(&other.precision);
     }
 
-    /// Whether every number is finite.
-    pub fn is_finite(&self) -> bool {
-        self.natural.first_non_finite().is_none()
-            && self.precision.values().iter().all(|v| v.is_finite())
+    /// The first row with a NaN or infinite natural parameter or precision.
+    pub fn first_non_finite(&self) -> Option<usize> {
+        let size = self.layout().columns() * self.layout().columns();
+        let block = self.precision.values().iter().position(|v| !v.is_finite());
+        let by_precision = block.map(|k| self.layout().range(k / size).start);
+        by_precision.or(self.natural.first_non_finite().map(|(row, _)| row))
     }
 
     /// Product of densities: `N` and `Gamma` add; known rows win over any finite precision.

@@ -119,10 +119,6 @@ impl Precision {
         &self.values
     }
 
-    pub(crate) fn values_mut(&mut self) -> &mut [f64] {
-        &mut self.values
-    }
-
     pub(crate) fn clear(&mut self) {
         self.values.fill(0.0);
         self.infinite.fill(false);

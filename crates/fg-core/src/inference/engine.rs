@@ -1,0 +1,330 @@
+//! The run itself: sweeps, damping, stopping, and the way back after a breakdown.
+
+use std::time::Instant;
+
+use super::error::{InferenceError, StartError};
+use super::live;
+use super::observer::{IterationInfo, Observer};
+use super::options::Options;
+use super::report::{EdgeFigures, Event, Recovery, Report, Status, SweepFigures};
+use super::solution::Solution;
+use super::state::{Division, State, cavity};
+use crate::factor::Breakdown;
+use crate::graph::{FactorId, Graph, VariableId};
+use crate::message::{Message, small};
+use crate::schedule::Update;
+
+/// A run of expectation propagation on a graph: messages, workspaces, schedule.
+///
+/// ```no_run
+/// # fn demo(graph: &fg_core::Graph) -> Result<(), Box<dyn std::error::Error>> {
+/// use fg_core::{Inference, Options};
+/// let solution = Inference::new(graph, &Options::default())?.run(&mut ())?;
+/// println!("{}", solution.report());
+/// # Ok(())
+/// # }
+/// ```
+pub struct Inference<'g> {
+    graph: &'g Graph,
+    options: Options,
+    state: State,
+    start: Vec<Update>,
+    sweep: Vec<Update>,
+    damping_scale: f64,
+    recoveries: Vec<Recovery>,
+}
+
+/// A sweep that failed: where and how.
+struct Failure {
+    factor: usize,
+    port: usize,
+    event: Event,
+}
+
+impl<'g> Inference<'g> {
+    /// Prepares a run: checks options and data, resolves the schedule, leaves out what need not be computed.
+    ///
+    /// # Errors
+    /// [`InferenceError`] when an option is out of range, the schedule doesn't fit, data is missing or a
+    /// factorisation fails.
+    pub fn new(graph: &'g Graph, options: &Options) -> Result<Self, InferenceError> {
+        options.validate()?;
+        graph.ready().map_err(|(f, reason)| InferenceError::Unready {
+            factor: graph.factor_nodes()[f].name.clone(),
+            reason,
+        })?;
+        let schedule = options.schedule.resolve(graph)?;
+        let mut state = State::new(graph, options.damping)
+            .map_err(|(f, reason)| breakdown_error(graph, f, reason))?;
+        for &(factor, port, weight) in &options.port_damping {
+            let known = graph.factor_nodes().get(factor.index());
+            if let Some(node) = known.filter(|node| port < node.ports.len()) {
+                state.edges[node.first_edge + port].damping = weight;
+            } else {
+                let factor = known.map_or_else(|| "unknown".to_owned(), |n| n.name.clone());
+                return Err(crate::schedule::ScheduleError::UnknownPort { factor, port }.into());
+            }
+        }
+        let constant: Vec<bool> = state.edges.iter().map(|e| e.constant).collect();
+        let (start, sweep) = live::prune(graph, schedule, &constant);
+        let options = options.clone();
+        let recoveries = Vec::new();
+        Ok(Self { graph, options, state, start, sweep, damping_scale: 1.0, recoveries })
+    }
+
+    /// Sets the message of `factor` at `port` that the run starts from; the first steps of the schedule leave it
+    /// alone.
+    ///
+    /// # Errors
+    /// [`StartError`] when there is no such port, the layout differs, or the model fixes the message.
+    pub fn start(
+        &mut self,
+        factor: FactorId,
+        port: usize,
+        message: Message,
+    ) -> Result<(), StartError> {
+        let name = || self.graph.factor_name(factor).to_owned();
+        let node = &self.graph.factor_nodes()[factor.index()];
+        if port >= node.ports.len() {
+            return Err(StartError::UnknownPort { factor: name(), port });
+        }
+        let variable = self.graph.variable_at(factor, port);
+        let layout = self.graph.layout(variable);
+        if message.layout() != layout {
+            let found = (message.layout().rows(), message.layout().columns());
+            let expected = (layout.rows(), layout.columns());
+            let variable = self.graph.variable_name(variable).to_owned();
+            return Err(StartError::Layout { variable, expected, found });
+        }
+        let edge = &mut self.state.edges[node.first_edge + port];
+        if edge.constant {
+            return Err(StartError::Constant { factor: name(), port });
+        }
+        edge.message = message;
+        edge.updated = true;
+        edge.version += 1;
+        for update in self.start.iter_mut().filter(|u| u.factor == factor) {
+            update.ports.retain(|&p| p != port);
+        }
+        Ok(())
+    }
+
+    /// The current message of `factor` at `port`.
+    ///
+    /// # Panics
+    /// When the factor has no such port.
+    #[track_caller]
+    pub fn message(&self, factor: FactorId, port: usize) -> &Message {
+        &self.state.edges[self.graph.edge(factor.index(), port)].message
+    }
+
+    /// Runs to convergence or to a limit. A second call goes on from where the first one stopped.
+    ///
+    /// # Errors
+    /// [`InferenceError::Breakdown`] when a belief doesn't exist before there is any estimate.
+    pub fn run(&mut self, observer: &mut dyn Observer) -> Result<Solution, InferenceError> {
+        observer.on_start(self.graph);
+        for update in core::mem::take(&mut self.start) {
+            self.update(&update, None).map_err(|f| self.fatal(&f))?;
+        }
+        let began = self.options.time_limit.map(|_| Instant::now());
+        let mut history: Vec<SweepFigures> = Vec::with_capacity(self.options.max_sweeps.min(4096));
+        let messages = self.sweep.iter().map(|u| u.ports.len()).sum();
+        let mut status = Status::SweepLimit;
+        while history.len() < self.options.max_sweeps {
+            let sweep = history.len() + 1;
+            let mut figures = SweepFigures {
+                sweep,
+                change: 0.0,
+                damping_scale: self.damping_scale,
+                edges: Vec::with_capacity(messages),
+            };
+            self.state.save();
+            if let Err(failure) = self.sweep_once(&mut figures) {
+                if sweep == 1 && failure.is_structural() {
+                    return Err(self.fatal(&failure));
+                }
+                if let Some(diverged) = self.recover(sweep, failure) {
+                    status = diverged;
+                    break;
+                }
+                continue;
+            }
+            let change = figures.change;
+            let (graph, state) = (self.graph, &mut self.state);
+            let flow =
+                observer.on_iteration(&mut IterationInfo { graph, state, figures: &figures });
+            history.push(figures);
+            if flow.is_break() {
+                status = Status::Stopped;
+                break;
+            }
+            if change < self.options.tolerance || messages == 0 {
+                status = Status::Converged;
+                break;
+            }
+            let over = |(began, limit): (Instant, _)| began.elapsed() >= limit;
+            if began.zip(self.options.time_limit).is_some_and(over) {
+                status = Status::TimeLimit;
+                break;
+            }
+        }
+        let recoveries = core::mem::take(&mut self.recoveries);
+        let report = Report { status, sweeps: history.len(), history, recoveries };
+        observer.on_end(&report);
+        let beliefs = self.final_beliefs()?;
+        Ok(Solution { beliefs, report })
+    }
+
+    fn sweep_once(&mut self, figures: &mut SweepFigures) -> Result<(), Failure> {
+        let updates = core::mem::take(&mut self.sweep);
+        let result = updates.iter().try_for_each(|u| self.update(u, Some(figures)));
+        self.sweep = updates;
+        result
+    }
+
+    fn update(
+        &mut self,
+        update: &Update,
+        mut figures: Option<&mut SweepFigures>,
+    ) -> Result<(), Failure> {
+        let factor = update.factor.index();
+        let failed = |port: usize, event: Event| Failure { factor, port, event };
+        self.state
+            .beliefs(self.graph, factor, &update.ports)
+            .map_err(|breakdown| failed(breakdown.port(), Event::Breakdown(breakdown)))?;
+        for &port in &update.ports {
+            let edge = self.send(factor, port).map_err(|event| failed(port, event))?;
+            if let Some(figures) = figures.as_deref_mut() {
+                figures.change = figures.change.max(edge.change);
+                figures.edges.push(edge);
+            }
+        }
+        Ok(())
+    }
+
+    /// Divides the belief by its cavity, damps, and replaces the message.
+    fn send(&mut self, factor: usize, port: usize) -> Result<EdgeFigures, Event> {
+        let breakdown = |b: Breakdown| Event::Breakdown(b.at_port(port));
+        let e = self.graph.edge(factor, port);
+        let variable = VariableId(self.graph.edges()[e].variable);
+        let State { edges, divisions, factors, vacuous, .. } = &mut self.state;
+        let Division { candidate, extrinsic } = &mut divisions[e];
+        let belief = &factors[factor].beliefs[port];
+        let told = cavity(self.graph, edges, vacuous, e);
+        extrinsic.divide(belief, told, &self.options, candidate).map_err(breakdown)?;
+        if let Some(row) = candidate.first_non_finite() {
+            return Err(breakdown(Breakdown::NotFinite { port, row }));
+        }
+        let change = extrinsic.change(belief, &edges[e].message, candidate);
+        let (moment, variance) = second_moment(belief);
+        let standard_error = belief.standard_error();
+        let counts = extrinsic.counts;
+        let edge = &mut edges[e];
+        let growth = moment / edge.moment;
+        if edge.moment > 0.0 && growth > self.options.explosion {
+            return Err(Event::Explosion { growth });
+        }
+        edge.moment = edge.moment.max(moment);
+        if edge.updated || self.damping_scale < 1.0 {
+            candidate.damp(&edge.message, edge.damping * self.damping_scale);
+        }
+        core::mem::swap(&mut edge.message, candidate);
+        edge.version += 1;
+        edge.updated = true;
+        Ok(EdgeFigures {
+            factor: FactorId(factor),
+            port,
+            variable,
+            precision: edge.message.precision().mean_diagonal(),
+            variance,
+            change,
+            standard_error,
+            dropped: counts.dropped,
+            clamped: counts.clamped,
+            bounded: counts.bounded,
+        })
+    }
+
+    /// Goes back to the last good state with more damping, or gives up.
+    fn recover(&mut self, sweep: usize, failure: Failure) -> Option<Status> {
+        self.state.restore();
+        let Failure { factor, port, event } = failure;
+        let factor = self.graph.factor_nodes()[factor].name.clone();
+        if self.recoveries.len() >= self.options.retries {
+            return Some(Status::Diverged { factor, port, sweep, reason: event });
+        }
+        self.damping_scale *= self.options.retry_damping;
+        self.recoveries.push(Recovery { sweep, factor, port, event });
+        None
+    }
+
+    fn final_beliefs(&mut self) -> Result<Vec<crate::factor::Belief>, InferenceError> {
+        (0..self.graph.variable_nodes().len())
+            .map(|v| {
+                let belief = self.state.variable_belief(self.graph, v);
+                belief.cloned().map_err(|(f, reason)| breakdown_error(self.graph, f, reason))
+            })
+            .collect()
+    }
+
+    fn fatal(&self, failure: &Failure) -> InferenceError {
+        let reason = match failure.event {
+            Event::Breakdown(breakdown) => breakdown,
+            Event::Explosion { .. } => Breakdown::NotFinite { port: failure.port, row: 0 },
+        };
+        breakdown_error(self.graph, failure.factor, reason)
+    }
+}
+
+impl Failure {
+    /// Whether damping can't help: the model itself leaves something open or contradicts itself.
+    fn is_structural(&self) -> bool {
+        matches!(
+            self.event,
+            Event::Breakdown(
+                Breakdown::ImproperCavity { .. }
+                    | Breakdown::Undetermined { .. }
+                    | Breakdown::Contradiction { .. }
+                    | Breakdown::KnownCavity { .. }
+                    | Breakdown::NoData { .. }
+                    | Breakdown::Factorisation
+            )
+        )
+    }
+}
+
+fn breakdown_error(graph: &Graph, factor: usize, reason: Breakdown) -> InferenceError {
+    let node = &graph.factor_nodes()[factor];
+    let port = reason.port().min(node.ports.len() - 1);
+    let variable = graph.edges()[node.first_edge + port].variable;
+    InferenceError::Breakdown {
+        factor: node.name.clone(),
+        variable: graph.variable_nodes()[variable].name.clone(),
+        reason,
+    }
+}
+
+/// Mean over rows of `|xhat|^2 + tr C`, and mean diagonal of `C`.
+fn second_moment(belief: &crate::factor::Belief) -> (f64, f64) {
+    let layout = belief.layout();
+    let (n, d) = (layout.rows() as f64, layout.columns());
+    let trace: f64 = (0..layout.blocks())
+        .map(|b| {
+            let block = &belief.covariances()[b * d * d..(b + 1) * d * d];
+            layout.range(b).len() as f64 * small::trace(block, d)
+        })
+        .sum();
+    (belief.mean().norm_squared() / n + trace.max(0.0) / n, trace / (n * d as f64))
+}
+
+impl core::fmt::Debug for Inference<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Inference")
+            .field("options", &self.options)
+            .field("sweep", &self.sweep)
+            .field("damping_scale", &self.damping_scale)
+            .field("recoveries", &self.recoveries)
+            .finish_non_exhaustive()
+    }
+}

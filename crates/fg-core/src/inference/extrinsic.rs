@@ -1,0 +1,251 @@
+//! From a belief to the factor's new message: divide by the cavity, exactly where the factor can, project or clamp.
+
+use super::options::Options;
+use crate::factor::{Belief, Breakdown};
+use crate::message::small::{self, NotPositive};
+use crate::message::{Message, Policy, Projector};
+
+/// Buffers for the division at one edge, and what the last division found.
+#[derive(Debug)]
+pub(super) struct Extrinsic {
+    columns: usize,
+    projector: Projector,
+    covariance: Vec<f64>,
+    lambda: Vec<f64>,
+    root: Vec<f64>,
+    whitened: Vec<f64>,
+    vectors: Vec<f64>,
+    values: Vec<f64>,
+    work: Vec<f64>,
+    row: Vec<f64>,
+    pub(super) counts: Counts,
+}
+
+/// How often a limit bit in one division.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    pub(super) dropped: usize,
+    pub(super) clamped: usize,
+    pub(super) bounded: usize,
+}
+
+impl Extrinsic {
+    pub(super) fn new(columns: usize) -> Self {
+        let square = || vec![0.0; columns * columns];
+        Self {
+            columns,
+            projector: Projector::new(columns),
+            covariance: square(),
+            lambda: square(),
+            root: square(),
+            whitened: square(),
+            vectors: square(),
+            values: vec![0.0; columns],
+            work: vec![0.0; 2 * columns * columns],
+            row: vec![0.0; columns],
+            counts: Counts::default(),
+        }
+    }
+
+    /// Writes `belief / cavity` to `message`.
+    ///
+    /// `Gamma_new = Lambda - Gamma` and `N_new = Xhat Lambda - N` with `Lambda` the inverse of the belief's
+    /// covariance restricted to the layout's form, or the belief's own gain where it has one.
+    pub(super) fn divide(
+        &mut self,
+        belief: &Belief,
+        cavity: &Message,
+        options: &Options,
+        message: &mut Message,
+    ) -> Result<(), Breakdown> {
+        self.counts = Counts::default();
+        let noise = options.sampling_errors * belief.standard_error();
+        message.clear();
+        for b in 0..cavity.layout().blocks() {
+            if cavity.precision().is_infinite(b) {
+                continue;
+            }
+            if belief.is_known(b) {
+                set_known(message, belief, b);
+                continue;
+            }
+            let not_positive =
+                |NotPositive { pivot, .. }| Breakdown::NotPositive { port: 0, block: b, pivot };
+            match belief.gain() {
+                Some(_) => self.take_gain(belief, cavity, b, message),
+                None => self.subtract(belief, cavity, b, options, message).map_err(not_positive)?,
+            }
+            match options.policy {
+                Policy::Project => {
+                    let dropped = self.projector.project(message, b, &self.lambda, noise);
+                    self.counts.dropped += dropped.map_err(not_positive)?;
+                }
+                Policy::Clamp { minimum, maximum } => {
+                    let bounds = (minimum, maximum);
+                    self.counts.clamped +=
+                        self.projector.clamp(message, b, cavity, belief.mean(), bounds);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Root mean square move of the belief if `message` replaced `previous`, as a share of the belief's root
+    /// second moment; also the share of its precision that would change. Damping plays no part.
+    pub(super) fn change(&mut self, belief: &Belief, previous: &Message, message: &Message) -> f64 {
+        let d = self.columns;
+        let size = d * d;
+        let (mut moved, mut moment, mut precision_change) = (0.0, 0.0, 0.0f64);
+        for b in 0..message.layout().blocks() {
+            let range = message.layout().range(b);
+            let known = (previous.precision().is_infinite(b), message.precision().is_infinite(b));
+            let covariance = &belief.covariances()[b * size..(b + 1) * size];
+            let rows = range.len() as f64;
+            if known == (false, false) {
+                moment += rows * small::trace(covariance, d).max(0.0);
+                let gammas = message.precision().block(b).iter().zip(previous.precision().block(b));
+                for (v, (new, old)) in self.whitened.iter_mut().zip(gammas) {
+                    *v = new - old;
+                }
+                // Frobenius norm of C dGamma: the share of the belief's information that changes.
+                small::multiply(covariance, &self.whitened, &mut self.vectors, d);
+                let norm: f64 = self.vectors.iter().map(|v| v * v).sum();
+                precision_change = precision_change.max(norm.sqrt());
+            } else if known.0 != known.1 {
+                precision_change = f64::INFINITY;
+            }
+            for i in range {
+                let mean = belief.mean().row(i);
+                moment += mean.iter().map(|v| v * v).sum::<f64>();
+                let (new, old) = (message.natural().row(i), previous.natural().row(i));
+                for (r, (n, o)) in self.row.iter_mut().zip(new.iter().zip(old)) {
+                    *r = n - o;
+                }
+                if known == (false, false) {
+                    // dN C - Xhat dGamma C: what is left is the move of the mean, not of its weight.
+                    small::row_times(&self.row, covariance, &mut self.values, d);
+                    for j in 0..d {
+                        let pull: f64 = (0..d).map(|k| mean[k] * self.vectors[j * d + k]).sum();
+                        let step = self.values[j] - pull;
+                        moved += step * step;
+                    }
+                } else {
+                    moved += self.row.iter().map(|v| v * v).sum::<f64>();
+                }
+            }
+        }
+        let mean_change = if moved == 0.0 { 0.0 } else { (moved / moment).sqrt() };
+        mean_change.max(precision_change)
+    }
+
+    fn take_gain(&mut self, belief: &Belief, cavity: &Message, b: usize, message: &mut Message) {
+        let size = self.columns * self.columns;
+        let Some(gain) = belief.gain() else { return };
+        let (natural, precision) = message.parts_mut();
+        let range = precision.layout().range(b);
+        let form = precision.layout().form();
+        let block = precision.block_mut(b);
+        block.copy_from_slice(&gain.precision[b * size..(b + 1) * size]);
+        form.restrict(block, self.columns);
+        for (l, (g, c)) in self.lambda.iter_mut().zip(block.iter().zip(cavity.precision().block(b)))
+        {
+            *l = g + c;
+        }
+        natural.rows_slice_mut(range.clone()).copy_from_slice(gain.natural.rows_slice(range));
+    }
+
+    fn subtract(
+        &mut self,
+        belief: &Belief,
+        cavity: &Message,
+        b: usize,
+        options: &Options,
+        message: &mut Message,
+    ) -> Result<(), NotPositive> {
+        let d = self.columns;
+        let size = d * d;
+        let gamma = cavity.precision().block(b);
+        self.covariance.copy_from_slice(&belief.covariances()[b * size..(b + 1) * size]);
+        self.bound(gamma, options.alpha_min, options.alpha_max);
+        let form = message.layout().form();
+        form.restrict(&mut self.covariance, d);
+        small::invert_positive(&self.covariance, &mut self.lambda, &mut self.work, d)?;
+        let (natural, precision) = message.parts_mut();
+        let range = precision.layout().range(b);
+        for (new, (l, g)) in precision.block_mut(b).iter_mut().zip(self.lambda.iter().zip(gamma)) {
+            *new = l - g;
+        }
+        for i in range {
+            let row = natural.row_mut(i);
+            small::row_times(belief.mean().row(i), &self.lambda, row, d);
+            for (n, c) in row.iter_mut().zip(cavity.natural().row(i)) {
+                *n -= c;
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the eigenvalues `alpha` of `L' C L`, with `Gamma = L L'`, inside `[minimum, maximum]`; ratios of
+    /// one and more are left alone, since bounding them would invent precision that projection drops. Where
+    /// `Gamma` is singular there is no ratio, and `C` is left as it is.
+    fn bound(&mut self, gamma: &[f64], minimum: f64, maximum: f64) {
+        let d = self.columns;
+        let outside = |alpha: f64| alpha < minimum || (alpha > maximum && alpha < 1.0);
+        if d == 1 {
+            let alpha = gamma[0] * self.covariance[0];
+            if gamma[0] > 0.0 && outside(alpha) {
+                self.covariance[0] = alpha.clamp(minimum, maximum) / gamma[0];
+                self.counts.bounded += 1;
+            }
+            return;
+        }
+        self.root.copy_from_slice(gamma);
+        if small::cholesky(&mut self.root, d).is_err() {
+            return;
+        }
+        let work = &mut self.work[..d * d];
+        small::multiply(&self.covariance, &self.root, work, d);
+        for i in 0..d {
+            for j in 0..d {
+                let sum = (0..d).map(|k| self.root[k * d + i] * work[k * d + j]).sum();
+                self.whitened[i * d + j] = sum;
+            }
+        }
+        small::symmetrise(&mut self.whitened, d);
+        small::eigen_symmetric(&mut self.whitened, &mut self.values, &mut self.vectors, d);
+        let bounded = self.values.iter().filter(|&&a| outside(a)).count();
+        if bounded == 0 {
+            return;
+        }
+        self.counts.bounded += bounded;
+        // C = (L^-T Q) alpha (L^-T Q)'.
+        for k in 0..d {
+            for i in 0..d {
+                self.row[i] = self.vectors[i * d + k];
+            }
+            small::solve_lower_transposed(&self.root, &mut self.row, d);
+            for i in 0..d {
+                self.vectors[i * d + k] = self.row[i];
+            }
+            if outside(self.values[k]) {
+                self.values[k] = self.values[k].clamp(minimum, maximum);
+            }
+        }
+        for i in 0..d {
+            for j in 0..=i {
+                let terms = (0..d)
+                    .map(|k| self.vectors[i * d + k] * self.values[k] * self.vectors[j * d + k]);
+                let sum = terms.sum();
+                self.covariance[i * d + j] = sum;
+                self.covariance[j * d + i] = sum;
+            }
+        }
+    }
+}
+
+fn set_known(message: &mut Message, belief: &Belief, b: usize) {
+    let (natural, precision) = message.parts_mut();
+    let range = precision.layout().range(b);
+    precision.set_infinite(b);
+    natural.rows_slice_mut(range.clone()).copy_from_slice(belief.mean().rows_slice(range));
+}

@@ -1,0 +1,43 @@
+//! The engine: forms cavities, asks factors for beliefs, divides, projects, damps, decides order and convergence.
+
+mod engine;
+mod error;
+mod extrinsic;
+mod live;
+mod observer;
+mod options;
+mod report;
+mod solution;
+mod state;
+
+pub use engine::Inference;
+pub use error::{InferenceError, StartError};
+pub use observer::{Every, IterationInfo, Observer};
+pub use options::{Options, OptionsError};
+pub use report::{EdgeFigures, Event, Recovery, Report, Status, SweepFigures};
+pub use solution::Solution;
+
+use crate::graph::Graph;
+
+impl Graph {
+    /// Runs expectation propagation from uninformed messages.
+    ///
+    /// # Errors
+    /// [`InferenceError`] when options are invalid, data is missing, or the model leaves something undetermined
+    /// from the start. Not converging is no error: see [`Report::status`].
+    pub fn infer(&self, options: &Options) -> Result<Solution, InferenceError> {
+        Inference::new(self, options)?.run(&mut ())
+    }
+
+    /// As [`infer`](Self::infer), with an observer that is told of every sweep and can stop the run.
+    ///
+    /// # Errors
+    /// As [`infer`](Self::infer).
+    pub fn infer_observed(
+        &self,
+        options: &Options,
+        observer: &mut dyn Observer,
+    ) -> Result<Solution, InferenceError> {
+        Inference::new(self, options)?.run(observer)
+    }
+}

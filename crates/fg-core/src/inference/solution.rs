@@ -1,0 +1,56 @@
+//! What a run gives back: an estimate with error bars for every variable, and the report.
+
+use super::report::Report;
+use crate::factor::Belief;
+use crate::graph::VariableId;
+use crate::rows::Rows;
+
+/// Estimates of all variables after a run.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Solution {
+    pub(super) beliefs: Vec<Belief>,
+    pub(super) report: Report,
+}
+
+impl Solution {
+    /// Posterior mean (or maximiser) of a variable, `n x d`.
+    pub fn mean(&self, variable: VariableId) -> &Rows {
+        self.belief(variable).mean()
+    }
+
+    /// Covariances averaged over the rows of each block of the variable's structure, `blocks x d x d`.
+    pub fn covariance(&self, variable: VariableId) -> &[f64] {
+        self.belief(variable).covariances()
+    }
+
+    /// Covariance of each row, `n x d x d`, where a row-wise factor computed the estimate.
+    pub fn row_covariances(&self, variable: VariableId) -> Option<&[f64]> {
+        self.belief(variable).row_covariances()
+    }
+
+    /// Standard deviation of each entry, `n x d`: of its own row where that is known, otherwise of its block.
+    pub fn deviation(&self, variable: VariableId) -> Rows {
+        let belief = self.belief(variable);
+        let layout = belief.layout();
+        let d = layout.columns();
+        Rows::from_fn(layout.rows(), d, |i, j| {
+            let entry = j * d + j;
+            let variance = match belief.row_covariances() {
+                Some(rows) => rows[i * d * d + entry],
+                None => belief.covariances()[layout.partition().block_of(i) * d * d + entry],
+            };
+            variance.max(0.0).sqrt()
+        })
+    }
+
+    /// Mean and covariances together.
+    pub fn belief(&self, variable: VariableId) -> &Belief {
+        &self.beliefs[variable.index()]
+    }
+
+    /// How the run went.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+}

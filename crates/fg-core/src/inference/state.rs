@@ -1,0 +1,270 @@
+//! The state of a run: a message, its cavity and buffers an edge; beliefs and a workspace a factor.
+
+use core::any::Any;
+
+use super::extrinsic::Extrinsic;
+use crate::factor::{Belief, Breakdown, Cavity};
+use crate::graph::Graph;
+use crate::message::{Layout, Message, small};
+
+/// Ports of a factor whose cavities fit on the stack; factors with more allocate a short list an update.
+const INLINE_PORTS: usize = 4;
+
+#[derive(Debug)]
+pub(super) struct EdgeState {
+    pub(super) message: Message,
+    /// The message at the start of the sweep, to go back to.
+    pub(super) saved: Message,
+    /// The product of the other messages, where there is more than one.
+    cavity: Option<Message>,
+    pub(super) damping: f64,
+    /// Counts changes of `message`.
+    pub(super) version: u64,
+    /// Whether there is a message to damp towards.
+    pub(super) updated: bool,
+    /// Whether the message is fixed by the model.
+    pub(super) constant: bool,
+    /// Largest second moment of the beliefs so far.
+    pub(super) moment: f64,
+}
+
+/// Where the new message of an edge is computed.
+#[derive(Debug)]
+pub(super) struct Division {
+    pub(super) candidate: Message,
+    pub(super) extrinsic: Extrinsic,
+}
+
+pub(super) struct FactorState {
+    workspace: Box<dyn Any + Send>,
+    pub(super) beliefs: Vec<Belief>,
+    wanted: Vec<bool>,
+    /// The versions of all cavities together when each belief was computed.
+    computed_at: Vec<Option<u64>>,
+}
+
+pub(super) struct State {
+    pub(super) edges: Vec<EdgeState>,
+    pub(super) divisions: Vec<Division>,
+    pub(super) factors: Vec<FactorState>,
+    pub(super) vacuous: Vec<Message>,
+    /// Beliefs of variables that only constant messages reach.
+    products: Vec<Option<Belief>>,
+}
+
+impl State {
+    /// Vacuous messages, constant ones filled in.
+    ///
+    /// # Errors
+    /// The factor whose workspace can't be made, and why.
+    pub(super) fn new(graph: &Graph, damping: f64) -> Result<Self, (usize, Breakdown)> {
+        let mut edges = Vec::with_capacity(graph.edges().len());
+        let mut divisions = Vec::with_capacity(graph.edges().len());
+        for edge in graph.edges() {
+            let variable = &graph.variable_nodes()[edge.variable];
+            let layout = &variable.layout;
+            let factor = &graph.factor_nodes()[edge.factor].factor;
+            let constant = factor.constant_message(edge.port, layout);
+            let vacuous = || Message::vacuous(layout.clone());
+            let extrinsic = Extrinsic::new(layout.columns());
+            divisions.push(Division { candidate: vacuous(), extrinsic });
+            edges.push(EdgeState {
+                constant: constant.is_some(),
+                updated: constant.is_some(),
+                version: u64::from(constant.is_some()),
+                message: constant.unwrap_or_else(vacuous),
+                saved: vacuous(),
+                cavity: (variable.edges.len() > 2).then(vacuous),
+                damping,
+                moment: 0.0,
+            });
+        }
+        let mut factors = Vec::with_capacity(graph.factor_nodes().len());
+        for (f, node) in graph.factor_nodes().iter().enumerate() {
+            let layouts = graph.layouts_of(f);
+            factors.push(FactorState {
+                workspace: node.factor.workspace(&layouts).map_err(|reason| (f, reason))?,
+                wanted: vec![false; layouts.len()],
+                computed_at: vec![None; layouts.len()],
+                beliefs: layouts.into_iter().map(Belief::new).collect(),
+            });
+        }
+        let layouts = || graph.variable_nodes().iter().map(|v| v.layout.clone());
+        let vacuous = layouts().map(Message::vacuous).collect();
+        let products = layouts().map(|_| None).collect();
+        Ok(Self { edges, divisions, factors, vacuous, products })
+    }
+
+    /// Remembers all messages.
+    pub(super) fn save(&mut self) {
+        for edge in &mut self.edges {
+            edge.saved.copy_from(&edge.message);
+        }
+    }
+
+    /// Goes back to the messages remembered.
+    pub(super) fn restore(&mut self) {
+        for edge in self.edges.iter_mut().filter(|e| !e.constant) {
+            edge.message.copy_from(&edge.saved);
+            edge.version += 1;
+        }
+    }
+
+    /// Computes a factor's beliefs at the wanted ports, unless nothing has changed since they were computed.
+    pub(super) fn beliefs(
+        &mut self,
+        graph: &Graph,
+        factor: usize,
+        ports: &[usize],
+    ) -> Result<(), Breakdown> {
+        let node = &graph.factor_nodes()[factor];
+        let edges = node.first_edge..node.first_edge + node.ports.len();
+        let now = edges.clone().map(|e| self.cavity_version(graph, e)).sum();
+        let fresh = |p: &usize| self.factors[factor].computed_at[*p] == Some(now);
+        if ports.iter().all(fresh) {
+            return Ok(());
+        }
+        for (port, e) in edges.clone().enumerate() {
+            self.form_cavity(graph, e).map_err(|breakdown| breakdown.at_port(port))?;
+        }
+        // The factor's own state leaves `self` while the cavities borrow the messages.
+        let own = &mut self.factors[factor];
+        let mut workspace = core::mem::replace(&mut own.workspace, Box::new(()));
+        let mut beliefs = core::mem::take(&mut own.beliefs);
+        let mut wanted = core::mem::take(&mut own.wanted);
+        wanted.fill(false);
+        for &p in ports {
+            wanted[p] = true;
+            beliefs[p].reset();
+        }
+        let told = |e: usize| Cavity {
+            message: cavity(graph, &self.edges, &self.vacuous, e),
+            version: self.cavity_version(graph, e),
+        };
+        let count = edges.len();
+        let result = if count <= INLINE_PORTS {
+            let inline: [Cavity<'_>; INLINE_PORTS] =
+                core::array::from_fn(|p| told(edges.start + p.min(count - 1)));
+            node.factor.beliefs(&inline[..count], &wanted, &mut beliefs, &mut *workspace)
+        } else {
+            let list: Vec<Cavity<'_>> = edges.map(told).collect();
+            node.factor.beliefs(&list, &wanted, &mut beliefs, &mut *workspace)
+        };
+        let own = &mut self.factors[factor];
+        (own.workspace, own.beliefs, own.wanted) = (workspace, beliefs, wanted);
+        for &p in ports {
+            own.computed_at[p] = None;
+        }
+        result?;
+        for &p in ports {
+            check_finite(&mut own.beliefs[p], p)?;
+            own.computed_at[p] = Some(now);
+        }
+        Ok(())
+    }
+
+    /// The belief users should read: a row-wise factor's where there is one that computes, otherwise any
+    /// computing factor's, otherwise the product of all messages.
+    pub(super) fn variable_belief(
+        &mut self,
+        graph: &Graph,
+        variable: usize,
+    ) -> Result<&Belief, (usize, Breakdown)> {
+        let edges = &graph.variable_nodes()[variable].edges;
+        let computing = |e: &&usize| !self.edges[**e].constant;
+        let informative =
+            |e: &&usize| graph.factor_nodes()[graph.edges()[**e].factor].factor.informative();
+        let reporter = edges
+            .iter()
+            .filter(computing)
+            .find(informative)
+            .or_else(|| edges.iter().find(computing));
+        let Some(&e) = reporter else {
+            let factor = graph.edges()[edges[0]].factor;
+            let belief = self.product_belief(graph, variable);
+            return belief.map_err(|reason| (factor, reason));
+        };
+        let edge = graph.edges()[e];
+        self.beliefs(graph, edge.factor, &[edge.port]).map_err(|r| (edge.factor, r))?;
+        Ok(&self.factors[edge.factor].beliefs[edge.port])
+    }
+
+    fn cavity_version(&self, graph: &Graph, e: usize) -> u64 {
+        let edges = &graph.variable_nodes()[graph.edges()[e].variable].edges;
+        edges.iter().filter(|&&o| o != e).map(|&o| self.edges[o].version).sum()
+    }
+
+    fn form_cavity(&mut self, graph: &Graph, e: usize) -> Result<(), Breakdown> {
+        let Some(mut product) = self.edges[e].cavity.take() else { return Ok(()) };
+        let variable = &graph.variable_nodes()[graph.edges()[e].variable];
+        product.clear();
+        let mut result = Ok(());
+        for &o in variable.edges.iter().filter(|&&o| o != e) {
+            result = result.and(product.multiply(&self.edges[o].message));
+        }
+        self.edges[e].cavity = Some(product);
+        result.map_err(|error| Breakdown::Contradiction { port: 0, row: error.row })
+    }
+
+    fn product_belief(&mut self, graph: &Graph, variable: usize) -> Result<&Belief, Breakdown> {
+        let node = &graph.variable_nodes()[variable];
+        let mut product = Message::vacuous(node.layout.clone());
+        for &e in &node.edges {
+            product
+                .multiply(&self.edges[e].message)
+                .map_err(|error| Breakdown::Contradiction { port: 0, row: error.row })?;
+        }
+        let belief = gaussian_belief(&product, &node.layout)?;
+        Ok(self.products[variable].insert(belief))
+    }
+}
+
+/// The product of all messages into edge `e`'s variable but its own, as last formed.
+pub(super) fn cavity<'a>(
+    graph: &Graph,
+    edges: &'a [EdgeState],
+    vacuous: &'a [Message],
+    e: usize,
+) -> &'a Message {
+    let variable = graph.edges()[e].variable;
+    match (&edges[e].cavity, &graph.variable_nodes()[variable].edges[..]) {
+        (Some(product), _) => product,
+        (None, [a, b]) => &edges[if *a == e { *b } else { *a }].message,
+        (None, _) => &vacuous[variable],
+    }
+}
+
+/// The belief of a product of Gaussians alone.
+fn gaussian_belief(product: &Message, layout: &Layout) -> Result<Belief, Breakdown> {
+    let d = layout.columns();
+    let mut belief = Belief::new(layout.clone());
+    let mut scratch = vec![0.0; 2 * d * d];
+    for b in 0..layout.blocks() {
+        if product.precision().is_infinite(b) {
+            belief.set_known(b);
+            continue;
+        }
+        let (_, covariances) = belief.blocks_mut();
+        let block = &mut covariances[b * d * d..(b + 1) * d * d];
+        small::invert_positive(product.precision().block(b), block, &mut scratch, d)
+            .map_err(|_| Breakdown::Undetermined { port: 0 })?;
+    }
+    product.mean_into(belief.blocks_mut().0);
+    Ok(belief)
+}
+
+/// Averages the rows' covariances and refuses NaN and infinities.
+fn check_finite(belief: &mut Belief, port: usize) -> Result<(), Breakdown> {
+    if let Some((row, _)) = belief.mean().first_non_finite() {
+        return Err(Breakdown::NotFinite { port, row });
+    }
+    belief.average();
+    let size = belief.layout().columns() * belief.layout().columns();
+    match belief.covariances().iter().position(|v| !v.is_finite()) {
+        Some(k) => {
+            let row = belief.layout().range(k / size).start;
+            Err(Breakdown::NotFinite { port, row })
+        }
+        None => Ok(()),
+    }
+}
