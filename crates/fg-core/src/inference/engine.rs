@@ -9,7 +9,7 @@ use super::options::Options;
 use super::report::{EdgeFigures, Event, Recovery, Report, Status, SweepFigures};
 use super::solution::Solution;
 use super::state::{Division, State, cavity};
-use crate::factor::Breakdown;
+use crate::factor::{Belief, Breakdown};
 use crate::graph::{FactorId, Graph, VariableId};
 use crate::message::{Message, small};
 use crate::schedule::Update;
@@ -172,7 +172,7 @@ impl<'g> Inference<'g> {
         let recoveries = core::mem::take(&mut self.recoveries);
         let report = Report { status, sweeps: history.len(), history, recoveries };
         observer.on_end(&report);
-        let beliefs = self.final_beliefs()?;
+        let beliefs = self.final_beliefs(report.status.is_usable())?;
         Ok(Solution { beliefs, report })
     }
 
@@ -259,12 +259,19 @@ impl<'g> Inference<'g> {
         None
     }
 
-    fn final_beliefs(&mut self) -> Result<Vec<crate::factor::Belief>, InferenceError> {
-        (0..self.graph.variable_nodes().len())
-            .map(|v| {
-                let belief = self.state.variable_belief(self.graph, v);
-                belief.cloned().map_err(|(f, reason)| breakdown_error(self.graph, f, reason))
+    /// The estimates of all variables. After a divergence a factor that still can't answer is passed over and
+    /// the product of the last good messages is read in its place.
+    fn final_beliefs(&mut self, usable: bool) -> Result<Vec<Belief>, InferenceError> {
+        let (graph, state) = (self.graph, &mut self.state);
+        (0..graph.variable_nodes().len())
+            .map(|v| match state.variable_belief(graph, v) {
+                Err(_) if !usable => {
+                    let f = graph.edges()[graph.variable_nodes()[v].edges[0]].factor;
+                    state.product_belief(graph, v).cloned().map_err(|reason| (f, reason))
+                }
+                belief => belief.cloned(),
             })
+            .map(|belief| belief.map_err(|(f, reason)| breakdown_error(graph, f, reason)))
             .collect()
     }
 
@@ -306,7 +313,7 @@ fn breakdown_error(graph: &Graph, factor: usize, reason: Breakdown) -> Inference
 }
 
 /// Mean over rows of `|xhat|^2 + tr C`, and mean diagonal of `C`.
-fn second_moment(belief: &crate::factor::Belief) -> (f64, f64) {
+fn second_moment(belief: &Belief) -> (f64, f64) {
     let layout = belief.layout();
     let (n, d) = (layout.rows() as f64, layout.columns());
     let trace: f64 = (0..layout.blocks())

@@ -206,7 +206,12 @@ impl State {
         result.map_err(|error| Breakdown::Contradiction { port: 0, row: error.row })
     }
 
-    fn product_belief(&mut self, graph: &Graph, variable: usize) -> Result<&Belief, Breakdown> {
+    /// The product of all messages about a variable.
+    pub(super) fn product_belief(
+        &mut self,
+        graph: &Graph,
+        variable: usize,
+    ) -> Result<&Belief, Breakdown> {
         let node = &graph.variable_nodes()[variable];
         let mut product = Message::vacuous(node.layout.clone());
         for &e in &node.edges {

@@ -256,3 +256,115 @@ impl Projector {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{Precision, Structure};
+    use proptest::prelude::*;
+
+    /// A few rounding errors of 3 x 3 products of entries of order one, amplified by factors of condition 100.
+    const ROUNDING: f64 = 1e-11;
+    const D: usize = 3;
+
+    /// `G G' + I / 10` from nine numbers: condition at most about 100.
+    fn positive(g: &[f64]) -> Vec<f64> {
+        let (mut transposed, mut a) = (vec![0.0; D * D], vec![0.0; D * D]);
+        small::transpose(g, &mut transposed, D);
+        small::multiply(g, &transposed, &mut a, D);
+        (0..D).for_each(|j| a[j * D + j] += 0.1);
+        a
+    }
+
+    /// A message of four rows with any symmetric matrix, definite or not.
+    fn quotient(natural: &[f64], gamma: &[f64]) -> Message {
+        let layout = Structure::shared().layout(4, D).unwrap();
+        let natural = Rows::from_vec(4, D, natural.to_vec()).unwrap();
+        let mut message = Message::new(natural, Precision::zero(layout)).unwrap();
+        message.parts_mut().1.block_mut(0).copy_from_slice(gamma);
+        small::symmetrise(message.parts_mut().1.block_mut(0), D);
+        message
+    }
+
+    fn entries(n: usize) -> impl Strategy<Value = Vec<f64>> {
+        prop::collection::vec(-1.0..1.0f64, n)
+    }
+
+    proptest! {
+        #[test]
+        fn projection_keeps_what_it_knows_and_drops_the_rest(
+            root in entries(D * D), gamma in entries(D * D), natural in entries(4 * D),
+            threshold in 0.0..0.1f64,
+        ) {
+            let lambda = positive(&root);
+            let before = quotient(&natural, &gamma);
+            let mut after = before.clone();
+            let mut projector = Projector::new(D);
+            let dropped = projector.project(&mut after, 0, &lambda, threshold).unwrap();
+            if dropped == 0 {
+                prop_assert_eq!(&after, &before);
+            }
+            // Directions w_k = L^-T q_k: generalised eigenvectors of (Gamma, Lambda).
+            let mut root = lambda.clone();
+            small::cholesky(&mut root, D).unwrap();
+            projector.whiten(before.precision().block(0), &lambda).unwrap();
+            let mut lost = 0;
+            for k in 0..D {
+                let mut w: Vec<f64> = (0..D).map(|i| projector.vectors[i * D + k]).collect();
+                small::solve_lower_transposed(&root, &mut w, D);
+                let share = projector.values[k];
+                let kept = share > threshold;
+                lost += usize::from(!kept);
+                let got = small::bilinear(&w, after.precision().block(0), &w, D);
+                let expected = if kept { share } else { 0.0 };
+                prop_assert!((got - expected).abs() < ROUNDING, "share {got} for {expected}");
+                for i in 0..4 {
+                    let along = |m: &Message| -> f64 {
+                        m.natural().row(i).iter().zip(&w).map(|(n, w)| n * w).sum()
+                    };
+                    let expected = if kept { along(&before) } else { 0.0 };
+                    let got = along(&after);
+                    prop_assert!((got - expected).abs() < ROUNDING, "N w {got} for {expected}");
+                }
+            }
+            prop_assert_eq!(lost, dropped);
+        }
+
+        #[test]
+        fn clamping_keeps_the_mean_of_the_belief(
+            root in entries(D * D), gamma in entries(D * D), natural in entries(4 * D),
+            mean in entries(4 * D),
+        ) {
+            let cavity = quotient(&natural, &positive(&root));
+            let mut message = quotient(&natural, &gamma);
+            let mean = Rows::from_vec(4, D, mean).unwrap();
+            let moved = Projector::new(D).clamp(&mut message, 0, &cavity, &mean, (0.05, 0.5));
+            if moved > 0 {
+                let mut total = cavity.clone();
+                total.multiply(&message).unwrap();
+                let mut product = Rows::zeros(4, D);
+                total.mean_into(&mut product);
+                let error = product.mean_squared_error(&mean).sqrt();
+                prop_assert!(error < ROUNDING, "mean moved by {error:e}");
+            }
+            let (mut values, mut vectors) = (vec![0.0; D], vec![0.0; D * D]);
+            let mut block = message.precision().block(0).to_vec();
+            small::eigen_symmetric(&mut block, &mut values, &mut vectors, D);
+            let inside = |v: &f64| *v > 0.05 - ROUNDING && *v < 0.5 + ROUNDING;
+            prop_assert!(values.iter().all(inside), "{values:?}");
+        }
+    }
+
+    #[test]
+    fn scalar_messages_are_dropped_when_negative_or_noise() {
+        let layout = Structure::per_row().layout(2, 1).unwrap();
+        let precision = Precision::isotropic(layout, 0.5).unwrap();
+        let mean = Rows::column(vec![1.0, 2.0]);
+        let mut message = Message::from_mean(&mean, precision).unwrap();
+        let mut projector = Projector::new(1);
+        assert_eq!(projector.project(&mut message, 0, &[1.0], 0.4), Ok(0));
+        assert_eq!(projector.project(&mut message, 1, &[1.0], 0.6), Ok(1));
+        assert_eq!(message.natural().as_slice(), &[0.5, 0.0]);
+        assert!(Policy::clamp(0.0, 1.0).is_err() && Policy::clamp(1.0, f64::NAN).is_err());
+    }
+}
