@@ -4,7 +4,14 @@
 //! it. Nothing here is engine: a model only puts factors together.
 
 pub mod baseline;
+mod error;
+pub mod linear;
 pub mod metrics;
 #[cfg(feature = "report")]
 pub mod report;
 pub mod synthetic;
+pub mod two_layer;
+
+pub use error::ModelError;
+pub use linear::{LinearFit, LinearGraph};
+pub use two_layer::{Start, TwoLayerFit, TwoLayerGraph, TwoLayerModel};

@@ -5,11 +5,11 @@
 mod ensemble;
 mod seed;
 mod signal;
-// mod teacher;
+mod teacher;
 
 pub use ensemble::{
     EnsembleError, gaussian_matrix, geometric_spectrum, haar, haar_frame, rotationally_invariant,
 };
 pub use seed::derived_seed;
 pub use signal::{add_noise, bernoulli_gauss, gaussian_rows, noise_variance};
-// pub use teacher::{Samples, Teacher, TeacherSettings, TwoLayerProblem, correlated_weights};
+pub use teacher::{Samples, Teacher, TeacherSettings, TwoLayerProblem, correlated_weights};
