@@ -1,13 +1,27 @@
 //! Factor graphs of matrix-valued variables: Gaussian messages, expectation propagation, extension traits.
+//!
+//! Conventions that hold everywhere:
+//!
+//! * **Shapes.** A variable is a matrix of `n` rows and `d` columns, row-major ([`Rows`]); covariances and precisions
+//!   are symmetric `d x d`, row-major, one a row or one a block of rows.
+//! * **Errors.** Bad parameters and data are a `Result` from the constructor or builder, so that evaluation doesn't
+//!   fail for them; shapes of objects already built are asserted; a numerical breakdown during a run is a typed
+//!   [`factor::Breakdown`], and not converging is a [`Status`].
+//! * **Workspaces.** Graphs and factors don't change during a run; whatever does is in [`Inference`].
+//! * **Randomness** is an argument.
 
 pub mod denoiser;
 pub mod factor;
 pub mod graph;
 pub mod inference;
+mod linalg;
 pub mod message;
 pub mod operator;
 mod rows;
 pub mod schedule;
+pub mod special;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use graph::{FactorId, Graph, GraphBuilder, GraphError, VariableId};
 pub use inference::{

@@ -1,1 +1,28 @@
-//! x
+//! Priors, penalties, likelihoods and channels: what a node of a factor graph can be.
+//!
+//! One family a file, under the folder that says what it is:
+//!
+//! * [`prior`]: distributions of the rows of an unknown, estimated by posterior means;
+//! * [`penalty`]: costs of the rows of an unknown, estimated by maximisers (proximal operators);
+//! * [`likelihood`]: data given an unknown;
+//! * [`channel`]: one unknown given another;
+//! * [`catalogue`]: an instance of each, over which conformance tests iterate.
+//!
+//! Conventions, written once: values are rows of `d` columns, matrices row-major; a constructor checks its
+//! parameters and returns [`ParameterError`]; once built, an estimator fails only with a
+//! [`Breakdown`](fg_core::factor::Breakdown), where the estimate doesn't exist. A cavity has natural parameter
+//! `n = Gamma r` and precision `Gamma`; a *known* parameter (zero variance, infinite precision) is legal.
+
+pub mod catalogue;
+pub mod channel;
+mod error;
+mod family;
+pub mod likelihood;
+pub mod penalty;
+pub mod prior;
+
+pub use channel::GaussianNoise;
+pub use error::ParameterError;
+pub use likelihood::Awgn;
+pub use penalty::{ElasticNet, L1, L2};
+pub use prior::{BernoulliGauss, Gaussian, Laplace, Stacked};

@@ -11,15 +11,15 @@
 //! In both cases the estimate is the gradient, and the covariance the Hessian, of the log-partition function with
 //! respect to `n`.
 
-// mod black_box;
-// mod closure;
-// mod dual;
+mod black_box;
+mod closure;
+mod dual;
 mod law;
 mod rows;
 
-// pub use black_box::{BlackBox, BlackBoxOptions};
-// pub use closure::{Pointwise, PointwiseLikelihood};
-// pub use dual::{Differentiated, Dual, ScalarFunction};
+pub use black_box::{BlackBox, BlackBoxError, BlackBoxOptions};
+pub use closure::{Pointwise, PointwiseLikelihood};
+pub use dual::{Differentiated, Dual, ScalarFunction};
 pub use law::Law;
 pub use rows::{RowCavity, RowEstimate, Scratch};
 
@@ -109,6 +109,12 @@ pub trait Denoiser: fmt::Debug + Send + Sync {
     /// The distribution of a row, when the estimator describes one.
     fn law(&self) -> Option<&dyn Law> {
         None
+    }
+
+    /// The distribution of row `row`, for estimators whose rows differ in law; the same for all by default.
+    fn row_law(&self, row: usize) -> Option<&dyn Law> {
+        let _ = row;
+        self.law()
     }
 
     /// Short name shown in pictures and reports.

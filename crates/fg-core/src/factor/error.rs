@@ -106,6 +106,15 @@ pub enum Breakdown {
         /// The first such row.
         row: usize,
     },
+    /// A user's function answered with a matrix of another shape than it was given.
+    WrongShape {
+        /// Index of the port.
+        port: usize,
+        /// Shape it was given.
+        expected: (usize, usize),
+        /// Shape it answered with.
+        found: (usize, usize),
+    },
 }
 
 impl fmt::Display for Misfit {
@@ -173,6 +182,11 @@ impl fmt::Display for Breakdown {
             }
             Self::NoData { port } => write!(f, "port {port}: no data has been given"),
             Self::Factorisation => write!(f, "matrix factorisation did not converge"),
+            Self::WrongShape { port, expected, found } => write!(
+                f,
+                "port {port}: estimator answered {} x {} for {} x {} rows",
+                found.0, found.1, expected.0, expected.1
+            ),
             Self::NoConvergence { port, row } => {
                 write!(f, "port {port}, row {row}: inner iteration did not converge")
             }
@@ -191,6 +205,7 @@ impl Breakdown {
             | Self::NotPositive { port, .. }
             | Self::KnownCavity { port }
             | Self::NoData { port }
+            | Self::WrongShape { port, .. }
             | Self::NoConvergence { port, .. } => port,
             Self::Factorisation => 0,
         }
@@ -207,6 +222,7 @@ impl Breakdown {
             | Self::NotPositive { port, .. }
             | Self::KnownCavity { port }
             | Self::NoData { port }
+            | Self::WrongShape { port, .. }
             | Self::NoConvergence { port, .. } => *port = at,
             Self::Factorisation => {}
         }

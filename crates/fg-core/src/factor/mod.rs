@@ -6,7 +6,7 @@ mod belief;
 mod channel;
 mod error;
 mod likelihood;
-// mod linear;
+mod linear;
 mod prior;
 mod rowwise;
 
@@ -14,7 +14,7 @@ pub use belief::{Belief, Gain};
 pub use channel::ChannelFactor;
 pub use error::{Breakdown, Misfit, Undrawable, Unready};
 pub use likelihood::LikelihoodFactor;
-// pub use linear::{LinearFactor, Solver};
+pub use linear::{LinearFactor, Solver};
 pub use prior::PriorFactor;
 
 use core::any::Any;

@@ -74,13 +74,15 @@ impl Factor for PriorFactor {
         values: &mut [Rows],
         uniforms: &mut dyn Uniforms,
     ) -> Result<Option<Rows>, Undrawable> {
-        let law = self.denoiser.law().ok_or(Undrawable)?;
         let (n, d) = values[0].shape();
-        let k = law.uniforms(d);
+        let law = |i: usize| self.denoiser.row_law(i).ok_or(Undrawable);
+        // Rows of several laws take the first of as many uniforms as the most demanding one needs.
+        let k = (0..n).try_fold(0, |most, i| law(i).map(|l| l.uniforms(d).max(most)))?;
         let mut points = Vec::new();
         uniforms.fill(n, k, &mut points);
         for i in 0..n {
-            law.draw(&points[i * k..(i + 1) * k], values[0].row_mut(i));
+            let law = law(i)?;
+            law.draw(&points[i * k..i * k + law.uniforms(d)], values[0].row_mut(i));
         }
         Ok(None)
     }

@@ -4,8 +4,11 @@ use std::collections::HashSet;
 
 use super::{Edge, FactorId, FactorNode, Graph, GraphError, Variable, VariableId};
 use crate::denoiser::{Channel, Denoiser, Likelihood};
-use crate::factor::{ChannelFactor, Factor, LikelihoodFactor, Misfit, Port, PriorFactor};
+use crate::factor::{
+    ChannelFactor, Factor, LikelihoodFactor, LinearFactor, Misfit, Port, PriorFactor,
+};
 use crate::message::Structure;
+use crate::operator::LinearOperator;
 use crate::rows::Rows;
 
 /// Collects variables and factors; [`build`](Self::build) checks them and makes the [`Graph`].
@@ -74,6 +77,17 @@ impl GraphBuilder {
         denoiser: impl Denoiser + 'static,
     ) -> FactorId {
         self.factor(name, PriorFactor::new(denoiser), &[x])
+    }
+
+    /// Adds `Z = A X`.
+    pub fn linear(
+        &mut self,
+        name: &str,
+        x: VariableId,
+        z: VariableId,
+        operator: impl LinearOperator + 'static,
+    ) -> FactorId {
+        self.factor(name, LinearFactor::new(operator), &[x, z])
     }
 
     /// Adds a likelihood of the rows of `z` with its data (`n x outputs`).

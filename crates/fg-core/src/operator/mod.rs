@@ -1,8 +1,8 @@
 //! Linear maps between the rows of two variables, `Z = A X`.
 
-// mod dense;
+mod dense;
 
-// pub use dense::{Dense, OperatorError};
+pub use dense::{Dense, OperatorError};
 
 use core::fmt;
 

@@ -1,0 +1,242 @@
+//! The linear factor `Z = A X + 1 b'` decides, by the precisions it is told, which solver answers.
+
+mod beliefs;
+mod decomposition;
+mod dense;
+mod gram;
+mod known;
+mod moments;
+mod pencil;
+mod shared;
+mod svd;
+#[cfg(test)]
+mod tests;
+
+use core::any::Any;
+use std::sync::OnceLock;
+
+use faer::{Mat, MatRef};
+
+use super::{Belief, Breakdown, Cavity, Factor, Misfit, Port, Role, Undrawable, Uniforms};
+use crate::message::Layout;
+use crate::operator::LinearOperator;
+use crate::rows::Rows;
+use decomposition::Decomposition;
+pub use decomposition::Solver;
+use dense::DenseWorkspace;
+use shared::SharedWorkspace;
+
+/// Port of the input `X`.
+const X: usize = 0;
+/// Port of the output `Z`.
+const Z: usize = 1;
+
+/// The factor `Z = A X + 1 b'`, exact in both directions.
+///
+/// Ports: `x` (`n x d`, given) and `z` (`m x d`, produced), for any `d`.
+///
+/// | precisions of the cavities | solver | set-up | a pair of beliefs |
+/// |---|---|---|---|
+/// | one for all rows at both ports | [`Solver`], once a factor | `O(k^2 max(m, n))`, `k = min(m, n)` | `O((m n + k^2) d)` |
+/// | blocks, or one for each row | Cholesky of `(n d) x (n d)` | none | `O((n d)^2 (n + m) d)` |
+///
+/// In the second case diagonal precisions split into `d` systems of size `n`, isotropic ones share a single one.
+/// Known cavities (infinite precision) are constraints, at both ports.
+///
+/// ```
+/// use fg_core::{Rows, factor::LinearFactor, operator::Dense};
+/// let a = Dense::from_rows(&Rows::from_fn(2, 3, |i, j| (i + j) as f64))?;
+/// let factor = LinearFactor::new(a).with_bias(vec![1.0]);
+/// assert_eq!(factor.bias(), Some(&[1.0][..]));
+/// # Ok::<(), fg_core::operator::OperatorError>(())
+/// ```
+#[derive(Debug)]
+pub struct LinearFactor {
+    operator: Box<dyn LinearOperator>,
+    solver: Solver,
+    bias: Option<Vec<f64>>,
+    matrix: OnceLock<Mat<f64>>,
+    normal: OnceLock<Mat<f64>>,
+    decomposition: OnceLock<Result<Decomposition, Breakdown>>,
+}
+
+enum Workspace {
+    Shared(Box<SharedWorkspace>),
+    Dense(Box<DenseWorkspace>),
+}
+
+impl LinearFactor {
+    /// `Z = A X`.
+    pub fn new(operator: impl LinearOperator + 'static) -> Self {
+        Self {
+            operator: Box::new(operator),
+            solver: Solver::Auto,
+            bias: None,
+            matrix: OnceLock::new(),
+            normal: OnceLock::new(),
+            decomposition: OnceLock::new(),
+        }
+    }
+
+    /// How the operator is decomposed. Default: [`Solver::Auto`].
+    #[must_use]
+    pub fn with_solver(mut self, solver: Solver) -> Self {
+        self.solver = solver;
+        self.decomposition = OnceLock::new();
+        self
+    }
+
+    /// The row `b` added to every row of `A X`; its length is the number of columns. Default: none.
+    #[must_use]
+    pub fn with_bias(mut self, bias: Vec<f64>) -> Self {
+        self.bias = Some(bias);
+        self
+    }
+
+    /// The operator `A`.
+    pub fn operator(&self) -> &dyn LinearOperator {
+        &*self.operator
+    }
+
+    /// The row added to every row of `A X`.
+    pub fn bias(&self) -> Option<&[f64]> {
+        self.bias.as_deref()
+    }
+
+    /// The decomposition in use, [`Solver::Svd`] or [`Solver::Gram`]; computed now unless it has been before.
+    ///
+    /// # Errors
+    /// [`Breakdown::Factorisation`] when it doesn't converge.
+    pub fn decomposed_by(&self) -> Result<Solver, Breakdown> {
+        Ok(self.decomposition()?.solver())
+    }
+
+    /// The `min(m, n)` singular values of `A`, in no particular order, zero beyond the numerical rank.
+    ///
+    /// # Errors
+    /// [`Breakdown::Factorisation`] when the decomposition doesn't converge.
+    pub fn singular_values(&self) -> Result<&[f64], Breakdown> {
+        Ok(&self.decomposition()?.singular)
+    }
+
+    fn decomposition(&self) -> Result<&Decomposition, Breakdown> {
+        let decompose =
+            || Decomposition::new(self.matrix(), self.solver).map_err(|_| Breakdown::Factorisation);
+        self.decomposition.get_or_init(decompose).as_ref().map_err(|error| *error)
+    }
+
+    /// The matrix: the operator's own, or built once from products with unit vectors.
+    fn matrix(&self) -> MatRef<'_, f64> {
+        self.operator
+            .dense()
+            .unwrap_or_else(|| self.matrix.get_or_init(|| explicit(&*self.operator)).as_ref())
+    }
+
+    /// The lower triangle of `A' A`.
+    fn normal(&self) -> MatRef<'_, f64> {
+        let normal = || crate::linalg::spectral::gram(self.matrix().transpose());
+        self.normal.get_or_init(normal).as_ref()
+    }
+}
+
+/// Unit vectors sent through an operator at once: enough for its blocked products, few enough to stay in cache.
+const UNIT_VECTORS: usize = 32;
+
+fn explicit(operator: &dyn LinearOperator) -> Mat<f64> {
+    let (m, n) = (operator.outputs(), operator.inputs());
+    let mut matrix = Mat::zeros(m, n);
+    let (mut x, mut z) = (Vec::new(), Vec::new());
+    for start in (0..n).step_by(UNIT_VECTORS) {
+        let count = UNIT_VECTORS.min(n - start);
+        x.clear();
+        x.resize(n * count, 0.0);
+        z.resize(m * count, 0.0);
+        (0..count).for_each(|j| x[(start + j) * count + j] = 1.0);
+        operator.apply(&x, &mut z[..m * count], count);
+        for j in 0..count {
+            for i in 0..m {
+                matrix[(i, start + j)] = z[i * count + j];
+            }
+        }
+    }
+    matrix
+}
+
+impl Factor for LinearFactor {
+    fn ports(&self) -> Vec<Port> {
+        let columns = self.bias.as_ref().map(Vec::len);
+        let port = |name, role, rows| Port { name, role, rows: Some(rows), columns };
+        vec![
+            port("x", Role::Given, self.operator.inputs()),
+            port("z", Role::Produced, self.operator.outputs()),
+        ]
+    }
+
+    fn check(&self, variables: &[Layout]) -> Result<(), Misfit> {
+        let columns = self.bias.as_ref().map_or(variables[X].columns(), Vec::len);
+        let rows = [self.operator.inputs(), self.operator.outputs()];
+        for port in [X, Z] {
+            let found = (variables[port].rows(), variables[port].columns());
+            if found != (rows[port], columns) {
+                return Err(Misfit::Shape {
+                    port,
+                    expected: (Some(rows[port]), Some(columns)),
+                    found,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn workspace(&self, variables: &[Layout]) -> Result<Box<dyn Any + Send>, Breakdown> {
+        let d = variables[X].columns();
+        let (m, n) = (self.operator.outputs(), self.operator.inputs());
+        // One block of rows at both ports: the spectral solvers apply.
+        Ok(Box::new(if variables[X].blocks() == 1 && variables[Z].blocks() == 1 {
+            self.decomposition()?;
+            Workspace::Shared(Box::new(SharedWorkspace::new(m, n, d)))
+        } else {
+            Workspace::Dense(Box::default())
+        }))
+    }
+
+    fn beliefs(
+        &self,
+        cavities: &[Cavity<'_>],
+        wanted: &[bool],
+        beliefs: &mut [Belief],
+        workspace: &mut dyn Any,
+    ) -> Result<(), Breakdown> {
+        match super::own(workspace) {
+            Workspace::Shared(workspace) => {
+                shared::beliefs(self, cavities, wanted, beliefs, workspace)?;
+            }
+            Workspace::Dense(workspace) => {
+                dense::beliefs(self, cavities, wanted, beliefs, workspace)?;
+            }
+        }
+        for port in [X, Z] {
+            let bad = wanted[port].then(|| beliefs[port].mean().first_non_finite()).flatten();
+            if let Some((row, _)) = bad {
+                return Err(Breakdown::NotFinite { port, row });
+            }
+        }
+        Ok(())
+    }
+
+    fn draw(
+        &self,
+        values: &mut [Rows],
+        _uniforms: &mut dyn Uniforms,
+    ) -> Result<Option<Rows>, Undrawable> {
+        let [x, z] = values else { return Err(Undrawable) };
+        let d = x.columns();
+        self.operator.apply(x.as_slice(), z.as_mut_slice(), d);
+        beliefs::add_bias(z.as_mut_slice(), self.bias(), d);
+        Ok(None)
+    }
+
+    fn name(&self) -> String {
+        self.operator.name()
+    }
+}

@@ -1,0 +1,218 @@
+//! Known cavities, undetermined directions, set-up failures, drawing.
+
+use super::{ColumnForm, Numbers, Solver, averaged, beliefs, distance, factor, shared};
+use crate::factor::{Breakdown, Factor, Independent, LinearFactor, Misfit};
+use crate::operator::{Dense, LinearOperator};
+use crate::testing::reference::linear_posterior;
+use crate::{Message, Precision, Rows};
+
+/// Rounding times the condition of small random operators, squared by Gram matrices.
+const ACCURACY: f64 = 1e-10;
+
+const SOLVERS: [Solver; 2] = [Solver::Svd, Solver::Gram];
+
+fn image(matrix: &Rows, x: &Rows) -> Rows {
+    Rows::from_fn(matrix.rows(), x.columns(), |i, c| {
+        (0..x.rows()).map(|j| matrix[(i, j)] * x[(j, c)]).sum()
+    })
+}
+
+fn isotropic(mean: &Rows, precision: f64) -> Message {
+    let layout = shared(ColumnForm::Isotropic, mean.rows(), mean.columns());
+    Message::from_mean(mean, Precision::isotropic(layout, precision).unwrap()).unwrap()
+}
+
+fn known(values: &Rows) -> Message {
+    isotropic(values, f64::INFINITY)
+}
+
+#[test]
+fn known_inputs_decide_the_outputs() {
+    let mut numbers = Numbers::new(1);
+    let (matrix, x) = (numbers.matrix(4, 3, 3), numbers.rows(3, 2));
+    let factor = factor(&matrix, Solver::Auto).with_bias(vec![1.0, -2.0]);
+    let mut expected = image(&matrix, &x);
+    (0..4).for_each(|i| (0..2).for_each(|c| expected[(i, c)] += [1.0, -2.0][c]));
+    let vague = isotropic(&numbers.rows(4, 2), 1.0);
+    let found = beliefs(&factor, [&known(&x), &vague], [true; 2]).unwrap();
+    assert!(found[0].is_known(0) && found[1].is_known(0));
+    assert!(distance(found[1].mean().as_slice(), expected.as_slice()) < ACCURACY);
+    assert!(beliefs(&factor, [&known(&x), &known(&expected)], [true; 2]).is_ok());
+    expected[(2, 1)] += 1e-3;
+    let contradiction = Breakdown::Contradiction { port: 1, row: 2 };
+    let found = beliefs(&factor, [&known(&x), &known(&expected)], [true; 2]);
+    assert_eq!(found.unwrap_err(), contradiction);
+}
+
+#[test]
+fn known_outputs_constrain_the_inputs() {
+    for (m, n, rank) in [(3, 6, 3), (5, 5, 5), (6, 3, 3)] {
+        for solver in SOLVERS {
+            let mut numbers = Numbers::new(2);
+            let matrix = numbers.matrix(m, n, rank);
+            let x = numbers.message(&shared(ColumnForm::Full, n, 2), 1.0);
+            let z = known(&image(&matrix, &numbers.rows(n, 2)));
+            let found = beliefs(&factor(&matrix, solver), [&x, &z], [true; 2]).unwrap();
+            assert!(found[1].is_known(0));
+            assert_eq!(found[0].is_known(0), rank == n);
+            if rank < n {
+                let expected = linear_posterior(&matrix, None, &x, &z).unwrap();
+                let error = distance(found[0].mean().as_slice(), expected.x_mean.as_slice());
+                assert!(error < ACCURACY, "{m} x {n}: {error:e}");
+                let covariance = averaged(x.layout(), &expected.x_covariance);
+                assert!(distance(found[0].covariances(), &covariance) < ACCURACY);
+            }
+        }
+    }
+}
+
+#[test]
+fn known_outputs_are_the_limit_of_precise_ones() {
+    for solver in SOLVERS {
+        let mut numbers = Numbers::new(3);
+        let matrix = numbers.matrix(3, 5, 3);
+        let x = numbers.message(&shared(ColumnForm::Full, 5, 2), 1.0);
+        let values = numbers.rows(3, 2);
+        let factor = factor(&matrix, solver).with_bias(vec![0.5, -0.25]);
+        let precise = beliefs(&factor, [&x, &isotropic(&values, 1e13)], [true; 2]).unwrap();
+        let exact = beliefs(&factor, [&x, &known(&values)], [true; 2]).unwrap();
+        // The limit is approached as the inverse of the precision.
+        let close = |a: &[f64], b: &[f64]| distance(a, b) < 1e-9;
+        assert!(close(precise[0].mean().as_slice(), exact[0].mean().as_slice()));
+        assert!(close(precise[0].covariances(), exact[0].covariances()));
+        let gains = [precise[0].gain().unwrap(), exact[0].gain().unwrap()];
+        assert!(close(&gains[0].precision, &gains[1].precision));
+        assert!(close(gains[0].natural.as_slice(), gains[1].natural.as_slice()));
+    }
+}
+
+#[test]
+fn outputs_outside_the_range_are_contradictions() {
+    for solver in SOLVERS {
+        // The third output repeats the first.
+        let matrix = Rows::from_fn(3, 2, |i, j| [[1.0, 2.0], [3.0, -1.0], [1.0, 2.0]][i][j]);
+        let x = isotropic(&Rows::zeros(2, 1), 1.0);
+        let z = known(&Rows::column(vec![1.0, 1.0, 2.0]));
+        let error = beliefs(&factor(&matrix, solver), [&x, &z], [true; 2]).unwrap_err();
+        assert!(matches!(error, Breakdown::Contradiction { port: 1, .. }), "{error:?}");
+    }
+}
+
+#[test]
+fn free_directions_are_undetermined() {
+    let mut numbers = Numbers::new(4);
+    let undetermined = Some(Breakdown::Undetermined { port: 0 });
+    for (m, n, rank) in [(2, 4, 2), (4, 4, 3), (5, 4, 3)] {
+        let matrix = numbers.matrix(m, n, rank);
+        let x = isotropic(&Rows::zeros(n, 1), 0.0);
+        for z in [isotropic(&numbers.rows(m, 1), 1.0), known(&Rows::zeros(m, 1))] {
+            for solver in SOLVERS {
+                let found = beliefs(&factor(&matrix, solver), [&x, &z], [true; 2]);
+                assert_eq!(found.err(), undetermined, "{m} x {n} {solver:?}");
+            }
+        }
+    }
+    let matrix = numbers.matrix(3, 2, 2);
+    let [x, z] = [2, 3].map(|rows| isotropic(&Rows::zeros(rows, 1), 0.0));
+    let found = beliefs(&factor(&matrix, Solver::Auto), [&x, &z], [true; 2]);
+    assert_eq!(found.err(), undetermined);
+}
+
+#[test]
+fn an_operator_without_range_fixes_its_output() {
+    for solver in SOLVERS {
+        let factor = factor(&Rows::zeros(2, 3), solver).with_bias(vec![1.5]);
+        let mut numbers = Numbers::new(5);
+        let x = isotropic(&numbers.rows(3, 1), 2.0);
+        let z = isotropic(&numbers.rows(2, 1), 1.0);
+        let found = beliefs(&factor, [&x, &z], [true; 2]).unwrap();
+        assert!(found[1].is_known(0) && found[1].mean().as_slice() == [1.5, 1.5]);
+        assert_eq!(found[0].gain().unwrap().precision, [0.0]);
+    }
+}
+
+#[test]
+fn variables_must_fit() {
+    let matrix = Numbers::new(6).matrix(2, 3, 2);
+    let plain = factor(&matrix, Solver::Auto);
+    let layout = |rows, d| shared(ColumnForm::Full, rows, d);
+    let shape = |port, rows, columns, found| {
+        Err(Misfit::Shape { port, expected: (Some(rows), Some(columns)), found })
+    };
+    assert_eq!(plain.check(&[layout(3, 2), layout(2, 2)]), Ok(()));
+    assert_eq!(plain.check(&[layout(3, 2), layout(2, 1)]), shape(1, 2, 2, (2, 1)));
+    assert_eq!(plain.check(&[layout(2, 1), layout(2, 1)]), shape(0, 3, 1, (2, 1)));
+    let biased = plain.with_bias(vec![1.0, 2.0]);
+    assert_eq!(biased.check(&[layout(3, 1), layout(2, 1)]), shape(0, 3, 2, (3, 1)));
+}
+
+#[test]
+fn overflowing_operators_fail_by_name() {
+    let factor = factor(&Rows::from_fn(3, 4, |i, j| 1e300 * (i + j + 1) as f64), Solver::Gram);
+    assert_eq!(factor.decomposed_by(), Err(Breakdown::Factorisation));
+    let layouts = [4, 3].map(|n| shared(ColumnForm::Full, n, 1));
+    assert_eq!(factor.workspace(&layouts).err(), Some(Breakdown::Factorisation));
+}
+
+/// Sums of neighbours, by a rule.
+#[derive(Debug)]
+struct Neighbours(usize);
+
+impl LinearOperator for Neighbours {
+    fn outputs(&self) -> usize {
+        self.0 - 1
+    }
+
+    fn inputs(&self) -> usize {
+        self.0
+    }
+
+    fn apply(&self, x: &[f64], z: &mut [f64], columns: usize) {
+        for (e, z) in z.iter_mut().enumerate() {
+            *z = x[e] + x[e + columns];
+        }
+    }
+
+    fn apply_adjoint(&self, z: &[f64], x: &mut [f64], columns: usize) {
+        x.fill(0.0);
+        for (e, z) in z.iter().enumerate() {
+            x[e] += z;
+            x[e + columns] += z;
+        }
+    }
+
+    fn name(&self) -> String {
+        "neighbours".to_owned()
+    }
+}
+
+#[test]
+fn operators_without_a_matrix_are_made_explicit() {
+    let n = 40;
+    let adjacent = |i: usize, j: usize| f64::from(u8::from(j == i || j == i + 1));
+    let matrix = Rows::from_fn(n - 1, n, adjacent);
+    let mut numbers = Numbers::new(7);
+    let x = numbers.message(&shared(ColumnForm::Full, n, 2), 1.0);
+    let z = numbers.message(&shared(ColumnForm::Full, n - 1, 2), 1.0);
+    let implicit = beliefs(&LinearFactor::new(Neighbours(n)), [&x, &z], [true; 2]).unwrap();
+    let explicit = LinearFactor::new(Dense::from_rows(&matrix).unwrap());
+    let explicit = beliefs(&explicit, [&x, &z], [true; 2]).unwrap();
+    for p in 0..2 {
+        let error = distance(implicit[p].mean().as_slice(), explicit[p].mean().as_slice());
+        assert!(error < ACCURACY, "port {p}: {error:e}");
+    }
+}
+
+#[test]
+fn drawing_applies_the_operator_and_the_bias() {
+    use rand::SeedableRng;
+    let mut numbers = Numbers::new(8);
+    let (matrix, x) = (numbers.matrix(2, 3, 2), numbers.rows(3, 1));
+    let factor = factor(&matrix, Solver::Auto).with_bias(vec![0.5]);
+    let mut expected = image(&matrix, &x);
+    expected.as_mut_slice().iter_mut().for_each(|v| *v += 0.5);
+    let mut values = [x, Rows::zeros(2, 1)];
+    let mut rng = rand_pcg::Pcg64::seed_from_u64(1);
+    let data = factor.draw(&mut values, &mut Independent(&mut rng)).unwrap();
+    assert!(data.is_none() && distance(values[1].as_slice(), expected.as_slice()) < ACCURACY);
+}

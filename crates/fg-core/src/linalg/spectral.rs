@@ -1,0 +1,139 @@
+//! Singular value and symmetric eigen-decompositions, of finite matrices and checked to be finite.
+
+use core::fmt;
+
+use faer::diag::DiagMut;
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
+use faer::linalg::matmul::triangular::{BlockStructure, matmul};
+use faer::linalg::svd::{ComputeSvdVectors, svd, svd_scratch};
+use faer::{Accum, Mat, MatRef, Par};
+
+/// An iteration didn't converge, or the entries under- or overflowed on the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unconverged;
+
+impl fmt::Display for Unconverged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "spectral decomposition did not converge")
+    }
+}
+
+impl core::error::Error for Unconverged {}
+
+/// `vectors diag(values) vectors'`, eigenvalues ascending.
+#[derive(Debug)]
+pub(crate) struct Eigen {
+    pub(crate) values: Vec<f64>,
+    pub(crate) vectors: Mat<f64>,
+}
+
+/// `u diag(s) v'` with `min(m, n)` singular values, descending.
+#[derive(Debug)]
+pub(crate) struct Svd {
+    pub(crate) u: Mat<f64>,
+    pub(crate) s: Vec<f64>,
+    pub(crate) v: Mat<f64>,
+}
+
+/// The lower triangle of `A A'`; the rest is zero.
+pub(crate) fn gram(a: MatRef<'_, f64>) -> Mat<f64> {
+    let mut gram = Mat::zeros(a.nrows(), a.nrows());
+    lower_product(&mut gram, a, a.transpose());
+    gram
+}
+
+/// The lower triangle of the product of `a` and `b`, known to be symmetric.
+pub(crate) fn lower_product(out: &mut Mat<f64>, a: MatRef<'_, f64>, b: MatRef<'_, f64>) {
+    use BlockStructure::{Rectangular, TriangularLower};
+    let out = out.as_mut();
+    matmul(out, TriangularLower, Accum::Replace, a, Rectangular, b, Rectangular, 1.0, Par::Seq);
+}
+
+/// Eigen-decomposition of a symmetric matrix, of which the lower triangle is read.
+pub(crate) fn eigen(matrix: MatRef<'_, f64>) -> Result<Eigen, Unconverged> {
+    let n = matrix.nrows();
+    let mut values = vec![0.0; n];
+    let mut vectors = Mat::zeros(n, n);
+    let scratch =
+        self_adjoint_evd_scratch::<f64>(n, ComputeEigenvectors::Yes, Par::Seq, Default::default());
+    self_adjoint_evd(
+        matrix,
+        DiagMut::from_slice_mut(&mut values),
+        Some(vectors.as_mut()),
+        Par::Seq,
+        MemStack::new(&mut MemBuffer::new(scratch)),
+        Default::default(),
+    )
+    .map_err(|_| Unconverged)?;
+    // A matrix with NaN "converges" to NaN.
+    if values.iter().all(|v| v.is_finite()) && vectors.is_all_finite() {
+        Ok(Eigen { values, vectors })
+    } else {
+        Err(Unconverged)
+    }
+}
+
+/// Thin singular value decomposition.
+pub(crate) fn thin_svd(a: MatRef<'_, f64>) -> Result<Svd, Unconverged> {
+    let (m, n) = a.shape();
+    let r = m.min(n);
+    let mut s = vec![0.0; r];
+    let (mut u, mut v) = (Mat::zeros(m, r), Mat::zeros(n, r));
+    let thin = ComputeSvdVectors::Thin;
+    let scratch = svd_scratch::<f64>(m, n, thin, thin, Par::Seq, Default::default());
+    svd(
+        a,
+        DiagMut::from_slice_mut(&mut s),
+        Some(u.as_mut()),
+        Some(v.as_mut()),
+        Par::Seq,
+        MemStack::new(&mut MemBuffer::new(scratch)),
+        Default::default(),
+    )
+    .map_err(|_| Unconverged)?;
+    if s.iter().all(|v| v.is_finite()) && u.is_all_finite() && v.is_all_finite() {
+        Ok(Svd { u, s, v })
+    } else {
+        Err(Unconverged)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Backward error of an orthogonal decomposition of a small matrix with entries of size one.
+    const ROUNDING: f64 = 1e-13;
+
+    fn matrix(m: usize, n: usize) -> Mat<f64> {
+        Mat::from_fn(m, n, |i, j| ((3 * i * i + 5 * j + i * j) as f64).sin())
+    }
+
+    #[test]
+    fn decompositions_rebuild_the_matrix() {
+        for (m, n) in [(3, 7), (7, 3), (5, 5), (1, 4)] {
+            let a = matrix(m, n);
+            let Svd { u, s, v } = thin_svd(a.as_ref()).unwrap();
+            let Eigen { values, vectors } = eigen(gram(a.as_ref()).as_ref()).unwrap();
+            for i in 0..m {
+                for j in 0..n {
+                    let sum: f64 = (0..s.len()).map(|k| u[(i, k)] * s[k] * v[(j, k)]).sum();
+                    assert!((sum - a[(i, j)]).abs() < ROUNDING, "{m} x {n} at ({i}, {j})");
+                }
+                for j in 0..m {
+                    let sum: f64 =
+                        (0..m).map(|k| vectors[(i, k)] * values[k] * vectors[(j, k)]).sum();
+                    let expected: f64 = (0..n).map(|k| a[(i, k)] * a[(j, k)]).sum();
+                    assert!((sum - expected).abs() < ROUNDING, "gram of {m} x {n}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn overflow_is_an_error() {
+        let a = Mat::from_fn(4, 4, |i, j| 1e200 * (1.0 + (i * j) as f64));
+        assert!(eigen(gram(a.as_ref()).as_ref()).is_err());
+    }
+}

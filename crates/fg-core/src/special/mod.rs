@@ -1,0 +1,8 @@
+//! Scalar functions with stated accuracy that estimators are made of.
+
+mod normal;
+
+pub use normal::{
+    TruncatedMoments, cdf, inverse_mills, log_cdf, log_mills, log_pdf, log1pexp, logistic,
+    open_uniform, pdf, positive_part, quantile,
+};

@@ -1,0 +1,3 @@
+//! Slow references that fast code is checked against, and conformance checks for users' own estimators.
+
+pub mod reference;

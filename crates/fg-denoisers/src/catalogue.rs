@@ -1,0 +1,128 @@
+//! One instance or more of everything the crate has, by name: what the conformance tests iterate over.
+//!
+//! A test compares the names of the modules with this list, so that a family can't be left out.
+
+use fg_core::denoiser::{Channel, Denoiser, Likelihood};
+
+use crate::{
+    Awgn, BernoulliGauss, ElasticNet, Gaussian, GaussianNoise, L1, L2, Laplace, ParameterError,
+    Stacked,
+};
+
+/// A named instance of a family, for variables of `columns` columns.
+#[derive(Debug)]
+pub struct Entry<T: ?Sized> {
+    /// The module it is from, such as `prior/gaussian`.
+    pub module: &'static str,
+    /// What is particular about this instance.
+    pub instance: &'static str,
+    /// Number of columns to try it with.
+    pub columns: usize,
+    /// The estimator.
+    pub estimator: Box<T>,
+}
+
+impl<T: ?Sized> Entry<T> {
+    fn new(
+        module: &'static str,
+        instance: &'static str,
+        columns: usize,
+        estimator: Box<T>,
+    ) -> Self {
+        Self { module, instance, columns, estimator }
+    }
+}
+
+/// Covariances and precisions of the instances with full matrices.
+const CORRELATED: [f64; 4] = [1.0, 0.6, 0.6, 2.0];
+
+/// Priors and penalties.
+///
+/// # Errors
+/// None in practice: the parameters are constants, which a test checks.
+pub fn denoisers() -> Result<Vec<Entry<dyn Denoiser>>, ParameterError> {
+    let entry = |module, instance, columns, estimator: Box<dyn Denoiser>| {
+        Entry::new(module, instance, columns, estimator)
+    };
+    Ok(vec![
+        entry("prior/gaussian", "one column", 1, Box::new(Gaussian::new(0.5, 2.0)?)),
+        entry("prior/gaussian", "isotropic", 3, Box::new(Gaussian::new(-1.0, 0.3)?)),
+        entry(
+            "prior/gaussian",
+            "correlated",
+            2,
+            Box::new(Gaussian::with_covariance(&[1.0, -2.0], &CORRELATED)?),
+        ),
+        entry("prior/gaussian", "known", 2, Box::new(Gaussian::new(3.0, 0.0)?)),
+        entry("prior/bernoulli_gauss", "centred", 1, Box::new(BernoulliGauss::new(0.1, 0.0, 1.0)?)),
+        entry(
+            "prior/bernoulli_gauss",
+            "off centre",
+            1,
+            Box::new(BernoulliGauss::new(0.3, 2.0, 0.5)?),
+        ),
+        entry(
+            "prior/bernoulli_gauss",
+            "no zeros",
+            1,
+            Box::new(BernoulliGauss::new(1.0, -1.0, 4.0)?),
+        ),
+        entry("prior/laplace", "unit", 1, Box::new(Laplace::new(1.0)?)),
+        entry("prior/laplace", "narrow", 1, Box::new(Laplace::new(0.05)?)),
+        entry(
+            "prior/stacked",
+            "sparse above dense",
+            1,
+            Box::new(
+                Stacked::new(3, BernoulliGauss::new(0.2, 0.0, 1.0)?)?
+                    .then(61, Gaussian::new(0.0, 1.0)?)?,
+            ),
+        ),
+        entry("penalty/l1", "one column", 1, Box::new(L1::new(0.7)?)),
+        entry("penalty/l1", "three columns", 3, Box::new(L1::new(0.7)?)),
+        entry("penalty/l2", "one column", 1, Box::new(L2::new(0.7)?)),
+        entry("penalty/l2", "three columns", 3, Box::new(L2::new(0.7)?)),
+        entry("penalty/elastic_net", "one column", 1, Box::new(ElasticNet::new(0.7, 0.2)?)),
+        entry("penalty/elastic_net", "two columns", 2, Box::new(ElasticNet::new(0.7, 0.2)?)),
+    ])
+}
+
+/// Likelihoods, to be tried with data they draw themselves.
+///
+/// # Errors
+/// As [`denoisers`].
+pub fn likelihoods() -> Result<Vec<Entry<dyn Likelihood>>, ParameterError> {
+    let entry = |module, instance, columns, estimator: Box<dyn Likelihood>| {
+        Entry::new(module, instance, columns, estimator)
+    };
+    Ok(vec![
+        entry("likelihood/awgn", "one column", 1, Box::new(Awgn::new(4.0)?)),
+        entry(
+            "likelihood/awgn",
+            "correlated",
+            2,
+            Box::new(Awgn::from_precision_matrix(2, &CORRELATED)?),
+        ),
+        entry("likelihood/awgn", "noise-free", 2, Box::new(Awgn::new(f64::INFINITY)?)),
+    ])
+}
+
+/// Channels.
+///
+/// # Errors
+/// As [`denoisers`].
+pub fn channels() -> Result<Vec<Entry<dyn Channel>>, ParameterError> {
+    let entry = |module, instance, columns, estimator: Box<dyn Channel>| {
+        Entry::new(module, instance, columns, estimator)
+    };
+    Ok(vec![
+        entry("channel/gaussian_noise", "one column", 1, Box::new(GaussianNoise::new(0.5)?)),
+        entry(
+            "channel/gaussian_noise",
+            "correlated",
+            2,
+            Box::new(GaussianNoise::with_covariance(2, &CORRELATED)?),
+        ),
+        entry("channel/gaussian_noise", "no noise", 2, Box::new(GaussianNoise::new(0.0)?)),
+    ])
+}

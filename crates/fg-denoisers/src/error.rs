@@ -1,0 +1,128 @@
+//! What can be wrong with a parameter: one error for every constructor of the crate.
+
+use core::fmt;
+
+/// A parameter can't be what it was given as.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ParameterError {
+    /// The value is outside its range, or NaN.
+    OutOfRange {
+        /// Name of the parameter.
+        name: &'static str,
+        /// Its value.
+        value: f64,
+        /// What it must be.
+        requirement: &'static str,
+    },
+    /// A list or matrix has the wrong number of values.
+    Length {
+        /// Name of the parameter.
+        name: &'static str,
+        /// Values needed.
+        expected: usize,
+        /// Values given.
+        found: usize,
+    },
+    /// A matrix isn't symmetric at this entry.
+    NotSymmetric {
+        /// Name of the parameter.
+        name: &'static str,
+        /// Row of the entry.
+        row: usize,
+        /// Column of the entry.
+        column: usize,
+    },
+    /// A matrix isn't positive definite.
+    NotPositive {
+        /// Name of the parameter.
+        name: &'static str,
+        /// Pivot at which its Cholesky factorisation stops.
+        index: usize,
+        /// Value of that pivot.
+        pivot: f64,
+    },
+    /// A block of a stack answers with means where the others answer with maximisers, or the reverse.
+    MixedEstimation {
+        /// Index of the block.
+        block: usize,
+    },
+    /// A block of a stack is for another number of columns than the ones before it.
+    MixedColumns {
+        /// Index of the block.
+        block: usize,
+    },
+}
+
+impl fmt::Display for ParameterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OutOfRange { name, value, requirement } => {
+                write!(f, "{name} must be {requirement}, got {value}")
+            }
+            Self::Length { name, expected, found } => {
+                write!(f, "{name} needs {expected} values, got {found}")
+            }
+            Self::NotSymmetric { name, row, column } => {
+                write!(f, "{name} must be symmetric, entry ({row}, {column}) is not")
+            }
+            Self::NotPositive { name, index, pivot } => {
+                write!(f, "{name} must be positive definite, pivot {index} is {pivot:e}")
+            }
+            Self::MixedEstimation { block } => write!(
+                f,
+                "block {block} must answer with means or maximisers like the blocks before it"
+            ),
+            Self::MixedColumns { block } => {
+                write!(f, "block {block} must be for as many columns as the blocks before it")
+            }
+        }
+    }
+}
+
+impl core::error::Error for ParameterError {}
+
+/// The value, if it meets the requirement.
+fn require(
+    holds: bool,
+    name: &'static str,
+    value: f64,
+    requirement: &'static str,
+) -> Result<f64, ParameterError> {
+    if holds { Ok(value) } else { Err(ParameterError::OutOfRange { name, value, requirement }) }
+}
+
+pub(crate) fn finite(name: &'static str, value: f64) -> Result<f64, ParameterError> {
+    require(value.is_finite(), name, value, "finite")
+}
+
+pub(crate) fn positive(name: &'static str, value: f64) -> Result<f64, ParameterError> {
+    require(value > 0.0 && value.is_finite(), name, value, "finite and above 0")
+}
+
+pub(crate) fn not_negative(name: &'static str, value: f64) -> Result<f64, ParameterError> {
+    require(value >= 0.0 && value.is_finite(), name, value, "finite and at least 0")
+}
+
+pub(crate) fn precision(name: &'static str, value: f64) -> Result<f64, ParameterError> {
+    require(value > 0.0, name, value, "above 0, possibly infinite")
+}
+
+pub(crate) fn share(name: &'static str, value: f64) -> Result<f64, ParameterError> {
+    require(value > 0.0 && value <= 1.0, name, value, "in (0, 1]")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guards_refuse_nan_and_say_what_they_want() {
+        for guard in [finite, positive, not_negative, precision, share] {
+            assert!(guard("scale", f64::NAN).is_err());
+        }
+        let error = positive("scale", -1.0).unwrap_err();
+        assert_eq!(error.to_string(), "scale must be finite and above 0, got -1");
+        assert_eq!(precision("precision", f64::INFINITY), Ok(f64::INFINITY));
+    }
+}

@@ -1,0 +1,5 @@
+//! Data given an unknown, row by row.
+
+mod awgn;
+
+pub use awgn::Awgn;

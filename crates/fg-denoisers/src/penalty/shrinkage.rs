@@ -1,0 +1,139 @@
+//! The proximal operator of `l1 |x|_1 + l2 x'x / 2`, which L1 and the elastic net share.
+
+use fg_core::denoiser::{RowCavity, RowEstimate, Scratch};
+use fg_core::factor::Breakdown;
+
+use super::active_set::{self, Failure, Problem, Workspace};
+
+/// The two weights of a penalty `l1 |x|_1 + l2 x'x / 2`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Shrinkage {
+    pub(super) l1: f64,
+    pub(super) l2: f64,
+}
+
+impl Shrinkage {
+    /// Minimisers of `l1 |x|_1 + l2 x'x / 2 + x' Gamma x / 2 - n'x` and their derivatives with respect to `n`.
+    ///
+    /// By column where `Gamma` is diagonal, by an exact active-set method a row otherwise.
+    pub(super) fn estimate(
+        self,
+        cavity: &RowCavity<'_>,
+        out: &mut RowEstimate<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<(), Breakdown> {
+        if cavity.columns() == 1 {
+            self.one_column(cavity, out)
+        } else if cavity.is_diagonal() {
+            self.by_column(cavity, out)
+        } else {
+            let d = cavity.columns();
+            let memory = scratch.slice(d * d + d + Workspace::len(d));
+            self.jointly(cavity, memory, |i, x, _, problem, workspace| {
+                out.mean[i * d..(i + 1) * d].copy_from_slice(x);
+                let covariance = &mut out.covariance[i * d * d..(i + 1) * d * d];
+                active_set::covariance(problem, workspace, covariance)
+            })
+        }
+    }
+
+    /// Maxima of `n'x - x' Gamma x / 2 - l1 |x|_1 - l2 x'x / 2`; infinite where there is none.
+    ///
+    /// At the maximiser `x' H x = x'(n - l1 sign x)`, so the maximum is half of `x'(n - l1 sign x)`: no cancellation.
+    pub(super) fn log_partition(self, cavity: &RowCavity<'_>, out: &mut [f64]) {
+        let d = cavity.columns();
+        if !cavity.is_diagonal() {
+            let mut memory = vec![0.0; d * d + d + Workspace::len(d)];
+            let result = self.jointly(cavity, &mut memory, |i, x, n, _, _| {
+                let active = (0..d).filter(|&j| x[j] != 0.0);
+                out[i] = active.map(|j| 0.5 * x[j] * (n[j] - self.l1.copysign(x[j]))).sum();
+                true
+            });
+            if result.is_err() {
+                out.fill(f64::INFINITY);
+            }
+            return;
+        }
+        for (i, out) in out.iter_mut().enumerate() {
+            *out = (0..d)
+                .map(|j| {
+                    let h = cavity.precision()[j * d + j] + self.l2;
+                    let over = cavity.natural()[i * d + j].abs() - self.l1;
+                    if over > 0.0 { 0.5 * over * over / h } else { 0.0 }
+                })
+                .sum();
+        }
+    }
+
+    fn one_column(
+        self,
+        cavity: &RowCavity<'_>,
+        out: &mut RowEstimate<'_>,
+    ) -> Result<(), Breakdown> {
+        let curvature = cavity.scalar_precision() + self.l2;
+        if !(curvature > 0.0) {
+            return self.by_column(cavity, out);
+        }
+        let variance = 1.0 / curvature;
+        let rows = out.mean.iter_mut().zip(out.covariance.iter_mut()).zip(cavity.natural());
+        for ((mean, covariance), &n) in rows {
+            let over = n.abs() - self.l1;
+            *mean = (over.max(0.0) * variance).copysign(n);
+            *covariance = if over > 0.0 { variance } else { 0.0 };
+        }
+        Ok(())
+    }
+
+    fn by_column(self, cavity: &RowCavity<'_>, out: &mut RowEstimate<'_>) -> Result<(), Breakdown> {
+        let d = cavity.columns();
+        for i in 0..cavity.len() {
+            let covariance = &mut out.covariance[i * d * d..(i + 1) * d * d];
+            covariance.fill(0.0);
+            for j in 0..d {
+                let n = cavity.natural()[i * d + j];
+                let over = n.abs() - self.l1;
+                let curvature = cavity.precision()[j * d + j] + self.l2;
+                if !(over > 0.0) {
+                    out.mean[i * d + j] = 0.0;
+                    continue;
+                }
+                // The pull exceeds the penalty and nothing holds the entry back.
+                if !(curvature > 0.0) {
+                    let row = cavity.first_row() + i;
+                    return Err(Breakdown::ImproperCavity { port: 0, row });
+                }
+                out.mean[i * d + j] = (over / curvature).copysign(n);
+                covariance[j * d + j] = 1.0 / curvature;
+            }
+        }
+        Ok(())
+    }
+
+    /// Solves every row and hands `accept` its index, minimiser, `n`, problem and active set.
+    fn jointly(
+        self,
+        cavity: &RowCavity<'_>,
+        memory: &mut [f64],
+        mut accept: impl FnMut(usize, &[f64], &[f64], Problem<'_>, &mut Workspace<'_>) -> bool,
+    ) -> Result<(), Breakdown> {
+        let d = cavity.columns();
+        let (hessian, memory) = memory.split_at_mut(d * d);
+        let (x, memory) = memory.split_at_mut(d);
+        hessian.copy_from_slice(cavity.precision());
+        (0..d).for_each(|j| hessian[j * d + j] += self.l2);
+        let mut workspace = Workspace::new(memory, d);
+        for i in 0..cavity.len() {
+            let row = cavity.first_row() + i;
+            let linear = &cavity.natural()[i * d..(i + 1) * d];
+            let problem = Problem { hessian, linear, weight: self.l1 };
+            active_set::minimise(problem, x, &mut workspace).map_err(|failure| match failure {
+                Failure::Unbounded => Breakdown::ImproperCavity { port: 0, row },
+                Failure::NoConvergence => Breakdown::NoConvergence { port: 0, row },
+            })?;
+            if !accept(i, x, linear, problem, &mut workspace) {
+                return Err(Breakdown::Undetermined { port: 0 });
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,244 @@
+//! Blocks of consecutive rows, each with its own estimator.
+
+use fg_core::denoiser::{Denoiser, Estimation, GaussianRow, Law, RowCavity, RowEstimate, Scratch};
+use fg_core::factor::Breakdown;
+
+use crate::error::ParameterError;
+
+/// A stack of estimators: the first for the first rows of the variable, the next for the rows below, and so on.
+///
+/// # Density
+///
+/// ```text
+/// f(X) = prod_b f_b(X_b),      X_b the rows of block b
+/// ```
+///
+/// # Parameters
+///
+/// | name | default | range | meaning |
+/// |---|---|---|---|
+/// | rows | - | 1, 2, .. | rows of a block |
+/// | denoiser | - | any | the block's estimator |
+///
+/// # Estimate
+///
+/// Each block's own. All blocks answer with means, or all with maximisers.
+///
+/// # Numerical notes
+///
+/// The cavity is cut at the blocks' borders without copying. Under a precision shared by all rows the engine averages
+/// the covariance over blocks; where they differ much, give the variable one block of precisions each
+/// ([`Structure::blocks`](fg_core::Structure::blocks)). The law differs by row, so there is a
+/// [`row_law`](Denoiser::row_law) and no [`law`](Denoiser::law).
+///
+/// # Reference
+///
+/// None: the density factorises.
+///
+/// # Example
+///
+/// Ten weights with a Gaussian prior and, below them, a row of free intercepts.
+///
+/// ```
+/// use fg_core::denoiser::Denoiser;
+/// use fg_denoisers::{L2, Stacked};
+/// let penalty = Stacked::new(10, L2::new(0.1)?)?.then(1, L2::new(0.0)?)?;
+/// assert_eq!(penalty.rows(), Some(11));
+/// # Ok::<(), fg_denoisers::ParameterError>(())
+/// ```
+#[derive(Debug)]
+pub struct Stacked {
+    blocks: Vec<Block>,
+}
+
+#[derive(Debug)]
+struct Block {
+    /// First row behind it.
+    end: usize,
+    start: usize,
+    denoiser: Box<dyn Denoiser>,
+}
+
+impl Stacked {
+    /// A stack of one block of `rows` rows.
+    ///
+    /// # Errors
+    /// [`ParameterError`] when there is no row, or the denoiser is for another number of rows.
+    pub fn new(rows: usize, denoiser: impl Denoiser + 'static) -> Result<Self, ParameterError> {
+        Self { blocks: Vec::new() }.then(rows, denoiser)
+    }
+
+    /// The same stack with `rows` more rows below.
+    ///
+    /// # Errors
+    /// [`ParameterError`] when there is no row, or the denoiser is for another number of rows or columns or answers
+    /// otherwise (mean or maximiser) than the blocks above.
+    pub fn then(
+        mut self,
+        rows: usize,
+        denoiser: impl Denoiser + 'static,
+    ) -> Result<Self, ParameterError> {
+        let block = self.blocks.len();
+        if rows == 0 {
+            return Err(ParameterError::OutOfRange {
+                name: "rows",
+                value: 0.0,
+                requirement: "at least 1",
+            });
+        }
+        if let Some(expected) = denoiser.rows().filter(|&r| r != rows) {
+            return Err(ParameterError::Length { name: "rows", expected, found: rows });
+        }
+        if self.blocks.first().is_some_and(|b| b.denoiser.estimation() != denoiser.estimation()) {
+            return Err(ParameterError::MixedEstimation { block });
+        }
+        if self.columns().zip(denoiser.columns()).is_some_and(|(a, b)| a != b) {
+            return Err(ParameterError::MixedColumns { block });
+        }
+        let start = self.blocks.last().map_or(0, |b| b.end);
+        self.blocks.push(Block { start, end: start + rows, denoiser: Box::new(denoiser) });
+        Ok(self)
+    }
+
+    /// The estimators and the rows they are for.
+    pub fn blocks(&self) -> impl Iterator<Item = (core::ops::Range<usize>, &dyn Denoiser)> {
+        self.blocks.iter().map(|b| (b.start..b.end, &*b.denoiser))
+    }
+
+    fn block_of(&self, row: usize) -> Option<&Block> {
+        self.blocks.iter().find(|b| row < b.end)
+    }
+
+    /// Calls `act(block, rows of the cavity, cavity of those rows)` for each block that the cavity touches.
+    fn cut<'c, E>(
+        &self,
+        cavity: &RowCavity<'c>,
+        mut act: impl FnMut(&Block, core::ops::Range<usize>, &RowCavity<'c>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let (first, d) = (cavity.first_row(), cavity.columns());
+        for block in &self.blocks {
+            let start = block.start.max(first);
+            let end = block.end.min(first + cavity.len());
+            if start >= end {
+                continue;
+            }
+            let rows = start - first..end - first;
+            let values = rows.start * d..rows.end * d;
+            let part = RowCavity::new(
+                start - block.start,
+                d,
+                &cavity.natural()[values.clone()],
+                &cavity.mean()[values],
+                cavity.precision(),
+            );
+            act(block, rows, &part)?;
+        }
+        Ok(())
+    }
+}
+
+impl Denoiser for Stacked {
+    fn estimate(
+        &self,
+        cavity: &RowCavity<'_>,
+        out: &mut RowEstimate<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<(), Breakdown> {
+        let d = cavity.columns();
+        self.cut(cavity, |block, rows, part| {
+            let mut out = RowEstimate {
+                mean: &mut out.mean[rows.start * d..rows.end * d],
+                covariance: &mut out.covariance[rows.start * d * d..rows.end * d * d],
+            };
+            block.denoiser.estimate(part, &mut out, scratch)
+        })
+    }
+
+    fn columns(&self) -> Option<usize> {
+        self.blocks.iter().find_map(|b| b.denoiser.columns())
+    }
+
+    fn rows(&self) -> Option<usize> {
+        self.blocks.last().map(|b| b.end)
+    }
+
+    fn estimation(&self) -> Estimation {
+        self.blocks.first().map(|b| b.denoiser.estimation()).unwrap_or_default()
+    }
+
+    fn separable(&self) -> bool {
+        self.blocks.iter().all(|b| b.denoiser.separable())
+    }
+
+    fn gaussian(&self, row: usize, d: usize) -> Option<GaussianRow> {
+        let block = self.block_of(row)?;
+        block.denoiser.gaussian(row - block.start, d)
+    }
+
+    fn log_partition(&self, cavity: &RowCavity<'_>, out: &mut [f64]) -> bool {
+        let known = self.cut(cavity, |block, rows, part| {
+            if block.denoiser.log_partition(part, &mut out[rows]) { Ok(()) } else { Err(()) }
+        });
+        known.is_ok()
+    }
+
+    /// The largest of the blocks'.
+    fn standard_error(&self) -> f64 {
+        self.blocks.iter().map(|b| b.denoiser.standard_error()).fold(0.0, f64::max)
+    }
+
+    fn row_law(&self, row: usize) -> Option<&dyn Law> {
+        let block = self.block_of(row)?;
+        block.denoiser.row_law(row - block.start)
+    }
+
+    fn name(&self) -> String {
+        let names: Vec<_> = self.blocks.iter().map(|b| b.denoiser.name()).collect();
+        names.join(" / ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Gaussian, L1, L2};
+
+    #[test]
+    fn blocks_answer_for_their_own_rows_wherever_the_cavity_is_cut() {
+        let stack = Stacked::new(2, L2::new(1.0).unwrap()).unwrap();
+        let stack = stack.then(3, L1::new(0.5).unwrap()).unwrap();
+        let natural = [3.0; 5];
+        let (mut mean, mut covariance) = ([0.0; 5], [0.0; 5]);
+        for range in [0..1, 1..4, 4..5] {
+            let n = &natural[range.clone()];
+            let cavity = RowCavity::new(range.start, 1, n, n, &[1.0]);
+            let mut out =
+                RowEstimate { mean: &mut mean[range.clone()], covariance: &mut covariance[range] };
+            stack.estimate(&cavity, &mut out, &mut Scratch::default()).unwrap();
+        }
+        assert_eq!(mean, [1.5, 1.5, 2.5, 2.5, 2.5]);
+        assert_eq!(covariance, [0.5, 0.5, 1.0, 1.0, 1.0]);
+        assert!(stack.gaussian(1, 1).is_some() && stack.gaussian(2, 1).is_none());
+        assert!(stack.gaussian(5, 1).is_none(), "no row below the stack");
+    }
+
+    #[test]
+    fn the_law_is_that_of_the_row() {
+        let stack = Stacked::new(1, Gaussian::new(0.0, 1.0).unwrap()).unwrap();
+        let stack = stack.then(1, Gaussian::new(5.0, 0.0).unwrap()).unwrap();
+        let mut x = [0.0];
+        stack.row_law(1).unwrap().draw(&[0.3], &mut x);
+        assert_eq!(x, [5.0]);
+        assert!(stack.law().is_none());
+    }
+
+    #[test]
+    fn blocks_that_do_not_go_together_are_named() {
+        let stack = || Stacked::new(1, Gaussian::with_covariance(&[0.0], &[1.0]).unwrap()).unwrap();
+        let error = stack().then(1, L1::new(1.0).unwrap()).unwrap_err();
+        assert_eq!(error, ParameterError::MixedEstimation { block: 1 });
+        let two = Gaussian::with_covariance(&[0.0, 0.0], &[1.0, 0.0, 0.0, 1.0]).unwrap();
+        assert_eq!(stack().then(1, two).unwrap_err(), ParameterError::MixedColumns { block: 1 });
+        assert!(stack().then(0, Gaussian::new(0.0, 1.0).unwrap()).is_err());
+    }
+}
