@@ -1,1 +1,17 @@
-//! x
+//! Whole inference problems assembled as factor graphs, and what they are tried on and compared with.
+//!
+//! Each model gives its graph in one call, so that it can be changed before it is built, and fits and predicts with
+//! it. Nothing here is engine: a model only puts factors together.
+
+pub mod baseline;
+mod error;
+pub mod linear;
+pub mod metrics;
+#[cfg(feature = "report")]
+pub mod report;
+pub mod synthetic;
+pub mod two_layer;
+
+pub use error::ModelError;
+pub use linear::{LinearFit, LinearGraph};
+pub use two_layer::{Start, TwoLayerFit, TwoLayerGraph, TwoLayerModel};

@@ -1,0 +1,5 @@
+//! What the models' results are compared with.
+
+mod adam;
+
+pub use adam::{AdamOptions, AdamOptionsError, Regression, adam};

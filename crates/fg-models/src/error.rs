@@ -1,0 +1,72 @@
+//! What keeps a model from being built or fitted.
+
+use core::fmt;
+
+use fg_core::inference::StartError;
+use fg_core::message::MessageError;
+use fg_core::operator::OperatorError;
+use fg_core::{GraphError, InferenceError};
+use fg_denoisers::ParameterError;
+
+/// A model can't be built or fitted; the parts say what is wrong and where.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// A parameter is outside its range.
+    Parameter(ParameterError),
+    /// The operator's matrix is empty or not finite.
+    Operator(OperatorError),
+    /// Shapes or data don't fit together.
+    Graph(GraphError),
+    /// The message to start from doesn't fit.
+    Start(StartError),
+    /// The message to start from isn't finite.
+    Message(MessageError),
+    /// The run can't start or breaks down at once.
+    Inference(InferenceError),
+}
+
+impl fmt::Display for ModelError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Parameter(error) => error.fmt(f),
+            Self::Operator(error) => error.fmt(f),
+            Self::Graph(error) => error.fmt(f),
+            Self::Start(error) => error.fmt(f),
+            Self::Message(error) => error.fmt(f),
+            Self::Inference(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for ModelError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Parameter(error) => Some(error),
+            Self::Operator(error) => Some(error),
+            Self::Graph(error) => Some(error),
+            Self::Start(error) => Some(error),
+            Self::Message(error) => Some(error),
+            Self::Inference(error) => Some(error),
+        }
+    }
+}
+
+macro_rules! from_part {
+    ($($part:ident($error:ty)),*) => {
+        $(impl From<$error> for ModelError {
+            fn from(error: $error) -> Self {
+                Self::$part(error)
+            }
+        })*
+    };
+}
+
+from_part!(
+    Parameter(ParameterError),
+    Operator(OperatorError),
+    Graph(GraphError),
+    Start(StartError),
+    Message(MessageError),
+    Inference(InferenceError)
+);

@@ -1,0 +1,113 @@
+//! The linear inverse problem `Y = A X + noise`: prior - X - [A] - Z - likelihood.
+
+use fg_core::denoiser::Denoiser;
+use fg_core::operator::LinearOperator;
+use fg_core::{FactorId, GraphBuilder, Observer, Options, Rows, Solution, VariableId};
+use fg_denoisers::likelihood::Awgn;
+
+use crate::ModelError;
+
+/// The graph of a linear inverse problem with the names of its parts, not built yet, so that it can be changed.
+#[derive(Debug)]
+pub struct LinearGraph {
+    /// The graph.
+    pub builder: GraphBuilder,
+    /// `X`, `n x d`.
+    pub signal: VariableId,
+    /// `Z = A X`, `m x d`.
+    pub output: VariableId,
+    /// The prior of `X`.
+    pub prior: FactorId,
+    /// `A`.
+    pub operator: FactorId,
+    /// The data.
+    pub likelihood: FactorId,
+}
+
+/// The graph of `Y = A X + noise` with `operator` (`m x n`), `observations` (`m x d`) and white Gaussian noise of
+/// `noise_precision` on each entry.
+///
+/// ```
+/// use fg_core::{Options, Rows, operator::Dense};
+/// use fg_denoisers::prior::Gaussian;
+/// use fg_models::linear;
+///
+/// let operator = Dense::from_rows(&Rows::from_fn(3, 2, |i, j| (i + j) as f64))?;
+/// let observations = Rows::column(vec![1.0, 3.0, 5.0]);
+/// let model = linear::graph(operator, observations, Gaussian::new(0.0, 10.0)?, 100.0)?;
+/// let signal = model.signal;
+/// let solution = model.builder.build()?.infer(&Options::default())?;
+/// assert_eq!(solution.mean(signal).shape(), (2, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// [`ModelError`] when the noise precision isn't positive. Shapes and data are checked when the graph is built.
+pub fn graph(
+    operator: impl LinearOperator + 'static,
+    observations: Rows,
+    prior: impl Denoiser + 'static,
+    noise_precision: f64,
+) -> Result<LinearGraph, ModelError> {
+    let likelihood = Awgn::new(noise_precision)?;
+    let (n, m, d) = (operator.inputs(), operator.outputs(), observations.columns());
+    let mut builder = GraphBuilder::new();
+    let signal = builder.variable("X", n, d);
+    let output = builder.variable("Z", m, d);
+    let prior = builder.prior("prior", signal, prior);
+    let operator = builder.linear("A", signal, output, operator);
+    let likelihood = builder.likelihood("observations", output, observations, likelihood);
+    Ok(LinearGraph { builder, signal, output, prior, operator, likelihood })
+}
+
+/// `A X` (`m x d`) for a signal `X` (`n x d`): the observations without noise.
+///
+/// # Panics
+/// When the signal has another number of rows than the operator has inputs.
+#[track_caller]
+pub fn outputs(operator: &dyn LinearOperator, signal: &Rows) -> Rows {
+    assert_eq!(signal.rows(), operator.inputs(), "signal needs a row an input of the operator");
+    let d = signal.columns();
+    let mut outputs = Rows::zeros(operator.outputs(), d);
+    operator.apply(signal.as_slice(), outputs.as_mut_slice(), d);
+    outputs
+}
+
+/// What a run of the linear inverse problem found.
+#[derive(Debug)]
+pub struct LinearFit {
+    signal: VariableId,
+    solution: Solution,
+}
+
+impl LinearFit {
+    /// The estimate of `X`, `n x d`.
+    pub fn estimate(&self) -> &Rows {
+        self.solution.mean(self.signal)
+    }
+
+    /// Standard deviation of each entry, `n x d`.
+    pub fn deviation(&self) -> Rows {
+        self.solution.deviation(self.signal)
+    }
+
+    /// Everything the run found, and how it went.
+    pub fn solution(&self) -> &Solution {
+        &self.solution
+    }
+}
+
+/// Builds the [`graph`] and runs it; `observe` is told of every sweep with the identifier of `X`.
+///
+/// # Errors
+/// [`ModelError`] when shapes don't fit together, data isn't finite, or the noise precision isn't positive.
+pub fn fit<O: Observer>(
+    model: LinearGraph,
+    options: &Options,
+    observe: impl FnOnce(VariableId) -> O,
+) -> Result<LinearFit, ModelError> {
+    let signal = model.signal;
+    let graph = model.builder.build()?;
+    let solution = graph.infer_observed(options, &mut observe(signal))?;
+    Ok(LinearFit { signal, solution })
+}

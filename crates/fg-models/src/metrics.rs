@@ -1,0 +1,245 @@
+//! How good an estimate is: errors against a known truth, and what many runs say together.
+
+use fg_core::Rows;
+
+/// Squared error over squared truth in decibels: `10 log10(|estimate - truth|^2 / |truth|^2)`; lower is better.
+///
+/// # Panics
+/// When the shapes differ.
+#[track_caller]
+pub fn nmse_db(estimate: &Rows, truth: &Rows) -> f64 {
+    let count = (truth.rows() * truth.columns()) as f64;
+    10.0 * (estimate.mean_squared_error(truth) * count / truth.norm_squared()).log10()
+}
+
+/// Test error in units of the noise: `1 + mean square of (prediction - clean) / noise_variance`.
+///
+/// This is the expected squared error on noisy test data over the noise variance, without the sampling noise of the
+/// test noise; the best possible value is 1.
+///
+/// # Panics
+/// When the shapes differ.
+#[track_caller]
+pub fn normalised_test_error(prediction: &Rows, clean: &Rows, noise_variance: f64) -> f64 {
+    1.0 + prediction.mean_squared_error(clean) / noise_variance
+}
+
+/// An estimate of `W1` compared with the truth after the hidden units have been matched.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Matching {
+    /// Unit `j` of the truth is unit `permutation[j]` of the estimate.
+    pub permutation: Vec<usize>,
+    /// Mean square of the entries of `W1` (matched) minus the truth.
+    pub parameter_error: f64,
+    /// Mean square of the entries of `W2` (matched) minus `W2`: what the relabelling costs in the output layer, zero
+    /// only when it swaps units of equal output weights.
+    pub output_change: f64,
+}
+
+/// Compares `estimate` and `truth` (`N_in x d`, any `d`) after the best relabelling of the hidden units.
+///
+/// A network's output doesn't change when its units are relabelled in both layers. `W2` (`output_weights`,
+/// `d x N_out`) is known, so an estimate may only have swapped units of similar output weights; the permutation
+/// minimises the squared error over both layers together, exactly, as an assignment problem in `O(d^3)`.
+///
+/// # Panics
+/// When the shapes don't fit together.
+#[track_caller]
+pub fn match_units(estimate: &Rows, truth: &Rows, output_weights: &Rows) -> Matching {
+    assert_eq!(estimate.shape(), truth.shape(), "estimate and truth need one shape");
+    let d = truth.columns();
+    assert_eq!(output_weights.rows(), d, "output weights need a row a hidden unit");
+    let input_cost = |j: usize, k: usize| -> f64 {
+        (0..truth.rows()).map(|i| (estimate[(i, k)] - truth[(i, j)]).powi(2)).sum()
+    };
+    let output_cost = |j: usize, k: usize| -> f64 {
+        let (a, b) = (output_weights.row(j), output_weights.row(k));
+        a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum()
+    };
+    let cost = Rows::from_fn(d, d, |j, k| input_cost(j, k) + output_cost(j, k));
+    let permutation = assign(&cost);
+    let mean = |cost: &dyn Fn(usize, usize) -> f64, rows: usize| {
+        permutation.iter().enumerate().map(|(j, &k)| cost(j, k)).sum::<f64>() / (rows * d) as f64
+    };
+    let parameter_error = mean(&input_cost, truth.rows());
+    let output_change = mean(&output_cost, output_weights.columns());
+    Matching { permutation, parameter_error, output_change }
+}
+
+/// The permutation `p` that minimises `sum_j cost[j, p_j]`: the Hungarian method by shortest augmenting paths
+/// (Jonker and Volgenant 1987).
+///
+/// Costs that aren't finite count as larger than any other; ties go to the lower index.
+fn assign(cost: &Rows) -> Vec<usize> {
+    let d = cost.rows();
+    let finite = |v: f64| if v.is_finite() { v } else { f64::MAX / (2 * d) as f64 };
+    const FREE: usize = usize::MAX;
+    // Column `d` is the artificial root of each search.
+    let mut owner = vec![FREE; d + 1];
+    let (mut row_price, mut column_price) = (vec![0.0; d], vec![0.0; d + 1]);
+    for row in 0..d {
+        owner[d] = row;
+        let mut distance = vec![f64::INFINITY; d];
+        let mut previous = vec![d; d];
+        let mut done = vec![false; d + 1];
+        let mut column = d;
+        while owner[column] != FREE {
+            done[column] = true;
+            let from = owner[column];
+            let (mut nearest, mut next) = (f64::INFINITY, d);
+            for k in (0..d).filter(|&k| !done[k]) {
+                let reduced = finite(cost[(from, k)]) - row_price[from] - column_price[k];
+                if reduced < distance[k] {
+                    (distance[k], previous[k]) = (reduced, column);
+                }
+                if distance[k] < nearest {
+                    (nearest, next) = (distance[k], k);
+                }
+            }
+            for k in 0..=d {
+                if done[k] {
+                    row_price[owner[k]] += nearest;
+                    column_price[k] -= nearest;
+                } else {
+                    distance[k] -= nearest;
+                }
+            }
+            column = next;
+        }
+        while column != d {
+            owner[column] = owner[previous[column]];
+            column = previous[column];
+        }
+    }
+    let mut permutation = vec![0; d];
+    (0..d).for_each(|k| permutation[owner[k]] = k);
+    permutation
+}
+
+/// Quartiles of a set of runs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Quartiles {
+    /// A quarter of the values are lower.
+    pub lower: f64,
+    /// Half of the values are lower.
+    pub median: f64,
+    /// Three quarters of the values are lower.
+    pub upper: f64,
+}
+
+impl Quartiles {
+    /// Quartiles of `values`, linear between order statistics; `None` for no values.
+    ///
+    /// NaN, the result of a failed run, counts as infinitely bad and is never left out. A quartile next to an
+    /// infinite value is that value.
+    pub fn of(values: &[f64]) -> Option<Self> {
+        let mut sorted: Vec<f64> =
+            values.iter().map(|v| if v.is_nan() { f64::INFINITY } else { *v }).collect();
+        sorted.sort_unstable_by(f64::total_cmp);
+        let last = sorted.len().checked_sub(1)?;
+        let at = |share: f64| {
+            let position = share * last as f64;
+            let below = position.floor();
+            let weight = position - below;
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a whole number between 0 and the number of values"
+            )]
+            let index = below as usize;
+            // Without the branch an infinite neighbour of weight zero would turn the value into NaN.
+            if weight > 0.0 {
+                sorted[index] * (1.0 - weight) + sorted[index + 1] * weight
+            } else {
+                sorted[index]
+            }
+        };
+        Some(Self { lower: at(0.25), median: at(0.5), upper: at(0.75) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::synthetic::gaussian_rows;
+    use proptest::prelude::*;
+    use rand::SeedableRng;
+    use rand_pcg::Pcg64;
+
+    #[test]
+    fn decibels_and_noise_units() {
+        let truth = Rows::column(vec![3.0, 4.0]);
+        let estimate = Rows::column(vec![3.0, 3.5]);
+        assert!((nmse_db(&estimate, &truth) + 20.0).abs() < 1e-12);
+        assert!((normalised_test_error(&estimate, &truth, 0.5) - 1.25).abs() < 1e-15);
+        assert_eq!(nmse_db(&truth, &truth), f64::NEG_INFINITY);
+    }
+
+    #[test]
+    fn swapped_units_of_equal_output_weights_are_matched() {
+        let truth = Rows::from_fn(5, 3, |i, j| (i * 3 + j) as f64);
+        let swapped = Rows::from_fn(5, 3, |i, j| truth[(i, [2, 0, 1][j])]);
+        let w2 = Rows::column(vec![1.0; 3]);
+        let matching = match_units(&swapped, &truth, &w2);
+        assert_eq!(matching.permutation, [1, 2, 0]);
+        assert_eq!((matching.parameter_error, matching.output_change), (0.0, 0.0));
+    }
+
+    #[test]
+    fn units_of_distant_output_weights_stay() {
+        let truth = Rows::from_fn(1, 2, |_, j| j as f64);
+        let swapped = Rows::from_fn(1, 2, |_, j| 1.0 - j as f64);
+        let w2 = Rows::column(vec![-5.0, 5.0]);
+        let matching = match_units(&swapped, &truth, &w2);
+        assert_eq!(matching.permutation, [0, 1]);
+        assert_eq!((matching.parameter_error, matching.output_change), (1.0, 0.0));
+    }
+
+    #[test]
+    fn a_diverged_estimate_is_matched_without_end_or_panic() {
+        let matching = match_units(
+            &Rows::from_fn(2, 3, |_, _| f64::NAN),
+            &Rows::zeros(2, 3),
+            &Rows::zeros(3, 1),
+        );
+        assert!(matching.parameter_error.is_nan());
+    }
+
+    #[test]
+    fn quartiles_between_order_statistics() {
+        let q = Quartiles::of(&[4.0, 1.0, 3.0, 2.0]).unwrap();
+        assert_eq!((q.lower, q.median, q.upper), (1.75, 2.5, 3.25));
+        let q = Quartiles::of(&[1.0, f64::NAN, 2.0]).unwrap();
+        assert_eq!((q.lower, q.median, q.upper), (1.5, 2.0, f64::INFINITY));
+        assert_eq!(Quartiles::of(&[]), None);
+    }
+
+    fn best_by_exhaustion(cost: &Rows, row: usize, used: &mut Vec<bool>) -> f64 {
+        if row == cost.rows() {
+            return 0.0;
+        }
+        let mut best = f64::INFINITY;
+        for k in 0..cost.rows() {
+            if !used[k] {
+                used[k] = true;
+                best = best.min(cost[(row, k)] + best_by_exhaustion(cost, row + 1, used));
+                used[k] = false;
+            }
+        }
+        best
+    }
+
+    proptest! {
+        #[test]
+        fn assignment_equals_exhaustive_search(d in 1_usize..7, seed in any::<u64>()) {
+            let cost = gaussian_rows(d, d, 1.0, &mut Pcg64::seed_from_u64(seed));
+            let permutation = assign(&cost);
+            let mut sorted = permutation.clone();
+            sorted.sort_unstable();
+            prop_assert_eq!(sorted, (0..d).collect::<Vec<_>>());
+            let total: f64 = permutation.iter().enumerate().map(|(j, &k)| cost[(j, k)]).sum();
+            let best = best_by_exhaustion(&cost, 0, &mut vec![false; d]);
+            prop_assert!((total - best).abs() < 1e-12, "{total} against {best}");
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Synthetic problems decide what the models are tried on: operators, signals, noise and teachers with known truth.
+//!
+//! Randomness is always an argument. Parallel runs take one seed each, from [`derived_seed`].
+
+mod ensemble;
+mod seed;
+mod signal;
+mod teacher;
+
+pub use ensemble::{
+    EnsembleError, gaussian_matrix, geometric_spectrum, haar, haar_frame, rotationally_invariant,
+};
+pub use seed::derived_seed;
+pub use signal::{add_noise, bernoulli_gauss, gaussian_rows, noise_variance};
+pub use teacher::{Samples, Teacher, TeacherSettings, TwoLayerProblem, correlated_weights};

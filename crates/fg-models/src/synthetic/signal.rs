@@ -1,0 +1,94 @@
+//! Random signals and noise, and what a signal-to-noise ratio in decibels means.
+
+use fg_core::Rows;
+use rand::{Rng, RngExt};
+use rand_distr::{Distribution, StandardNormal};
+
+/// `n x d` independent centred Gaussian entries of the given variance.
+pub fn gaussian_rows<R: Rng + ?Sized>(n: usize, d: usize, variance: f64, rng: &mut R) -> Rows {
+    let deviation = variance.sqrt();
+    Rows::from_fn(n, d, |_, _| {
+        let normal: f64 = StandardNormal.sample(rng);
+        deviation * normal
+    })
+}
+
+/// Independent entries, each zero with probability `1 - sparsity`, otherwise Gaussian of this mean and variance;
+/// `shape` is `(n, d)`.
+///
+/// # Panics
+/// When `sparsity` is outside `[0, 1]` or `variance` is negative or NaN.
+#[track_caller]
+pub fn bernoulli_gauss<R: Rng + ?Sized>(
+    (n, d): (usize, usize),
+    sparsity: f64,
+    mean: f64,
+    variance: f64,
+    rng: &mut R,
+) -> Rows {
+    assert!((0.0..=1.0).contains(&sparsity), "sparsity {sparsity} outside [0, 1]");
+    assert!(variance >= 0.0, "variance {variance} is negative or NaN");
+    let deviation = variance.sqrt();
+    Rows::from_fn(n, d, |_, _| {
+        if rng.random::<f64>() < sparsity {
+            let normal: f64 = StandardNormal.sample(rng);
+            mean + deviation * normal
+        } else {
+            0.0
+        }
+    })
+}
+
+/// The variance of noise that lies `snr_db` decibels below the mean square of `clean`:
+/// `mean square / 10^(snr_db / 10)`.
+pub fn noise_variance(clean: &Rows, snr_db: f64) -> f64 {
+    let count = (clean.rows() * clean.columns()) as f64;
+    clean.norm_squared() / count / 10_f64.powf(snr_db / 10.0)
+}
+
+/// `clean` plus independent Gaussian noise of the given variance.
+pub fn add_noise<R: Rng + ?Sized>(clean: &Rows, variance: f64, rng: &mut R) -> Rows {
+    let deviation = variance.sqrt();
+    let mut noisy = clean.clone();
+    for value in noisy.as_mut_slice() {
+        let normal: f64 = StandardNormal.sample(rng);
+        *value += deviation * normal;
+    }
+    noisy
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+    use rand_pcg::Pcg64;
+
+    #[test]
+    fn noise_lies_as_far_below_the_signal_as_asked() {
+        let clean = Rows::from_vec(2, 2, vec![1.0, -3.0, 1.0, 1.0]).unwrap();
+        // Mean square 3, 20 dB is a factor of 100.
+        assert!((noise_variance(&clean, 20.0) - 0.03).abs() < 1e-16);
+        let clean = Rows::from_fn(100_000, 1, |_, _| 2.0);
+        let noisy = add_noise(&clean, 0.25, &mut Pcg64::seed_from_u64(1));
+        // Relative standard error of a variance from 1e5 samples: sqrt(2 / 1e5) = 0.0045; 5 of them.
+        let measured = noisy.mean_squared_error(&clean);
+        assert!((measured / 0.25 - 1.0).abs() < 0.0225, "noise variance {measured}");
+    }
+
+    #[test]
+    fn entries_are_zero_as_often_as_asked() {
+        let x = bernoulli_gauss((10_000, 2), 0.1, 0.0, 4.0, &mut Pcg64::seed_from_u64(2));
+        let active = x.as_slice().iter().filter(|&&v| v != 0.0).count();
+        // Standard deviation of the count: sqrt(20000 * 0.09) = 42; 5 of them.
+        assert!(active.abs_diff(2000) < 210, "{active} active entries");
+        let variance = x.norm_squared() / active as f64;
+        // Relative standard error: sqrt(2 / 2000) = 0.032; 5 of them.
+        assert!((variance / 4.0 - 1.0).abs() < 0.16, "slab variance {variance}");
+    }
+
+    #[test]
+    #[should_panic(expected = "sparsity 1.5 outside [0, 1]")]
+    fn sparsity_is_a_probability() {
+        bernoulli_gauss((1, 1), 1.5, 0.0, 1.0, &mut Pcg64::seed_from_u64(3));
+    }
+}

@@ -1,0 +1,94 @@
+//! Fitting the model: one run on its graph, and what it found.
+
+use fg_core::factor::Belief;
+use fg_core::{Inference, Observer, Options, Report, Rows, Solution, VariableId};
+
+use super::start::{Start, StartPort};
+use super::TwoLayerModel;
+use crate::ModelError;
+
+/// What a run learned about the first layer.
+#[derive(Debug)]
+pub struct TwoLayerFit {
+    weights: VariableId,
+    bias: bool,
+    solution: Solution,
+}
+
+impl TwoLayerModel {
+    /// Learns from `inputs` (`N x N_in`) and `targets` (`N x N_out`) without a start and without an observer.
+    ///
+    /// # Errors
+    /// [`ModelError`] when shapes don't fit together or data isn't finite. Not converging is no error: see the
+    /// report.
+    pub fn fit(
+        &self,
+        inputs: &Rows,
+        targets: &Rows,
+        options: &Options,
+    ) -> Result<TwoLayerFit, ModelError> {
+        self.fit_from(&Start::Uninformed, (inputs, targets), options, |_| ())
+    }
+
+    /// Learns from `(inputs, targets)` beginning at `start`; the observer that `observe` makes of the identifier of
+    /// `W1` is told of every sweep.
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit), and when the start doesn't fit the weights.
+    pub fn fit_from<O: Observer>(
+        &self,
+        start: &Start,
+        (inputs, targets): (&Rows, &Rows),
+        options: &Options,
+        observe: impl FnOnce(VariableId) -> O,
+    ) -> Result<TwoLayerFit, ModelError> {
+        let parts = self.graph(inputs, targets)?;
+        let (weights, port) = (parts.weights, StartPort::of(&parts));
+        let graph = parts.builder.build()?;
+        let mut run = Inference::new(&graph, options)?;
+        port.set(&mut run, &graph, inputs, start)?;
+        let solution = run.run(&mut observe(weights))?;
+        Ok(TwoLayerFit { weights, bias: self.has_bias(), solution })
+    }
+}
+
+impl TwoLayerFit {
+    /// `W1`, `N_in x d`.
+    pub fn input_weights(&self) -> Rows {
+        self.without_bias(self.solution.mean(self.weights))
+    }
+
+    /// `b1`, of length `d`; zero without a bias.
+    pub fn input_bias(&self) -> Vec<f64> {
+        let all = self.solution.mean(self.weights);
+        match self.bias {
+            true => all.row(all.rows() - 1).to_vec(),
+            false => vec![0.0; all.columns()],
+        }
+    }
+
+    /// Standard deviation of each entry of `W1`, `N_in x d`.
+    pub fn deviation(&self) -> Rows {
+        self.without_bias(&self.solution.deviation(self.weights))
+    }
+
+    /// The belief about all weights, a bias in the last row, from which predictions are made.
+    pub fn belief(&self) -> &Belief {
+        self.solution.belief(self.weights)
+    }
+
+    /// How the run went.
+    pub fn report(&self) -> &Report {
+        self.solution.report()
+    }
+
+    /// Everything the run found.
+    pub fn solution(&self) -> &Solution {
+        &self.solution
+    }
+
+    fn without_bias(&self, all: &Rows) -> Rows {
+        let rows = all.rows() - usize::from(self.bias);
+        Rows::from_fn(rows, all.columns(), |i, j| all[(i, j)])
+    }
+}

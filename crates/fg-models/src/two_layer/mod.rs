@@ -1,0 +1,178 @@
+//! Learning the first layer of a network whose second layer is known: prior - W1 - [X] - Z - likelihood.
+//!
+//! The model is `y_i = W2' sigma(W1' x_i + b1) + b2 + noise` with `W2`, `b2` and the noise variance known, rows of
+//! `W1` Gaussian. The samples make up the operator, `Z = X W1`: learning is a linear inverse problem whose output
+//! node is the second layer. A bias `b1` is a constant column of the inputs with a prior and a precision of its own.
+//!
+//! | symbol | meaning | shape |
+//! |---|---|---|
+//! | `X` | inputs | `N x N_in` |
+//! | `Y` | targets | `N x N_out` |
+//! | `W1`, `b1` | learned | `N_in x d`, `d` |
+//! | `W2`, `b2` | known | `d x N_out`, `N_out` |
+
+mod fit;
+mod predict;
+mod start;
+
+pub use fit::TwoLayerFit;
+pub use start::Start;
+
+use fg_core::denoiser::Estimation;
+use fg_core::operator::Dense;
+use fg_core::{FactorId, GraphBuilder, Options, Rows, Structure, VariableId};
+use fg_denoisers::likelihood::{TwoLayer, TwoLayerMap, TwoLayerMmse};
+use fg_denoisers::{penalty, prior};
+
+use crate::ModelError;
+
+/// Weight of new messages: undamped posterior means are unstable off the matched line.
+const DAMPING: f64 = 0.7;
+/// Sweeps of the published experiment.
+const SWEEPS: usize = 20;
+
+/// A two-layer network of which the first layer is unknown.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TwoLayerModel {
+    output: TwoLayer,
+    weight_variance: f64,
+    bias_variance: Option<f64>,
+    estimation: Estimation,
+}
+
+/// The graph of a two-layer network with the names of its parts, not built yet, so that it can be changed.
+#[derive(Debug)]
+pub struct TwoLayerGraph {
+    /// The graph.
+    pub builder: GraphBuilder,
+    /// `W1`, `N_in x d`; with a bias one row more, the last, which is `b1`.
+    pub weights: VariableId,
+    /// `Z = X W1`, `N x d`.
+    pub hidden: VariableId,
+    /// The prior of `W1`.
+    pub prior: FactorId,
+    /// `X`: port 0 is `W1`, port 1 is `Z`.
+    pub operator: FactorId,
+    /// The second layer with the targets.
+    pub likelihood: FactorId,
+}
+
+impl TwoLayerModel {
+    /// A model with this second layer, weights of variance 1, no bias, estimated by posterior means.
+    pub fn new(output: TwoLayer) -> Self {
+        Self { output, weight_variance: 1.0, bias_variance: None, estimation: Estimation::Mmse }
+    }
+
+    /// Default: 1.
+    #[must_use]
+    pub fn with_weight_variance(mut self, variance: f64) -> Self {
+        self.weight_variance = variance;
+        self
+    }
+
+    /// Gives the hidden units a bias of this prior variance. Default: none.
+    #[must_use]
+    pub fn with_bias(mut self, variance: f64) -> Self {
+        self.bias_variance = Some(variance);
+        self
+    }
+
+    /// Default: posterior means.
+    #[must_use]
+    pub fn with_estimation(mut self, estimation: Estimation) -> Self {
+        self.estimation = estimation;
+        self
+    }
+
+    /// The second layer.
+    pub fn output(&self) -> &TwoLayer {
+        &self.output
+    }
+
+    /// Whether the hidden units have a bias.
+    pub fn has_bias(&self) -> bool {
+        self.bias_variance.is_some()
+    }
+
+    /// Posterior means or a maximiser.
+    pub fn estimation(&self) -> Estimation {
+        self.estimation
+    }
+
+    /// Options that suit this model: damping 0.7 and 20 sweeps.
+    pub fn options() -> Options {
+        Options::default().with_damping(DAMPING).with_max_sweeps(SWEEPS)
+    }
+
+    /// The graph for `inputs` (`N x N_in`) and `targets` (`N x N_out`).
+    ///
+    /// # Errors
+    /// [`ModelError`] when a variance isn't positive or the inputs are empty or not finite. Shapes and targets are
+    /// checked when the graph is built.
+    pub fn graph(&self, inputs: &Rows, targets: &Rows) -> Result<TwoLayerGraph, ModelError> {
+        let operator = match self.bias_variance {
+            Some(_) => Dense::from_rows(&with_constant_column(inputs))?,
+            None => Dense::from_rows(inputs)?,
+        };
+        let d = self.output.hidden();
+        let inputs_and_bias = inputs.columns() + usize::from(self.has_bias());
+        let mut builder = GraphBuilder::new();
+        let weights = builder.variable("W1", inputs_and_bias, d);
+        let hidden = builder.variable("Z", inputs.rows(), d);
+        let prior = self.add_prior(&mut builder, weights, inputs.columns())?;
+        let operator = builder.linear("X", weights, hidden, operator);
+        let likelihood = match self.estimation {
+            Estimation::Mmse => {
+                let node = TwoLayerMmse::new(self.output.clone());
+                builder.likelihood("output", hidden, targets.clone(), node)
+            }
+            Estimation::Map => {
+                let node = TwoLayerMap::new(self.output.clone());
+                builder.likelihood("output", hidden, targets.clone(), node)
+            }
+        };
+        Ok(TwoLayerGraph { builder, weights, hidden, prior, operator, likelihood })
+    }
+
+    fn add_prior(
+        &self,
+        builder: &mut GraphBuilder,
+        weights: VariableId,
+        inputs: usize,
+    ) -> Result<FactorId, ModelError> {
+        let Some(bias_variance) = self.bias_variance else {
+            return Ok(match self.estimation {
+                Estimation::Mmse => {
+                    let gaussian = prior::Gaussian::new(0.0, self.weight_variance)?;
+                    builder.prior("prior", weights, gaussian)
+                }
+                Estimation::Map => {
+                    let penalty = penalty::L2::new(self.weight_variance.recip())?;
+                    builder.prior("prior", weights, penalty)
+                }
+            });
+        };
+        // The bias sees every sample with input 1, the weights with inputs of their own size: a shared precision would
+        // average two unlike things.
+        builder.structure(weights, Structure::blocks([inputs, 1]));
+        let stack = match self.estimation {
+            Estimation::Mmse => {
+                let gaussian = |variance| prior::Gaussian::new(0.0, variance);
+                prior::Stacked::new(inputs, gaussian(self.weight_variance)?)?
+                    .then(1, gaussian(bias_variance)?)?
+            }
+            Estimation::Map => {
+                let penalty = |variance: f64| penalty::L2::new(variance.recip());
+                prior::Stacked::new(inputs, penalty(self.weight_variance)?)?
+                    .then(1, penalty(bias_variance)?)?
+            }
+        };
+        Ok(builder.prior("prior", weights, stack))
+    }
+}
+
+/// `inputs` with a last column of ones, whose weights are a bias.
+pub fn with_constant_column(inputs: &Rows) -> Rows {
+    let (n, last) = inputs.shape();
+    Rows::from_fn(n, last + 1, |i, j| if j == last { 1.0 } else { inputs[(i, j)] })
+}

@@ -1,0 +1,227 @@
+//! The command line: what is asked for, and whether it makes sense.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+use fg_core::operator::LinearOperator;
+use fg_core::{Options as RunOptions, Rows};
+use fg_denoisers::prior::{BernoulliGauss, Gaussian, Laplace};
+use fg_models::{LinearGraph, ModelError, linear};
+
+use crate::support::{Failure, available_threads};
+
+/// Condition numbers of the study.
+const CONDITIONS: [f64; 5] = [1.0, 10.0, 1e2, 1e3, 1e4];
+/// Most sweeps: several times what a condition number of 1e4 takes.
+const SWEEPS: usize = 200;
+/// Relative change of the estimate at which it has settled to well below 0.01 dB.
+const TOLERANCE: f64 = 1e-5;
+
+/// Solve linear inverse problems: a synthetic study, or your own data with --matrix.
+#[derive(Debug, Parser)]
+pub struct Options {
+    /// Rows of A, M [default: 512]
+    #[arg(long)]
+    rows: Option<usize>,
+    /// Columns of A, N [default: 1024]
+    #[arg(long)]
+    cols: Option<usize>,
+    /// Share of entries of the signal that aren't zero [default: 0.1]
+    #[arg(long, allow_negative_numbers = true)]
+    sparsity: Option<f64>,
+    /// Signal-to-noise ratio in dB [default: 40]
+    #[arg(long, allow_negative_numbers = true)]
+    snr: Option<f64>,
+    /// Condition numbers of A, separated by commas [default: 1,10,100,1000,10000]
+    #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
+    condition: Option<Vec<f64>>,
+    /// Runs of each condition number [default: 10]
+    #[arg(long)]
+    runs: Option<usize>,
+    /// Seed of all randomness [default: 0]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Threads; results don't depend on it [default: all]
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Folder for the results
+    #[arg(long, value_name = "DIR", default_value = "results/linear_inverse")]
+    pub out: PathBuf,
+    /// The operator A (M x N)
+    #[arg(long, value_name = "A.npy")]
+    matrix: Option<PathBuf>,
+    /// The observations y (M, or M x d)
+    #[arg(long, value_name = "y.npy")]
+    observations: Option<PathBuf>,
+    /// The prior: bernoulli-gauss:RHO,MEAN,VAR or gauss:MEAN,VAR or laplace:SCALE
+    #[arg(long, allow_hyphen_values = true)]
+    prior: Option<String>,
+    /// Precision (one over the variance) of the noise on each observation
+    #[arg(long, allow_negative_numbers = true)]
+    noise_precision: Option<f64>,
+}
+
+/// What the program does.
+#[derive(Debug)]
+pub enum Job {
+    /// Estimates the signal behind the user's observations.
+    OwnData(OwnData),
+    /// Draws problems and solves them.
+    Study(Setting),
+}
+
+/// The user's problem.
+#[derive(Debug)]
+pub struct OwnData {
+    pub matrix: PathBuf,
+    pub observations: PathBuf,
+    pub prior: Prior,
+    pub noise_precision: f64,
+}
+
+/// Everything that defines the study.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    pub rows: usize,
+    pub columns: usize,
+    pub prior: BernoulliGauss,
+    pub snr_db: f64,
+    pub conditions: Vec<f64>,
+    pub runs: usize,
+    pub seed: u64,
+    pub threads: usize,
+}
+
+/// A prior that can be named on the command line.
+#[derive(Clone, Debug)]
+pub enum Prior {
+    BernoulliGauss(BernoulliGauss),
+    Gauss(Gaussian),
+    Laplace(Laplace),
+}
+
+impl Prior {
+    /// Reads `NAME:PARAMETER,PARAMETER,..`.
+    fn parse(text: &str) -> Result<Self, String> {
+        let (name, list) = text.split_once(':').unwrap_or((text, ""));
+        let numbers = || -> Result<Vec<f64>, String> {
+            let number = |part: &str| {
+                let parsed = part.trim().parse();
+                parsed.map_err(|_| format!("`{part}` in `{text}` is not a number"))
+            };
+            if list.is_empty() { Ok(Vec::new()) } else { list.split(',').map(number).collect() }
+        };
+        let count = |needed: &str, found: usize| format!("{name} needs {needed}, got {found} numbers");
+        let error = |error: fg_denoisers::ParameterError| format!("{name}: {error}");
+        match name {
+            "bernoulli-gauss" => match numbers()?[..] {
+                [rho, mean, variance] => {
+                    BernoulliGauss::new(rho, mean, variance).map(Self::BernoulliGauss).map_err(error)
+                }
+                ref other => Err(count("RHO,MEAN,VAR", other.len())),
+            },
+            "gauss" => match numbers()?[..] {
+                [mean, variance] => Gaussian::new(mean, variance).map(Self::Gauss).map_err(error),
+                ref other => Err(count("MEAN,VAR", other.len())),
+            },
+            "laplace" => match numbers()?[..] {
+                [scale] => Laplace::new(scale).map(Self::Laplace).map_err(error),
+                ref other => Err(count("SCALE", other.len())),
+            },
+            _ => Err(format!(
+                "unknown prior `{name}`, must be bernoulli-gauss:RHO,MEAN,VAR, gauss:MEAN,VAR or laplace:SCALE"
+            )),
+        }
+    }
+
+    /// The graph of a problem with this prior.
+    pub fn graph(
+        &self,
+        operator: impl LinearOperator + 'static,
+        observations: Rows,
+        noise_precision: f64,
+    ) -> Result<LinearGraph, ModelError> {
+        match self.clone() {
+            Self::BernoulliGauss(p) => linear::graph(operator, observations, p, noise_precision),
+            Self::Gauss(p) => linear::graph(operator, observations, p, noise_precision),
+            Self::Laplace(p) => linear::graph(operator, observations, p, noise_precision),
+        }
+    }
+}
+
+/// Options of a run.
+pub fn run_options() -> RunOptions {
+    RunOptions::default().with_max_sweeps(SWEEPS).with_tolerance(TOLERANCE)
+}
+
+impl Options {
+    /// Checks what the parser can't.
+    pub fn job(&self) -> Result<Job, Failure> {
+        let own = [
+            ("matrix", self.matrix.is_some()),
+            ("observations", self.observations.is_some()),
+            ("prior", self.prior.is_some()),
+            ("noise-precision", self.noise_precision.is_some()),
+        ];
+        match own.iter().any(|(_, given)| *given) {
+            true => self.own_data().map(Job::OwnData),
+            false => self.setting().map(Job::Study),
+        }
+    }
+
+    fn own_data(&self) -> Result<OwnData, Failure> {
+        let missing = |name: &str| {
+            Failure::input(format!(
+                "--{name} is missing: --matrix, --observations, --prior and --noise-precision go together"
+            ))
+        };
+        let synthetic_only = [
+            ("rows", self.rows.is_some()),
+            ("cols", self.cols.is_some()),
+            ("sparsity", self.sparsity.is_some()),
+            ("snr", self.snr.is_some()),
+            ("condition", self.condition.is_some()),
+            ("runs", self.runs.is_some()),
+            ("seed", self.seed.is_some()),
+        ];
+        if let Some((name, _)) = synthetic_only.into_iter().find(|(_, given)| *given) {
+            return Err(Failure::input(format!("--{name} has no meaning with --matrix")));
+        }
+        let noise_precision = self.noise_precision.ok_or_else(|| missing("noise-precision"))?;
+        if !(noise_precision > 0.0 && noise_precision.is_finite()) {
+            let message = format!("--noise-precision must be finite and above 0, got {noise_precision}");
+            return Err(Failure::input(message));
+        }
+        let prior = self.prior.as_deref().ok_or_else(|| missing("prior"))?;
+        let prior = Prior::parse(prior).map_err(|e| Failure::input(format!("--prior: {e}")))?;
+        Ok(OwnData {
+            matrix: self.matrix.clone().ok_or_else(|| missing("matrix"))?,
+            observations: self.observations.clone().ok_or_else(|| missing("observations"))?,
+            prior,
+            noise_precision,
+        })
+    }
+
+    fn setting(&self) -> Result<Setting, Failure> {
+        let (rows, columns) = (self.rows.unwrap_or(512), self.cols.unwrap_or(1024));
+        let (runs, threads) = (self.runs.unwrap_or(10), self.threads.unwrap_or_else(available_threads));
+        for (name, size) in [("rows", rows), ("cols", columns), ("runs", runs), ("threads", threads)] {
+            if size == 0 {
+                return Err(Failure::input(format!("--{name} must be at least 1, got 0")));
+            }
+        }
+        let snr_db = self.snr.unwrap_or(40.0);
+        if !snr_db.is_finite() {
+            return Err(Failure::input(format!("--snr must be finite, got {snr_db}")));
+        }
+        let conditions = self.condition.clone().unwrap_or_else(|| CONDITIONS.to_vec());
+        if let Some(bad) = conditions.iter().find(|c| !(**c >= 1.0 && c.is_finite())) {
+            let message = format!("--condition must be finite and at least 1, got {bad}");
+            return Err(Failure::input(message));
+        }
+        let prior = BernoulliGauss::new(self.sparsity.unwrap_or(0.1), 0.0, 1.0);
+        let prior = prior.map_err(|error| Failure::input(format!("--sparsity: {error}")))?;
+        let seed = self.seed.unwrap_or(0);
+        Ok(Setting { rows, columns, prior, snr_db, conditions, runs, seed, threads })
+    }
+}

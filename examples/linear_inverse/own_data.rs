@@ -1,0 +1,100 @@
+//! The signal behind the user's observations.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use fg_core::operator::Dense;
+use fg_core::{IterationInfo, Rows};
+use fg_models::report::{Axis, CsvTable, Figure, Panel, Series, Stroke, read_npy, write_npy};
+use fg_models::{LinearFit, linear};
+
+use crate::options::{OwnData, run_options};
+use crate::support::{Failure, say};
+
+/// Estimates the signal and writes `estimate.npy`, `deviation.npy`, `history.csv` and the figure `history`.
+pub fn estimate(task: &OwnData, folder: &Path) -> Result<(), Failure> {
+    let matrix = read_npy(&task.matrix).map_err(Failure::input)?;
+    let observations = read_npy(&task.observations).map_err(Failure::input)?;
+    if observations.rows() != matrix.rows() {
+        return Err(Failure::input(format!(
+            "{}: needs {} rows, as {} has, got {}",
+            task.observations.display(),
+            matrix.rows(),
+            task.matrix.display(),
+            observations.rows()
+        )));
+    }
+    let named = |error: &dyn std::fmt::Display| {
+        Failure::input(format!("{}: {error}", task.matrix.display()))
+    };
+    let operator = Dense::from_rows(&matrix).map_err(|error| named(&error))?;
+    let model = task.prior.graph(operator, observations, task.noise_precision);
+    let model = model.map_err(|error| named(&error))?;
+    let mut history: Vec<[f64; 3]> = Vec::new();
+    let fit = linear::fit(model, &run_options(), |x| {
+        |info: &mut IterationInfo<'_>| {
+            let claimed = info.figures().edges.iter().rfind(|edge| edge.variable == x);
+            let variance = claimed.map_or(f64::NAN, |edge| edge.variance);
+            history.push([info.sweep() as f64, info.change(), variance.sqrt()]);
+            ControlFlow::Continue(())
+        }
+    });
+    let fit = fit.map_err(|error| named(&error))?;
+    let report = fit.solution().report();
+    if !report.status.is_usable() {
+        return Err(Failure::other(format!("{}: {report}", task.matrix.display())));
+    }
+    let mut csv = CsvTable::new(["sweep", "change", "deviation"]);
+    for line in &history {
+        csv.push(line.map(|value| value.to_string()));
+    }
+    let deviation = fit.deviation();
+    write_npy(&folder.join("estimate.npy"), fit.estimate()).map_err(Failure::other)?;
+    write_npy(&folder.join("deviation.npy"), &deviation).map_err(Failure::other)?;
+    csv.write(&folder.join("history.csv")).map_err(Failure::other)?;
+    figure(&fit, &deviation, &history).write(folder, "history").map_err(Failure::other)?;
+    say(report);
+    say(format_args!("Results in {}", folder.display()));
+    Ok(())
+}
+
+fn figure(fit: &LinearFit, deviation: &Rows, history: &[[f64; 3]]) -> Figure {
+    /// Most rows drawn: more dots than pixels say nothing.
+    const DRAWN: usize = 500;
+    /// Colours of the columns of the estimate, repeated where there are more.
+    const COLOURS: [&str; 4] = ["#4477AA", "#EE6677", "#228833", "#CCBB44"];
+    let curve = |k: usize| history.iter().map(|line| (line[0], line[k])).collect();
+    let estimate = fit.estimate();
+    let step = estimate.rows().div_ceil(DRAWN);
+    let drawn = || (0..estimate.rows()).step_by(step);
+    let columns = (0..estimate.columns()).zip(COLOURS.into_iter().cycle()).map(|(j, colour)| {
+        let points = drawn().map(|i| (i as f64, estimate[(i, j)])).collect();
+        let ends = |i| (estimate[(i, j)] - deviation[(i, j)], estimate[(i, j)] + deviation[(i, j)]);
+        Series::new(format!("estimate, column {j}"), colour, points)
+            .with_stroke(Stroke::Dots)
+            .with_band(drawn().map(ends).collect())
+    });
+    Figure {
+        title: String::new(),
+        columns: 2,
+        panels: vec![
+            Panel {
+                title: "Convergence".to_owned(),
+                x: Axis::linear("sweep"),
+                y: Axis::logarithmic("relative change, claimed deviation"),
+                series: vec![
+                    Series::new("relative change", "#AA3377", curve(1)),
+                    Series::new("claimed deviation", "#66CCEE", curve(2)),
+                ],
+                references: Vec::new(),
+            },
+            Panel {
+                title: "Estimate and one standard deviation".to_owned(),
+                x: Axis::linear("row"),
+                y: Axis::linear("value"),
+                series: columns.collect(),
+                references: Vec::new(),
+            },
+        ],
+    }
+}

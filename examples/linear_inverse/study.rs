@@ -1,0 +1,164 @@
+//! The synthetic study: sparse signals behind rotationally invariant operators of several condition numbers.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::Instant;
+
+use fg_core::IterationInfo;
+use fg_core::operator::Dense;
+use fg_models::metrics::{Quartiles, nmse_db};
+use fg_models::report::{Axis, CsvTable, Figure, Panel, Series, TextTable};
+use fg_models::synthetic::{
+    add_noise, bernoulli_gauss, derived_seed, geometric_spectrum, noise_variance,
+    rotationally_invariant,
+};
+use fg_models::linear;
+use rand::SeedableRng;
+use rand_pcg::Pcg64;
+
+use crate::options::{Setting, run_options};
+use crate::support::{Failure, in_parallel, progress_bar, say};
+
+/// One problem solved.
+struct Run {
+    condition: f64,
+    run: usize,
+    /// Error after each sweep, in decibels.
+    nmse_db: Vec<f64>,
+    status: String,
+    diverged: bool,
+    seconds: f64,
+}
+
+impl Run {
+    fn last(&self) -> f64 {
+        self.nmse_db.last().copied().unwrap_or(f64::NAN)
+    }
+}
+
+/// Solves all problems, prints a table and writes `runs.csv`, `linear_inverse.svg` and `linear_inverse.png`.
+pub fn run(setting: &Setting, folder: &Path) -> Result<(), Failure> {
+    let jobs = setting.conditions.len() * setting.runs;
+    let bar = progress_bar(jobs, "problems");
+    let runs = in_parallel(jobs, setting.threads, &bar, |job| {
+        solve(setting, setting.conditions[job / setting.runs], job % setting.runs)
+    });
+    bar.finish_and_clear();
+    let runs: Vec<Run> = runs.into_iter().collect::<Result<_, _>>()?;
+    let mut csv = CsvTable::new(["condition", "run", "nmse_db", "sweeps", "status", "seconds"]);
+    for run in &runs {
+        csv.push([
+            run.condition.to_string(),
+            run.run.to_string(),
+            run.last().to_string(),
+            run.nmse_db.len().to_string(),
+            run.status.clone(),
+            run.seconds.to_string(),
+        ]);
+    }
+    csv.write(&folder.join("runs.csv")).map_err(Failure::other)?;
+    figure(setting, &runs).write(folder, "linear_inverse").map_err(Failure::other)?;
+    say(table(setting, &runs));
+    say(format_args!("Results in {}", folder.display()));
+    Ok(())
+}
+
+fn solve(setting: &Setting, condition: f64, run: usize) -> Result<Run, Failure> {
+    let Setting { rows, columns, prior, snr_db, .. } = setting;
+    let mut rng =
+        Pcg64::seed_from_u64(derived_seed(setting.seed, &[condition.to_bits(), run as u64]));
+    let operator = geometric_spectrum((*rows).min(*columns), condition)
+        .and_then(|spectrum| rotationally_invariant(*rows, *columns, &spectrum, &mut rng))
+        .map_err(|error| Failure::input(format!("--condition: {error}")))?;
+    let signal =
+        bernoulli_gauss((*columns, 1), prior.sparsity(), prior.mean(), prior.variance(), &mut rng);
+    let operator = Dense::new(operator).map_err(Failure::other)?;
+    let clean = linear::outputs(&operator, &signal);
+    let variance = noise_variance(&clean, *snr_db);
+    let observations = add_noise(&clean, variance, &mut rng);
+
+    let began = Instant::now();
+    // A signal without a non-zero entry, likely at a tiny sparsity, has no noise level.
+    let model = linear::graph(operator, observations, prior.clone(), variance.recip())
+        .map_err(|error| Failure::input(format!("--snr, --sparsity: {error}")))?;
+    let mut errors = Vec::new();
+    let fit = linear::fit(model, &run_options(), |x| {
+        |info: &mut IterationInfo<'_>| {
+            if let Ok(mean) = info.mean(x) {
+                errors.push(nmse_db(mean, &signal));
+            }
+            ControlFlow::Continue(())
+        }
+    });
+    let fit = fit.map_err(Failure::other)?;
+    let seconds = began.elapsed().as_secs_f64();
+    let status = &fit.solution().report().status;
+    let diverged = !status.is_usable();
+    let status = if diverged { "diverged".to_owned() } else { status.to_string() };
+    Ok(Run { condition, run, nmse_db: errors, status, diverged, seconds })
+}
+
+fn runs_at(runs: &[Run], condition: f64) -> impl Iterator<Item = &Run> {
+    runs.iter().filter(move |run| run.condition.to_bits() == condition.to_bits())
+}
+
+fn quartiles<'a>(runs: impl Iterator<Item = &'a Run>, value: impl Fn(&Run) -> f64) -> Quartiles {
+    let none = Quartiles { lower: f64::NAN, median: f64::NAN, upper: f64::NAN };
+    Quartiles::of(&runs.map(value).collect::<Vec<_>>()).unwrap_or(none)
+}
+
+fn table(setting: &Setting, runs: &[Run]) -> TextTable {
+    let mut table = TextTable::new([
+        "condition", "median NMSE dB", "quartiles", "median sweeps", "diverged", "median seconds",
+    ]);
+    for &condition in &setting.conditions {
+        let here = || runs_at(runs, condition);
+        let error = quartiles(here(), Run::last);
+        let sweeps = quartiles(here(), |run| run.nmse_db.len() as f64);
+        let seconds = quartiles(here(), |run| run.seconds);
+        table.push([
+            condition.to_string(),
+            format!("{:.2}", error.median),
+            format!("{:.2} .. {:.2}", error.lower, error.upper),
+            sweeps.median.to_string(),
+            here().filter(|run| run.diverged).count().to_string(),
+            format!("{:.3}", seconds.median),
+        ]);
+    }
+    table
+}
+
+fn figure(setting: &Setting, runs: &[Run]) -> Figure {
+    /// Tol's bright scheme, which colour blind readers can tell apart.
+    const COLOURS: [&str; 6] = ["#4477AA", "#66CCEE", "#228833", "#CCBB44", "#EE6677", "#AA3377"];
+    let mut series = Vec::new();
+    for (&condition, colour) in setting.conditions.iter().zip(COLOURS.into_iter().cycle()) {
+        let longest = runs_at(runs, condition).map(|run| run.nmse_db.len()).max().unwrap_or(0);
+        // A run that has converged keeps its error.
+        let at = |sweep: usize| {
+            quartiles(runs_at(runs, condition), |run| {
+                run.nmse_db.get(sweep).copied().unwrap_or_else(|| run.last())
+            })
+        };
+        let curve: Vec<Quartiles> = (0..longest).map(at).collect();
+        let points = curve.iter().enumerate().map(|(k, q)| ((k + 1) as f64, q.median)).collect();
+        let band = curve.iter().map(|q| (q.lower, q.upper)).collect();
+        series.push(Series::new(format!("condition number {condition}"), colour, points).with_band(band));
+    }
+    let Setting { rows, columns, snr_db, prior, .. } = setting;
+    Figure {
+        title: format!(
+            "VAMP, {rows} x {columns}, {} percent non-zero, SNR {snr_db} dB: medians and quartiles of {} runs",
+            100.0 * prior.sparsity(),
+            setting.runs
+        ),
+        columns: 1,
+        panels: vec![Panel {
+            title: String::new(),
+            x: Axis::logarithmic("sweep"),
+            y: Axis::linear("NMSE (dB)"),
+            series,
+            references: Vec::new(),
+        }],
+    }
+}

@@ -1,0 +1,103 @@
+//! What the example programs share: errors with exit codes, printing, a progress bar and parallel runs.
+
+use std::fmt;
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Exit code for input that can't be used, the same as for arguments that can't be parsed.
+const BAD_INPUT: u8 = 2;
+
+/// Why a program stops: one line for the user.
+#[derive(Debug)]
+pub struct Failure {
+    message: String,
+    code: u8,
+}
+
+impl Failure {
+    /// Input that can't be used: exit code 2. The message names the file or parameter.
+    pub fn input(message: impl fmt::Display) -> Self {
+        Self { message: message.to_string(), code: BAD_INPUT }
+    }
+
+    /// Anything else, such as a full disk: exit code 1.
+    pub fn other(message: impl fmt::Display) -> Self {
+        Self { message: message.to_string(), code: 1 }
+    }
+}
+
+/// Runs a program and turns its failure into a line on stderr and an exit code.
+pub fn exit(outcome: Result<(), Failure>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // Nothing is left to be done where even stderr is gone.
+            let _ = writeln!(std::io::stderr(), "error: {}", failure.message);
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+/// Prints to stdout; a reader that has gone away, as `head` does, is no failure.
+pub fn say(text: impl fmt::Display) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// A bar on stderr; nothing is drawn where stderr isn't a terminal.
+pub fn progress_bar(steps: usize, what: &'static str) -> ProgressBar {
+    let bar = ProgressBar::new(steps as u64).with_message(what);
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}, {eta} left");
+    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+/// Computes `work(0), .., work(jobs - 1)` on `threads` threads, results in order. Each job must depend on its number
+/// alone, so that the results don't depend on the number of threads.
+pub fn in_parallel<T: Send>(
+    jobs: usize,
+    threads: usize,
+    bar: &ProgressBar,
+    work: impl Fn(usize) -> T + Sync,
+) -> Vec<T> {
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(Vec::with_capacity(jobs));
+    std::thread::scope(|scope| {
+        for _ in 0..threads.clamp(1, jobs.max(1)) {
+            scope.spawn(|| {
+                loop {
+                    let job = next.fetch_add(1, Ordering::Relaxed);
+                    if job >= jobs {
+                        break;
+                    }
+                    let result = work(job);
+                    results.lock().unwrap_or_else(PoisonError::into_inner).push((job, result));
+                    bar.inc(1);
+                }
+            });
+        }
+    });
+    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    results.sort_unstable_by_key(|(job, _)| *job);
+    results.into_iter().map(|(_, result)| result).collect()
+}
+
+/// Number of threads that run at the same time on this machine.
+pub fn available_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// A number for tables: four significant digits.
+pub fn short(value: f64) -> String {
+    if !value.is_finite() {
+        return value.to_string();
+    }
+    let digits = match value.abs() {
+        v if v >= 100.0 => 1,
+        v if v >= 10.0 => 2,
+        _ => 3,
+    };
+    if value != 0.0 && value.abs() < 0.01 { format!("{value:.2e}") } else { format!("{value:.digits$}") }
+}

@@ -1,0 +1,35 @@
+//! Learn the first layer of a two-layer network by message passing: the published figure, or your own data.
+//!
+//! Without `--data` this reproduces figure 2 of Pandit, Sahraee-Ardakan, Rangan, Schniter and Fletcher, "Matrix
+//! inference and estimation in multi-layer models" (2020), against Adam on the same data. With `--data FILE.npz` it
+//! learns from the arrays in the file. `--help` lists the options.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+#[path = "two_layer/experiment.rs"]
+mod experiment;
+#[path = "two_layer/options.rs"]
+mod options;
+#[path = "two_layer/own_data.rs"]
+mod own_data;
+#[path = "two_layer/results.rs"]
+mod results;
+mod support;
+
+use options::{Job, Options};
+
+fn main() -> ExitCode {
+    support::exit(run(&Options::parse()))
+}
+
+fn run(options: &Options) -> Result<(), support::Failure> {
+    match options.job()? {
+        Job::OwnData(task) => own_data::learn(&task, &options.out),
+        Job::Figure(setting) => {
+            let runs = experiment::run(&setting)?;
+            results::report(&setting, &runs, &options.out)
+        }
+    }
+}

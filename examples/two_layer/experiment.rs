@@ -1,0 +1,304 @@
+//! The experiment: every estimator on the same data, run by run, watched at every iteration.
+
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use fg_core::denoiser::Estimation;
+use fg_core::factor::Belief;
+use fg_core::{IterationInfo, Rows, Status};
+use fg_denoisers::ParameterError;
+use fg_models::baseline::{AdamOptions, Regression, adam};
+use fg_models::metrics::{match_units, normalised_test_error};
+use fg_models::synthetic::{TeacherSettings, TwoLayerProblem, correlated_weights, derived_seed};
+use fg_models::two_layer::with_constant_column;
+use fg_models::{Start, TwoLayerModel};
+use rand::SeedableRng;
+use rand_pcg::Pcg64;
+
+use crate::options::Setting;
+use crate::support::{Failure, in_parallel, progress_bar};
+
+/// Share of the variance of a correlated start that is the truth's, as published.
+const SHARE: f64 = 0.25;
+/// A run has failed when its excess error is above this multiple of the right Adam's on the same data.
+const FAILURE: f64 = 2.0;
+/// Test samples, as published.
+const TEST: usize = 1000;
+/// Variance of weights and biases, as published.
+const WEIGHT_VARIANCE: f64 = 1.0;
+
+/// An estimator with its start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Estimator {
+    Mmse { correlated: bool },
+    Map { correlated: bool },
+    /// The L2 weight of the published experiment, `noise variance / (N_in d weight variance)`.
+    AdamPublished,
+    /// The right L2 weight, `noise variance / (N weight variance)`.
+    Adam,
+}
+
+impl Estimator {
+    /// All, the right Adam first: it is what the others are judged by.
+    pub const ALL: [Self; 6] = [
+        Self::Adam,
+        Self::AdamPublished,
+        Self::Mmse { correlated: false },
+        Self::Mmse { correlated: true },
+        Self::Map { correlated: false },
+        Self::Map { correlated: true },
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mmse { .. } => "amp-mmse",
+            Self::Map { .. } => "amp-map",
+            Self::AdamPublished => "adam-published",
+            Self::Adam => "adam",
+        }
+    }
+
+    pub fn start(self) -> &'static str {
+        match self {
+            Self::Mmse { correlated: false } | Self::Map { correlated: false } => "uninformed",
+            _ => "correlated",
+        }
+    }
+
+    /// How it predicts: the last is the one it is judged by.
+    pub fn predictors(self) -> &'static [&'static str] {
+        match self {
+            Self::Mmse { .. } => &["plugin", "averaged"],
+            _ => &["plugin"],
+        }
+    }
+}
+
+/// Errors after one iteration, with one test error a predictor.
+#[derive(Clone, Debug)]
+pub struct Point {
+    pub iteration: usize,
+    pub test_error: Vec<f64>,
+    pub parameter_error: f64,
+}
+
+/// What an estimator made of a data set.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    pub curve: Vec<Point>,
+    /// Mean square error of the weights after the units have been matched.
+    pub matched_parameter_error: f64,
+    pub status: String,
+    pub seconds: f64,
+}
+
+/// One estimator on one data set.
+#[derive(Clone, Debug)]
+pub struct Run {
+    pub snr_db: f64,
+    pub train: usize,
+    pub run: usize,
+    pub estimator: Estimator,
+    pub outcome: Outcome,
+    pub failed: bool,
+}
+
+impl Run {
+    /// The final test error by predictor `p`; NaN when there is none.
+    pub fn test_error(&self, p: usize) -> f64 {
+        self.outcome.curve.last().map_or(f64::NAN, |point| point.test_error[p])
+    }
+
+    /// The final error of the weights; NaN when there is none.
+    pub fn parameter_error(&self) -> f64 {
+        self.outcome.curve.last().map_or(f64::NAN, |point| point.parameter_error)
+    }
+
+    /// The test error it is judged by.
+    fn judged(&self) -> f64 {
+        self.test_error(self.estimator.predictors().len() - 1)
+    }
+}
+
+/// Runs every setting, in the order signal-to-noise ratio, training samples, run, estimator.
+pub fn run(setting: &Setting) -> Result<Vec<Run>, Failure> {
+    let cells: Vec<(f64, usize, usize)> = setting
+        .snr_db
+        .iter()
+        .flat_map(|&snr| setting.train.iter().map(move |&train| (snr, train)))
+        .flat_map(|(snr, train)| (0..setting.runs).map(move |run| (snr, train, run)))
+        .collect();
+    let bar = progress_bar(cells.len(), "data sets");
+    let runs =
+        in_parallel(cells.len(), setting.threads, &bar, |job| one_data_set(setting, cells[job]));
+    bar.finish_and_clear();
+    let runs: Result<Vec<Vec<Run>>, ParameterError> = runs.into_iter().collect();
+    // Sizes have been checked: only an extreme --snr leaves no noise that can be represented.
+    let runs = runs.map_err(|error| Failure::input(format!("--snr: {error}")))?;
+    Ok(runs.into_iter().flatten().collect())
+}
+
+fn one_data_set(
+    setting: &Setting,
+    (snr_db, train, run): (f64, usize, usize),
+) -> Result<Vec<Run>, ParameterError> {
+    let seed = derived_seed(setting.seed, &[snr_db.to_bits(), train as u64, run as u64]);
+    let mut rng = Pcg64::seed_from_u64(seed);
+    let mut settings = TeacherSettings::default();
+    (settings.inputs, settings.hidden) = (setting.inputs, setting.hidden);
+    (settings.bias, settings.activation) = (setting.bias, setting.activation);
+    (settings.snr_db, settings.train, settings.test) = (snr_db, train, TEST);
+    let problem = TwoLayerProblem::draw(&settings, &mut rng)?;
+    let data = DataSet::new(&problem, setting.bias, &mut rng);
+    let mut runs: Vec<Run> = Vec::new();
+    for estimator in Estimator::ALL {
+        let outcome = data.estimate(estimator, seed);
+        let mut done = Run { snr_db, train, run, estimator, outcome, failed: false };
+        let adam = runs.first().map_or(f64::INFINITY, Run::judged);
+        let (judged, limit) = (done.judged(), 1.0 + FAILURE * (adam - 1.0));
+        // Written so that NaN fails; an Adam that isn't finite excuses nobody who isn't.
+        done.failed = !(judged.is_finite() && (judged <= limit || !adam.is_finite()));
+        runs.push(done);
+    }
+    Ok(runs)
+}
+
+/// A problem, and what all estimators share.
+struct DataSet<'a> {
+    problem: &'a TwoLayerProblem,
+    bias: bool,
+    /// `W1`, with `b1` as its last row where there is a bias.
+    truth: Rows,
+    /// Weights of the correlated start, shaped as the truth.
+    start: Rows,
+}
+
+/// Errors of one estimator, iteration by iteration.
+struct Watch<'a> {
+    data: &'a DataSet<'a>,
+    model: TwoLayerModel,
+    curve: Vec<Point>,
+    /// Time spent on measuring errors, which isn't the estimator's.
+    measuring: Duration,
+}
+
+impl<'a> DataSet<'a> {
+    fn new(problem: &'a TwoLayerProblem, bias: bool, rng: &mut Pcg64) -> Self {
+        let teacher = &problem.teacher;
+        let mut weights = teacher.input_weights.as_slice().to_vec();
+        if bias {
+            weights.extend(&teacher.input_bias);
+        }
+        let d = teacher.output.hidden();
+        let truth = Rows::from_fn(weights.len() / d, d, |i, j| weights[i * d + j]);
+        let start = correlated_weights(&truth, SHARE, rng);
+        Self { problem, bias, truth, start }
+    }
+
+    fn estimate(&self, estimator: Estimator, seed: u64) -> Outcome {
+        let mut model = TwoLayerModel::new(self.problem.teacher.output.clone())
+            .with_weight_variance(WEIGHT_VARIANCE);
+        if self.bias {
+            model = model.with_bias(WEIGHT_VARIANCE);
+        }
+        if matches!(estimator, Estimator::Map { .. }) {
+            model = model.with_estimation(Estimation::Map);
+        }
+        let mut watch = Watch { data: self, model, curve: Vec::new(), measuring: Duration::ZERO };
+        let began = Instant::now();
+        let (status, weights) = match estimator {
+            Estimator::Mmse { .. } | Estimator::Map { .. } => self.message_passing(estimator, &mut watch),
+            Estimator::Adam | Estimator::AdamPublished => self.adam(estimator, seed, &mut watch),
+        };
+        let seconds = began.elapsed().saturating_sub(watch.measuring).as_secs_f64();
+        let output_weights = self.problem.teacher.output.output_weights();
+        let matched_parameter_error = weights
+            .map_or(f64::NAN, |w| match_units(&w, &self.truth, output_weights).parameter_error);
+        Outcome { curve: watch.curve, matched_parameter_error, status, seconds }
+    }
+
+    fn message_passing(&self, estimator: Estimator, watch: &mut Watch<'_>) -> (String, Option<Rows>) {
+        let start = match estimator.start() {
+            "correlated" => Start::Correlated { weights: self.start.clone(), share: SHARE },
+            _ => Start::Uninformed,
+        };
+        let train = (&self.problem.train.inputs, &self.problem.train.noisy);
+        let model = watch.model.clone();
+        let fit = model.fit_from(&start, train, &TwoLayerModel::options(), |weights| {
+            |info: &mut IterationInfo<'_>| {
+                let sweep = info.sweep();
+                // A belief that can't be computed will break the next sweep, which reports it.
+                if let Ok(belief) = info.belief(weights) {
+                    watch.belief(sweep, belief);
+                }
+                ControlFlow::Continue(())
+            }
+        });
+        match fit {
+            Ok(fit) => {
+                let status = match &fit.report().status {
+                    Status::Diverged { .. } => "diverged".to_owned(),
+                    status => status.to_string(),
+                };
+                (status, Some(fit.belief().mean().clone()))
+            }
+            Err(_) => ("breakdown".to_owned(), None),
+        }
+    }
+
+    fn adam(&self, estimator: Estimator, seed: u64, watch: &mut Watch<'_>) -> (String, Option<Rows>) {
+        let TwoLayerProblem { teacher, train, noise_variance, .. } = self.problem;
+        let (samples, d) = (train.inputs.rows(), teacher.output.hidden());
+        let divisor = match estimator {
+            Estimator::AdamPublished => train.inputs.columns() * d,
+            _ => samples,
+        };
+        let penalty = noise_variance / (divisor as f64 * WEIGHT_VARIANCE);
+        let with_bias = self.bias.then(|| with_constant_column(&train.inputs));
+        let activation = teacher.output.activation();
+        let problem = Regression {
+            inputs: with_bias.as_ref().unwrap_or(&train.inputs),
+            targets: &train.noisy,
+            output_weights: teacher.output.output_weights(),
+            output_bias: teacher.output.bias(),
+            penalty: &vec![penalty; self.truth.rows()],
+            activation: |z| (activation.value(z), activation.slope(z)),
+        };
+        let mut rng = Pcg64::seed_from_u64(derived_seed(seed, &[u64::from(b'a')]));
+        let options = AdamOptions::default();
+        let weights = adam(&problem, &options, &self.start, &mut rng, |epoch, weights| {
+            watch.weights(epoch, weights);
+        });
+        ("completed".to_owned(), weights.ok())
+    }
+}
+
+impl Watch<'_> {
+    fn belief(&mut self, iteration: usize, belief: &Belief) {
+        let began = Instant::now();
+        let inputs = &self.data.problem.test.inputs;
+        let mut predictions = vec![self.model.predict(belief.mean(), inputs)];
+        if self.model.estimation() == Estimation::Mmse {
+            predictions.push(self.model.predict_averaged(belief, inputs));
+        }
+        self.record(iteration, belief.mean(), &predictions);
+        self.measuring += began.elapsed();
+    }
+
+    fn weights(&mut self, iteration: usize, weights: &Rows) {
+        let began = Instant::now();
+        let prediction = self.model.predict(weights, &self.data.problem.test.inputs);
+        self.record(iteration, weights, &[prediction]);
+        self.measuring += began.elapsed();
+    }
+
+    fn record(&mut self, iteration: usize, weights: &Rows, predictions: &[Rows]) {
+        let TwoLayerProblem { test, noise_variance, .. } = self.data.problem;
+        let test_error = predictions
+            .iter()
+            .map(|prediction| normalised_test_error(prediction, &test.clean, *noise_variance))
+            .collect();
+        let parameter_error = weights.mean_squared_error(&self.data.truth);
+        self.curve.push(Point { iteration, test_error, parameter_error });
+    }
+}

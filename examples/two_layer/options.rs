@@ -1,0 +1,200 @@
+//! The command line: what is asked for, and whether it makes sense.
+
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+use fg_denoisers::likelihood::Activation;
+
+use crate::support::{Failure, available_threads};
+
+/// Training samples of the published figure.
+const TRAIN: [usize; 10] = [200, 400, 600, 800, 1000, 1500, 2000, 2500, 3000, 4000];
+/// Training samples, and runs, of the quick look.
+const QUICK: ([usize; 3], usize) = ([200, 1000, 4000], 3);
+/// Runs of the published figure.
+const RUNS: usize = 10;
+/// Signal-to-noise ratios of the published figure.
+const SNR: [f64; 2] = [10.0, 15.0];
+
+/// Learn the first layer of a two-layer network: the published figure, or your own data with --data.
+#[derive(Debug, Parser)]
+pub struct Options {
+    /// Fewer training sizes and runs: under a minute
+    #[arg(long)]
+    quick: bool,
+    /// Folder for the results
+    #[arg(long, value_name = "DIR", default_value = "results/two_layer")]
+    pub out: PathBuf,
+    /// Seed of all randomness
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Runs of each setting [default: 10]
+    #[arg(long)]
+    runs: Option<usize>,
+    /// Signal-to-noise ratios in dB, separated by commas [default: 10,15]
+    #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
+    snr: Option<Vec<f64>>,
+    /// Numbers of training samples, separated by commas [default: ten of them from 200 to 4000]
+    #[arg(long, value_delimiter = ',')]
+    train: Option<Vec<usize>>,
+    /// Number of inputs, N_in [default: 100]
+    #[arg(long)]
+    inputs: Option<usize>,
+    /// Number of hidden units, d [default: 4]
+    #[arg(long)]
+    hidden: Option<usize>,
+    /// Activation of the hidden units
+    #[arg(long, value_enum, default_value_t = ActivationName::Relu)]
+    activation: ActivationName,
+    /// Give the hidden units a bias
+    #[arg(long)]
+    bias: bool,
+    /// Threads; results don't depend on it [default: all]
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Learn from the arrays X, Y, W2 of this file (and b2, X_test, Y_test, W1, noise_variance where it has them)
+    #[arg(long, value_name = "FILE.npz")]
+    data: Option<PathBuf>,
+    /// Variance of the noise on Y, with --data; wins over the file's
+    #[arg(long, allow_negative_numbers = true)]
+    noise_variance: Option<f64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ActivationName {
+    Relu,
+    LeakyRelu,
+    Sigmoid,
+    Tanh,
+    Erf,
+    Linear,
+}
+
+impl From<ActivationName> for Activation {
+    fn from(name: ActivationName) -> Self {
+        /// The usual slope of a leaky unit.
+        const LEAK: f64 = 0.01;
+        match name {
+            ActivationName::Relu => Self::Relu,
+            ActivationName::LeakyRelu => Self::LeakyRelu { slope: LEAK },
+            ActivationName::Sigmoid => Self::Sigmoid,
+            ActivationName::Tanh => Self::Tanh,
+            ActivationName::Erf => Self::Erf,
+            ActivationName::Linear => Self::Linear,
+        }
+    }
+}
+
+/// What the program does.
+#[derive(Debug)]
+pub enum Job {
+    /// Learns from the user's file.
+    OwnData(OwnData),
+    /// Reproduces the published figure.
+    Figure(Setting),
+}
+
+/// The user's file, and what it doesn't say.
+#[derive(Debug)]
+pub struct OwnData {
+    pub file: PathBuf,
+    pub noise_variance: Option<f64>,
+    pub snr_db: Option<f64>,
+    pub activation: Activation,
+    pub bias: bool,
+}
+
+/// Everything that defines the synthetic experiment.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    pub seed: u64,
+    pub runs: usize,
+    pub snr_db: Vec<f64>,
+    pub train: Vec<usize>,
+    pub inputs: usize,
+    pub hidden: usize,
+    pub activation: Activation,
+    pub activation_name: String,
+    pub bias: bool,
+    pub threads: usize,
+}
+
+impl Options {
+    /// Checks what the parser can't.
+    pub fn job(&self) -> Result<Job, Failure> {
+        let bad = |name: &str, needs: &str, value: &dyn std::fmt::Display| {
+            Err(Failure::input(format!("--{name} must be {needs}, got {value}")))
+        };
+        for (name, value) in [
+            ("runs", self.runs),
+            ("inputs", self.inputs),
+            ("hidden", self.hidden),
+            ("threads", self.threads),
+        ] {
+            if value == Some(0) {
+                return bad(name, "at least 1", &0);
+            }
+        }
+        if self.train.as_deref().is_some_and(|t| t.contains(&0)) {
+            return bad("train", "at least 1", &0);
+        }
+        if let Some(snr) = self.snr.iter().flatten().find(|snr| !snr.is_finite()) {
+            return bad("snr", "finite", snr);
+        }
+        if let Some(variance) = self.noise_variance.filter(|v| !(*v > 0.0 && v.is_finite())) {
+            return bad("noise-variance", "finite and above 0", &variance);
+        }
+        match &self.data {
+            Some(file) => self.own_data(file.clone()).map(Job::OwnData),
+            None => self.setting().map(Job::Figure),
+        }
+    }
+
+    fn own_data(&self, file: PathBuf) -> Result<OwnData, Failure> {
+        let synthetic_only = [
+            ("quick", self.quick),
+            ("runs", self.runs.is_some()),
+            ("train", self.train.is_some()),
+            ("inputs", self.inputs.is_some()),
+            ("hidden", self.hidden.is_some()),
+        ];
+        if let Some((name, _)) = synthetic_only.into_iter().find(|(_, given)| *given) {
+            return Err(Failure::input(format!("--{name} has no meaning with --data")));
+        }
+        let snr_db = match self.snr.as_deref() {
+            None => None,
+            Some([snr]) => Some(*snr),
+            Some(_) => return Err(Failure::input("--snr must be one number with --data")),
+        };
+        Ok(OwnData {
+            file,
+            noise_variance: self.noise_variance,
+            snr_db,
+            activation: self.activation.into(),
+            bias: self.bias,
+        })
+    }
+
+    fn setting(&self) -> Result<Setting, Failure> {
+        if self.noise_variance.is_some() {
+            return Err(Failure::input("--noise-variance needs --data; use --snr for synthetic data"));
+        }
+        let (train, runs) = match self.quick {
+            true => (QUICK.0.to_vec(), QUICK.1),
+            false => (TRAIN.to_vec(), RUNS),
+        };
+        let name = self.activation.to_possible_value();
+        Ok(Setting {
+            seed: self.seed,
+            runs: self.runs.unwrap_or(runs),
+            snr_db: self.snr.clone().unwrap_or_else(|| SNR.to_vec()),
+            train: self.train.clone().unwrap_or(train),
+            inputs: self.inputs.unwrap_or(100),
+            hidden: self.hidden.unwrap_or(4),
+            activation: self.activation.into(),
+            activation_name: name.map_or_else(String::new, |name| name.get_name().to_owned()),
+            bias: self.bias,
+            threads: self.threads.unwrap_or_else(available_threads),
+        })
+    }
+}
