@@ -3,26 +3,27 @@
 use fg_core::denoiser::Denoiser;
 use fg_core::testing::strategies::{neighbour, positive_matrix, row, singular_matrix};
 use fg_core::testing::{Input, Subject, check_maximiser};
-use fg_denoisers::{ElasticNet, L1, L2};
+use fg_denoisers::{ElasticNet, L1, L2, ParameterError};
 use proptest::prelude::*;
 
 type Cost = Box<dyn Fn(&[f64]) -> f64>;
+type Penalty = (Box<dyn Denoiser>, Cost);
 
 fn elastic_cost(l1: f64, l2: f64) -> Cost {
     Box::new(move |x: &[f64]| x.iter().map(|v| l1 * v.abs() + 0.5 * l2 * v * v).sum())
 }
 
-fn penalties() -> Vec<(Box<dyn Denoiser>, Cost)> {
-    vec![
-        (Box::new(L1::new(0.7).unwrap()), elastic_cost(0.7, 0.0)),
-        (Box::new(L2::new(0.7).unwrap()), elastic_cost(0.0, 0.7)),
-        (Box::new(ElasticNet::new(0.7, 0.2).unwrap()), elastic_cost(0.7, 0.2)),
-    ]
+fn penalties() -> Result<Vec<Penalty>, ParameterError> {
+    Ok(vec![
+        (Box::new(L1::new(0.7)?), elastic_cost(0.7, 0.0)),
+        (Box::new(L2::new(0.7)?), elastic_cost(0.0, 0.7)),
+        (Box::new(ElasticNet::new(0.7, 0.2)?), elastic_cost(0.7, 0.2)),
+    ])
 }
 
 #[track_caller]
 fn check_all(input: &Input) {
-    for (penalty, cost) in penalties() {
+    for (penalty, cost) in penalties().expect("valid parameters") {
         if let Err(violation) = check_maximiser(Subject::Denoiser(&*penalty), input, &*cost) {
             panic!("{violation}");
         }

@@ -88,7 +88,7 @@ pub(super) fn column_form(subject: Subject<'_>, input: &Input) -> Result<(), Vio
     }
     let full = (0..d * d).map(|k| {
         let entry = input.precision()[k];
-        if k % (d + 1) == 0 { entry } else { SPECK * input.precision()[0] }
+        if k.is_multiple_of(d + 1) { entry } else { SPECK * input.precision()[0] }
     });
     let full = input.with_precision(full.collect());
     let mut scratch = Scratch::default();
@@ -123,7 +123,8 @@ pub(super) fn precise_cavity(subject: Subject<'_>, d: usize) -> Result<(), Viola
         return Ok(());
     }
     let mean: Vec<f64> = (0..d).map(|j| 0.9 + 0.3 * j as f64).collect();
-    let matrix = (0..d * d).map(|k| if k % (d + 1) == 0 { PRECISION } else { 0.0 }).collect();
+    let matrix =
+        (0..d * d).map(|k| if k.is_multiple_of(d + 1) { PRECISION } else { 0.0 }).collect();
     let input = Input::from_mean(d, &mean, matrix);
     let estimate = subject
         .estimate(&input.cavity(), &mut Scratch::default())
@@ -150,8 +151,9 @@ pub(super) fn finite(subject: Subject<'_>, d: usize) -> Result<(), Violation> {
             DEVIATIONS.iter().flat_map(|k| vec![k * precision.sqrt(); d]).collect();
         // Columns in step for an isotropic precision, and a strong correlation for a full one.
         for correlation in [0.0, 0.999] {
-            let entry =
-                |k: usize| if k % (d + 1) == 0 { precision } else { correlation * precision };
+            let entry = |k: usize| {
+                if k.is_multiple_of(d + 1) { precision } else { correlation * precision }
+            };
             let input = Input::new(d, natural.clone(), (0..d * d).map(entry).collect());
             let estimate = match subject.estimate(&input.cavity(), &mut scratch) {
                 Ok(estimate) => estimate,
