@@ -81,13 +81,13 @@ impl Stacked {
         let block = self.blocks.len();
         if rows == 0 {
             return Err(ParameterError::OutOfRange {
-                name: "rows",
+                parameter: "rows",
                 value: 0.0,
                 requirement: "at least 1",
             });
         }
         if let Some(expected) = denoiser.rows().filter(|&r| r != rows) {
-            return Err(ParameterError::Length { name: "rows", expected, found: rows });
+            return Err(ParameterError::Length { parameter: "rows", expected, found: rows });
         }
         if self.blocks.first().is_some_and(|b| b.denoiser.estimation() != denoiser.estimation()) {
             return Err(ParameterError::MixedEstimation { block });
