@@ -1,6 +1,8 @@
-//! Scalar functions with stated accuracy that estimators are made of.
+//! Scalar functions with stated accuracy that estimators are made of, and low-discrepancy points.
 
+pub mod exp;
 mod normal;
+pub mod points;
 
 pub use normal::{
     TruncatedMoments, cdf, inverse_mills, log_cdf, log_mills, log_pdf, log1pexp, logistic,

@@ -1,5 +1,6 @@
 //! Data given an unknown, row by row.
 
 mod awgn;
+pub mod two_layer;
 
 pub use awgn::Awgn;

@@ -1,0 +1,178 @@
+//! Branch-free exponentials decide how fast a loop over points is: every function here vectorises.
+//!
+//! They are straight-line code with selections in place of branches, so that a plain loop over a slice becomes
+//! SIMD code wherever the caller is compiled for it, for example inside `pulp::Arch::dispatch`. All of them use
+//! fused multiply-add; in a function that isn't compiled for it they are right but slow, and `f64::exp` serves
+//! better.
+
+use core::f64::consts::LOG2_E;
+
+/// `1.5 * 2^52`: adding it rounds a double to an integer and leaves that integer in the low bits.
+const ROUND: f64 = 6_755_399_441_055_744.0;
+/// High part of `ln 2`: its trailing zeros make `n * LN2_HIGH` exact for every exponent `n`.
+const LN2_HIGH: f64 = 6.931_471_803_691_238_2e-1;
+/// `ln 2 - LN2_HIGH`.
+const LN2_LOW: f64 = 1.908_214_929_270_587_7e-10;
+/// Below it the result is zero: the smallest power of two that is scaled to is `2^-1022`, the last normal one.
+const UNDERFLOW: f64 = -707.7;
+/// Above it the result is infinite: `ln` of the largest finite double.
+const OVERFLOW: f64 = 709.782_712_893_384;
+/// `1/12!, 1/11!, .., 1/1!, 1/0!`: on `|r| <= ln(2)/2` the remainder is below `2e-16`.
+const TAYLOR: [f64; 13] = [
+    1.0 / 479_001_600.0,
+    1.0 / 39_916_800.0,
+    1.0 / 3_628_800.0,
+    1.0 / 362_880.0,
+    1.0 / 40_320.0,
+    1.0 / 5_040.0,
+    1.0 / 720.0,
+    1.0 / 120.0,
+    1.0 / 24.0,
+    1.0 / 6.0,
+    0.5,
+    1.0,
+    1.0,
+];
+
+/// `e^x`, to 2 units in the last place; zero below `x = -707.7`, infinite above `x = 709.78`, NaN for NaN.
+///
+/// Results below `5e-308`, nearly all of them subnormal, are flushed to zero.
+#[inline(always)]
+pub fn exp(x: f64) -> f64 {
+    let shifted = x.mul_add(LOG2_E, ROUND);
+    let n = shifted - ROUND;
+    let r = n.mul_add(-LN2_LOW, n.mul_add(-LN2_HIGH, x));
+    let mut q = TAYLOR[0];
+    for c in &TAYLOR[1..] {
+        q = q.mul_add(r, *c);
+    }
+    // 2^(n-1), doubled afterwards: 2^1024 itself isn't finite while e^709.7 is.
+    let half_scale = f64::from_bits(shifted.to_bits().wrapping_add(1022) << 52);
+    let value = q * half_scale * 2.0;
+    let value = if x < UNDERFLOW { 0.0 } else { value };
+    if x > OVERFLOW { f64::INFINITY } else { value }
+}
+
+/// The logistic function `1 / (1 + e^-x)`, to 3 units in the last place where it isn't below `1e-307`.
+#[inline(always)]
+pub fn sigmoid(x: f64) -> f64 {
+    1.0 / (1.0 + exp(-x))
+}
+
+/// `tanh x`, with absolute error below `5e-16` (the relative error grows as `x` vanishes).
+#[inline(always)]
+pub fn tanh(x: f64) -> f64 {
+    1.0 - 2.0 / (1.0 + exp(2.0 * x))
+}
+
+/// Where the variable of [`mills`]' polynomial, `(x - CENTRE) / (x + CENTRE)`, vanishes; it balances the first and
+/// the last coefficients of the Chebyshev series.
+const CENTRE: f64 = 5.0;
+/// Chebyshev series of `(x + CENTRE) M(x)` in that variable, truncated where its tail is below `5e-14` and
+/// rearranged in powers, lowest first; computed in 60 digits from the Taylor series and the continued fraction
+/// of `M`.
+const MILLS: [f64; 19] = [
+    1.928_081_047_153_130_7,
+    -1.667_866_595_189_492_4,
+    1.241_547_061_579_066_2,
+    -0.785_911_075_516_013_9,
+    0.413_644_715_562_262_1,
+    -0.173_254_734_617_019_46,
+    0.052_125_504_603_916_32,
+    -0.007_503_278_565_257_258,
+    -0.001_999_976_391_366_305,
+    0.001_365_840_380_516_088_6,
+    -0.000_148_778_180_595_416_35,
+    -0.000_124_686_163_942_691_47,
+    4.168_613_655_262_076e-5,
+    9.893_990_261_502_469e-6,
+    -6.755_789_527_415_143e-6,
+    -7.541_345_223_483_745e-7,
+    9.197_039_430_841_091e-7,
+    4.652_674_397_675_888_6e-8,
+    -8.108_865_783_437_806e-8,
+];
+
+/// Mills' ratio `M(x) = e^(x^2/2) int_x^oo e^(-t^2/2) dt` for finite `x >= 0`, with relative error below `4e-14`.
+///
+/// It is the well-conditioned form of a normal tail: `M(0) = sqrt(pi/2)` and `M(x) ~ 1/x`.
+#[inline(always)]
+pub fn mills(x: f64) -> f64 {
+    let inverse = 1.0 / (x + CENTRE);
+    let q = (x - CENTRE) * inverse;
+    let mut sum = MILLS[MILLS.len() - 1];
+    for c in MILLS[..MILLS.len() - 1].iter().rev() {
+        sum = sum.mul_add(q, *c);
+    }
+    sum * inverse
+}
+
+/// `erf x` for finite `x`, with absolute error below `5e-14` (the relative error grows as `x` vanishes).
+#[inline(always)]
+pub fn erf(x: f64) -> f64 {
+    let tail = exp(-x * x) * mills(x.abs() * core::f64::consts::SQRT_2);
+    // erfc(x) = sqrt(2/pi) e^(-x^2) M(sqrt(2) x) for x >= 0
+    (1.0 - SQRT_2_OVER_PI * tail).copysign(x)
+}
+
+/// `sqrt(2 / pi)`.
+const SQRT_2_OVER_PI: f64 = core::f64::consts::FRAC_2_SQRT_PI * core::f64::consts::FRAC_1_SQRT_2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Two units in the last place of a double.
+    const EXP_TOLERANCE: f64 = 2.0 * f64::EPSILON;
+    /// Stated accuracy of the truncated Chebyshev series.
+    const MILLS_TOLERANCE: f64 = 4e-14;
+    /// Stated absolute accuracy of `tanh`.
+    const TANH_TOLERANCE: f64 = 5e-16;
+    /// Stated absolute accuracy of `erf`, whose tail is Mills' ratio.
+    const ERF_TOLERANCE: f64 = 5e-14;
+
+    proptest! {
+        #[test]
+        fn exponential_agrees_with_std(x in UNDERFLOW..OVERFLOW) {
+            prop_assert!((exp(x) / x.exp() - 1.0).abs() <= EXP_TOLERANCE, "{} {}", exp(x), x.exp());
+        }
+
+        #[test]
+        fn sigmoids_agree_with_std(x in -40.0..40.0f64) {
+            let reference = 1.0 / (1.0 + (-x).exp());
+            prop_assert!((sigmoid(x) / reference - 1.0).abs() <= 2.0 * EXP_TOLERANCE);
+            prop_assert!((tanh(x) - x.tanh()).abs() <= TANH_TOLERANCE, "{} {}", tanh(x), x.tanh());
+        }
+
+        #[test]
+        fn mills_ratio_agrees_with_erfcx(log in -12.0..15.0f64) {
+            let x = 10f64.powf(log);
+            let erfcx = errorfunctions::RealErrorFunctions::erfcx(x * core::f64::consts::FRAC_1_SQRT_2);
+            let reference = (0.5 * core::f64::consts::PI).sqrt() * erfcx;
+            prop_assert!((mills(x) / reference - 1.0).abs() <= MILLS_TOLERANCE, "{} {reference}", mills(x));
+        }
+
+        #[test]
+        fn error_function_agrees_with_libm(x in -8.0..8.0f64) {
+            prop_assert!((erf(x) - libm::erf(x)).abs() <= ERF_TOLERANCE, "{} {}", erf(x), libm::erf(x));
+        }
+    }
+
+    #[test]
+    fn limits_are_exact() {
+        assert_eq!(exp(0.0).to_bits(), 1f64.to_bits());
+        for x in [-1e300, f64::NEG_INFINITY, -800.0, UNDERFLOW - 1e-9] {
+            assert_eq!(exp(x).to_bits(), 0f64.to_bits(), "exp({x})");
+        }
+        for x in [1e300, f64::INFINITY, 709.79] {
+            assert_eq!(exp(x).to_bits(), f64::INFINITY.to_bits(), "exp({x})");
+        }
+        assert!(exp(709.78).is_finite() && exp(f64::NAN).is_nan(), "range and NaN");
+        assert!(exp(UNDERFLOW) > 0.0, "normal down to the threshold");
+        assert_eq!(sigmoid(-1e5).to_bits(), 0f64.to_bits());
+        assert_eq!(tanh(-1e5).to_bits(), (-1f64).to_bits());
+        assert_eq!(tanh(1e5).to_bits(), 1f64.to_bits());
+        assert!(mills(1e200) > 0.0 && erf(1e100) <= 1.0, "finite tails");
+    }
+}

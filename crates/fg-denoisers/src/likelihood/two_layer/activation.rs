@@ -1,0 +1,272 @@
+//! The activation decides what a hidden unit passes on: its value, slopes and Gaussian averages.
+
+use core::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, PI};
+
+use fg_core::special::exp;
+
+use super::average;
+use crate::ParameterError;
+
+/// A scalar function applied to every hidden unit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Activation {
+    /// `max(z, 0)`.
+    Relu,
+    /// `z` for `z > 0`, `slope * z` otherwise.
+    LeakyRelu {
+        /// Slope on the left.
+        slope: f64,
+    },
+    /// `1 / (1 + e^-z)`.
+    Sigmoid,
+    /// `tanh z`.
+    Tanh,
+    /// `erf z`.
+    Erf,
+    /// `z`: the two layers are one linear map, and the node is Gaussian.
+    Linear,
+}
+
+/// `sqrt(2 pi)`.
+const SQRT_TAU: f64 = 2.506_628_274_631_000_7;
+
+impl Activation {
+    /// `sigma(z)`.
+    pub fn value(self, z: f64) -> f64 {
+        match self {
+            Self::Relu => z.max(0.0),
+            Self::LeakyRelu { slope } => z.max(0.0) + slope * z.min(0.0),
+            Self::Sigmoid => 1.0 / (1.0 + (-z).exp()),
+            Self::Tanh => z.tanh(),
+            Self::Erf => libm::erf(z),
+            Self::Linear => z,
+        }
+    }
+
+    /// `sigma'(z)`; at a kink the slope on its right.
+    pub fn slope(self, z: f64) -> f64 {
+        match self {
+            Self::Relu => f64::from(u8::from(z >= 0.0)),
+            Self::LeakyRelu { slope } => {
+                if z >= 0.0 {
+                    1.0
+                } else {
+                    slope
+                }
+            }
+            Self::Sigmoid => {
+                // e^-|z| keeps both tails; p (1 - p) would lose the right one.
+                let e = (-z.abs()).exp();
+                e / ((1.0 + e) * (1.0 + e))
+            }
+            Self::Tanh => {
+                let e = (-2.0 * z.abs()).exp();
+                4.0 * e / ((1.0 + e) * (1.0 + e))
+            }
+            Self::Erf => FRAC_2_SQRT_PI * (-z * z).exp(),
+            Self::Linear => 1.0,
+        }
+    }
+
+    /// `sigma''(z)`, zero at kinks.
+    pub fn curvature(self, z: f64) -> f64 {
+        match self {
+            Self::Relu | Self::LeakyRelu { .. } | Self::Linear => 0.0,
+            Self::Sigmoid => -self.slope(z) * (0.5 * z).tanh(),
+            Self::Tanh => -2.0 * self.slope(z) * z.tanh(),
+            Self::Erf => -2.0 * z * self.slope(z),
+        }
+    }
+
+    /// The slopes left and right of the kink at zero of a piecewise-linear activation.
+    pub fn slopes(self) -> Option<(f64, f64)> {
+        match self {
+            Self::Relu => Some((0.0, 1.0)),
+            Self::LeakyRelu { slope } => Some((slope, 1.0)),
+            Self::Linear => Some((1.0, 1.0)),
+            Self::Sigmoid | Self::Tanh | Self::Erf => None,
+        }
+    }
+
+    /// `E sigma(z)` for `z ~ N(mean, variance)`: closed forms, for the sigmoid and tanh quadrature to `1e-12`.
+    pub fn average(self, mean: f64, variance: f64) -> f64 {
+        if !(variance > 0.0) {
+            return self.value(mean);
+        }
+        let deviation = variance.sqrt();
+        match self {
+            Self::Relu => average::rectified(mean, deviation),
+            Self::LeakyRelu { slope } => {
+                slope * mean + (1.0 - slope) * average::rectified(mean, deviation)
+            }
+            Self::Sigmoid => average::sigmoid(mean, deviation),
+            Self::Tanh => 2.0 * average::sigmoid(2.0 * mean, 2.0 * deviation) - 1.0,
+            Self::Erf => libm::erf(mean / (1.0 + 2.0 * variance).sqrt()),
+            Self::Linear => mean,
+        }
+    }
+
+    pub(super) fn check(self) -> Result<(), ParameterError> {
+        match self {
+            Self::LeakyRelu { slope } if !slope.is_finite() => {
+                Err(ParameterError::OutOfRange { name: "slope", value: slope, requirement: "finite" })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// `E sigma'(z)` and `E sigma(z)` for `z ~ N(mean, variance)`, to a few percent: they choose where an
+    /// integration looks, never what it finds.
+    #[inline(always)]
+    pub(super) fn rough_average(self, mean: f64, variance: f64) -> (f64, f64) {
+        // Phi(x) is a logistic function of 1.702 x within 0.01; sigma averages to one of a smaller argument.
+        const PROBIT: f64 = 1.702;
+        let kinked = |left: f64| {
+            let (deviation, tiny) = (variance.sqrt(), f64::MIN_POSITIVE);
+            let x = mean / (deviation + tiny);
+            let active = exp::sigmoid(PROBIT * x);
+            let slope = left + (1.0 - left) * active;
+            let bump = deviation * exp::exp(-0.5 * x * x) / SQRT_TAU;
+            (slope, slope * mean + (1.0 - left) * bump)
+        };
+        match self {
+            Self::Relu => kinked(0.0),
+            Self::LeakyRelu { slope } => kinked(slope),
+            Self::Sigmoid => {
+                let shrink = 1.0 / (1.0 + variance * PI / 8.0).sqrt();
+                let p = exp::sigmoid(shrink * mean);
+                (shrink * p * (1.0 - p), p)
+            }
+            Self::Tanh => {
+                let shrink = 1.0 / (1.0 + variance * PI / 2.0).sqrt();
+                let t = exp::tanh(shrink * mean);
+                (shrink * (1.0 - t * t), t)
+            }
+            Self::Erf => {
+                let shrink = 1.0 / (1.0 + 2.0 * variance).sqrt();
+                let x = shrink * mean;
+                (shrink * FRAC_2_SQRT_PI * exp::exp(-x * x), exp::erf(x))
+            }
+            Self::Linear => (1.0, mean),
+        }
+    }
+
+    /// `out = sigma(base + step * at)`, elementwise; a loop that vectorises.
+    #[inline(always)]
+    pub(super) fn along(self, base: &[f64], step: f64, at: &[f64], out: &mut [f64]) {
+        match self {
+            Self::Relu => map(base, step, at, out, |z| if z > 0.0 { z } else { 0.0 }),
+            Self::LeakyRelu { slope } => {
+                map(base, step, at, out, |z| if z > 0.0 { z } else { slope * z });
+            }
+            Self::Sigmoid => map(base, step, at, out, exp::sigmoid),
+            Self::Tanh => map(base, step, at, out, exp::tanh),
+            Self::Erf => map(base, step, at, out, exp::erf),
+            Self::Linear => map(base, step, at, out, |z| z),
+        }
+    }
+}
+
+#[inline(always)]
+fn map(base: &[f64], step: f64, at: &[f64], out: &mut [f64], sigma: impl Fn(f64) -> f64) {
+    for ((o, &b), &t) in out.iter_mut().zip(base).zip(at) {
+        *o = sigma(step.mul_add(t, b));
+    }
+}
+
+/// The standard normal distribution function.
+pub(super) fn normal_cdf(x: f64) -> f64 {
+    0.5 * libm::erfc(-x * FRAC_1_SQRT_2)
+}
+
+/// The standard normal density.
+pub(super) fn normal_pdf(x: f64) -> f64 {
+    (-0.5 * x * x).exp() / SQRT_TAU
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Activation; 6] = [
+        Activation::Relu,
+        Activation::LeakyRelu { slope: 0.2 },
+        Activation::Sigmoid,
+        Activation::Tanh,
+        Activation::Erf,
+        Activation::Linear,
+    ];
+
+    #[test]
+    fn derivatives_agree_with_differences() {
+        // Central differences of step h err by h^2 and by rounding / h.
+        const STEP: f64 = 1e-5;
+        const TOLERANCE: f64 = 1e-9;
+        for activation in ALL {
+            for z in [-3.0, -1.1, -0.3, 0.2, 0.9, 2.5] {
+                let slope =
+                    (activation.value(z + STEP) - activation.value(z - STEP)) / (2.0 * STEP);
+                let curvature =
+                    (activation.slope(z + STEP) - activation.slope(z - STEP)) / (2.0 * STEP);
+                assert!((slope - activation.slope(z)).abs() < TOLERANCE, "{activation:?} {z}");
+                assert!(
+                    (curvature - activation.curvature(z)).abs() < TOLERANCE,
+                    "{activation:?} {z}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn averages_agree_with_a_fine_sum() {
+        // The trapezoidal rule over +-9 deviations; kinks leave an error of step^2.
+        const TOLERANCE: f64 = 1e-7;
+        for activation in ALL {
+            for (mean, variance) in
+                [(0.3, 1.0), (-2.0, 0.1), (1.0, 30.0), (-0.5, 400.0), (3.0, 0.0)]
+            {
+                let n = 400_000;
+                let sum: f64 = (0..n)
+                    .map(|i| {
+                        let x = -9.0 + 18.0 * (f64::from(i) + 0.5) / f64::from(n);
+                        normal_pdf(x) * activation.value(mean + f64::sqrt(variance) * x)
+                    })
+                    .sum();
+                let reference = sum * 18.0 / f64::from(n);
+                let found = activation.average(mean, variance);
+                assert!(
+                    (found - reference).abs() < TOLERANCE,
+                    "{activation:?} {found} {reference}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn rough_averages_are_within_a_few_percent() {
+        const ROUGH: f64 = 0.08;
+        for activation in ALL {
+            for (mean, variance) in [(0.3, 1.0), (-1.0, 0.1), (1.0, 3.0), (0.0, 1e-6)] {
+                let (_, value) = activation.rough_average(mean, variance);
+                let exact = activation.average(mean, variance);
+                assert!((value - exact).abs() < ROUGH, "{activation:?} {mean} {value} {exact}");
+            }
+        }
+    }
+
+    #[test]
+    fn vector_values_agree_with_scalar_ones() {
+        const TOLERANCE: f64 = 1e-13;
+        let base: Vec<f64> = (-20..20).map(|i| f64::from(i) * 0.7).collect();
+        let at = vec![0.5; base.len()];
+        let mut out = vec![0.0; base.len()];
+        for activation in ALL {
+            activation.along(&base, 0.3, &at, &mut out);
+            for (o, b) in out.iter().zip(&base) {
+                let expected = activation.value(b + 0.15);
+                assert!((o - expected).abs() < TOLERANCE, "{activation:?} {o} {expected}");
+            }
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! The output of a two-layer network, `y = W2' sigma(z) + b2 + noise`, as a likelihood of its hidden rows `z`.
+//!
+//! [`TwoLayer`] holds the parameters; [`TwoLayerMmse`] answers with posterior means, [`TwoLayerMap`] with
+//! maximisers. With a linear activation both are Gaussian and exact.
+
+mod activation;
+mod average;
+mod frame;
+mod line;
+mod posterior;
+
+pub use activation::Activation;
+pub use posterior::TwoLayerMmse;
+
+use fg_core::Rows;
+use fg_core::denoiser::GaussianRow;
+use fg_core::message::small;
+
+use fg_core::special::points::normal_quantile;
+
+use crate::ParameterError;
+
+/// Takes the place of a uniform of zero, half the spacing of random doubles.
+const SMALLEST_UNIFORM: f64 = 0.5 * f64::EPSILON;
+
+/// The known second layer: `y = W2' sigma(z) + b2 + noise`, noise `~ N(0, I / noise_precision)`.
+///
+/// | parameter | shape | range |
+/// |---|---|---|
+/// | `output_weights` | `d x outputs`, `W2` | finite, neither side empty |
+/// | `bias` | `outputs`, `b2` | finite |
+/// | `activation` | | see [`Activation`] |
+/// | `noise_precision` | | above zero, finite |
+#[derive(Clone, Debug, PartialEq)]
+pub struct TwoLayer {
+    weights: Rows,
+    bias: Vec<f64>,
+    activation: Activation,
+    noise_precision: f64,
+}
+
+impl TwoLayer {
+    /// The second layer with `output_weights` (`d x outputs`) and `bias` (`outputs`).
+    ///
+    /// # Errors
+    /// [`ParameterError`] naming the parameter that is outside its range.
+    pub fn new(
+        output_weights: Rows,
+        bias: Vec<f64>,
+        activation: Activation,
+        noise_precision: f64,
+    ) -> Result<Self, ParameterError> {
+        let error =
+            |name, value, requirement| Err(ParameterError::OutOfRange { name, value, requirement });
+        let (d, outputs) = output_weights.shape();
+        if d == 0 || outputs == 0 {
+            return error("output_weights", 0.0, "a matrix of at least one row and one column");
+        }
+        if let Some(at) = output_weights.first_non_finite() {
+            return error("output_weights", output_weights[at], "finite");
+        }
+        if bias.len() != outputs {
+            return error("bias", bias.len() as f64, "one value for each column of output_weights");
+        }
+        if let Some(&value) = bias.iter().find(|v| !v.is_finite()) {
+            return error("bias", value, "finite");
+        }
+        activation.check()?;
+        if !(noise_precision > 0.0 && noise_precision < f64::INFINITY) {
+            return error("noise_precision", noise_precision, "above zero and finite");
+        }
+        Ok(Self { weights: output_weights, bias, activation, noise_precision })
+    }
+
+    /// `d`, the number of hidden units.
+    pub fn hidden(&self) -> usize {
+        self.weights.rows()
+    }
+
+    /// Number of outputs.
+    pub fn outputs(&self) -> usize {
+        self.weights.columns()
+    }
+
+    /// `W2`, `d x outputs`.
+    pub fn output_weights(&self) -> &Rows {
+        &self.weights
+    }
+
+    /// `b2`.
+    pub fn bias(&self) -> &[f64] {
+        &self.bias
+    }
+
+    /// `sigma`.
+    pub fn activation(&self) -> Activation {
+        self.activation
+    }
+
+    /// Precision of the noise on each output.
+    pub fn noise_precision(&self) -> f64 {
+        self.noise_precision
+    }
+
+    /// The noiseless output `W2' sigma(z) + b2` of the hidden row `z` (`d`), into `y` (`outputs`).
+    ///
+    /// # Panics
+    /// When a length doesn't fit.
+    #[track_caller]
+    pub fn predict(&self, z: &[f64], y: &mut [f64]) {
+        self.combine(z.len(), y, |j| self.activation.value(z[j]));
+    }
+
+    /// The mean output `E[W2' sigma(z) + b2]` for `z ~ N(mean, covariance)` (`d` and `d x d`), into `y`
+    /// (`outputs`): the Bayes prediction for a hidden row known up to a Gaussian. Only the variances of single
+    /// units matter.
+    ///
+    /// # Panics
+    /// When a length doesn't fit.
+    #[track_caller]
+    pub fn average(&self, mean: &[f64], covariance: &[f64], y: &mut [f64]) {
+        let d = self.hidden();
+        assert_eq!(covariance.len(), d * d, "a covariance of {d} x {d}");
+        self.combine(mean.len(), y, |j| self.activation.average(mean[j], covariance[j * d + j]));
+    }
+
+    #[track_caller]
+    fn combine(&self, found: usize, y: &mut [f64], unit: impl Fn(usize) -> f64) {
+        assert_eq!(found, self.hidden(), "a row of as many hidden units as W2 has rows");
+        assert_eq!(y.len(), self.outputs(), "a row of as many outputs as W2 has columns");
+        y.copy_from_slice(&self.bias);
+        for j in 0..self.hidden() {
+            let value = unit(j);
+            for (y, w) in y.iter_mut().zip(self.weights.row(j)) {
+                *y += w * value;
+            }
+        }
+    }
+
+    /// How many uniforms [`draw`](Self::draw) takes: one for each output.
+    pub fn uniforms(&self) -> usize {
+        self.outputs()
+    }
+
+    /// Draws the output of hidden row `z`: its prediction and Gaussian noise made of `uniforms` in `[0, 1)`.
+    ///
+    /// # Panics
+    /// When a length doesn't fit.
+    #[track_caller]
+    pub fn draw(&self, z: &[f64], uniforms: &[f64], y: &mut [f64]) {
+        assert_eq!(uniforms.len(), self.uniforms(), "one uniform for each output");
+        self.predict(z, y);
+        let deviation = 1.0 / self.noise_precision.sqrt();
+        for (y, u) in y.iter_mut().zip(uniforms) {
+            *y += deviation * normal_quantile(u.max(SMALLEST_UNIFORM));
+        }
+    }
+
+    /// The Gaussian in `z` that a row of data amounts to under a linear activation.
+    pub(crate) fn gaussian(&self, observed: &[f64]) -> Option<GaussianRow> {
+        (self.activation == Activation::Linear).then(|| {
+            let (d, precision) = (self.hidden(), self.noise_precision);
+            let dot = |w: &[f64], v: &mut dyn Iterator<Item = f64>| -> f64 {
+                w.iter().zip(v).map(|(w, v)| precision * w * v).sum()
+            };
+            let residual = |o: usize| observed[o] - self.bias[o];
+            let row = |j: usize| self.weights.row(j);
+            GaussianRow {
+                natural: (0..d)
+                    .map(|j| dot(row(j), &mut (0..self.outputs()).map(residual)))
+                    .collect(),
+                precision: (0..d * d)
+                    .map(|k| dot(row(k / d), &mut row(k % d).iter().copied()))
+                    .collect(),
+                known: false,
+            }
+        })
+    }
+
+    fn check_row(&self, observed: &[f64]) -> Result<(), String> {
+        match observed.iter().find(|v| !v.is_finite()) {
+            Some(value) => Err(format!("output must be finite, got {value}")),
+            None => Ok(()),
+        }
+    }
+}
