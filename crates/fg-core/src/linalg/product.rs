@@ -74,3 +74,8 @@ pub(crate) fn sandwich<const IN: usize, const OUT: usize>(
         multiply(u, scale, y, d);
     }
 }
+
+/// `out += alpha a b`.
+pub(crate) fn accumulate(out: MatMut<'_, f64>, alpha: f64, a: MatRef<'_, f64>, b: MatRef<'_, f64>) {
+    matmul(out, Accum::Add, a, b, alpha, Par::Seq);
+}

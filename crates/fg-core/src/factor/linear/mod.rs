@@ -23,7 +23,6 @@ use crate::operator::LinearOperator;
 use crate::rows::Rows;
 use decomposition::Decomposition;
 pub use decomposition::Solver;
-use dense::DenseWorkspace;
 use shared::SharedWorkspace;
 
 /// Port of the input `X`.
@@ -62,7 +61,7 @@ pub struct LinearFactor {
 
 enum Workspace {
     Shared(Box<SharedWorkspace>),
-    Dense(Box<DenseWorkspace>),
+    Dense,
 }
 
 impl LinearFactor {
@@ -196,7 +195,7 @@ impl Factor for LinearFactor {
             self.decomposition()?;
             Workspace::Shared(Box::new(SharedWorkspace::new(m, n, d)))
         } else {
-            Workspace::Dense(Box::default())
+            Workspace::Dense
         }))
     }
 
@@ -211,9 +210,7 @@ impl Factor for LinearFactor {
             Workspace::Shared(workspace) => {
                 shared::beliefs(self, cavities, wanted, beliefs, workspace)?;
             }
-            Workspace::Dense(workspace) => {
-                dense::beliefs(self, cavities, wanted, beliefs, workspace)?;
-            }
+            Workspace::Dense => dense::beliefs(self, cavities, wanted, beliefs)?,
         }
         for port in [X, Z] {
             let bad = wanted[port].then(|| beliefs[port].mean().first_non_finite()).flatten();

@@ -4,7 +4,7 @@ use super::{ColumnForm, Numbers, Solver, averaged, beliefs, distance, factor, sh
 use crate::factor::{Breakdown, Factor, Independent, LinearFactor, Misfit};
 use crate::operator::{Dense, LinearOperator};
 use crate::testing::reference::linear_posterior;
-use crate::{Message, Precision, Rows};
+use crate::{Message, Precision, Rows, Structure};
 
 /// Rounding times the condition of small random operators, squared by Gram matrices.
 const ACCURACY: f64 = 1e-10;
@@ -215,4 +215,104 @@ fn drawing_applies_the_operator_and_the_bias() {
     let mut rng = rand_pcg::Pcg64::seed_from_u64(1);
     let data = factor.draw(&mut values, &mut Independent(&mut rng)).unwrap();
     assert!(data.is_none() && distance(values[1].as_slice(), expected.as_slice()) < ACCURACY);
+}
+
+/// `x` one precision a row, some rows known; `z` likewise.
+fn partly_known(numbers: &mut Numbers, values: &Rows, known_rows: &[usize]) -> Message {
+    let (n, d) = values.shape();
+    let layout = Structure::per_row().layout(n, d).unwrap();
+    let mut message = numbers.message(&layout, 1.0);
+    let (natural, precision) = message.parts_mut();
+    for &i in known_rows {
+        precision.set_infinite(i);
+        natural.row_mut(i).copy_from_slice(values.row(i));
+    }
+    message
+}
+
+#[test]
+fn known_rows_agree_with_the_dense_posterior() {
+    for (known_x, known_z) in [(vec![1], vec![]), (vec![], vec![0, 2]), (vec![0, 3], vec![1])] {
+        for d in 1..3 {
+            let mut numbers = Numbers::new(9);
+            let (matrix, truth) = (numbers.matrix(4, 6, 4), numbers.rows(6, d));
+            let x = partly_known(&mut numbers, &truth, &known_x);
+            let mut output = image(&matrix, &truth);
+            output.as_mut_slice().iter_mut().for_each(|v| *v += 0.75);
+            let z = partly_known(&mut numbers, &output, &known_z);
+            let bias = vec![0.75; d];
+            let factor = factor(&matrix, Solver::Auto).with_bias(bias.clone());
+            let found = beliefs(&factor, [&x, &z], [true; 2]).unwrap();
+            let expected = linear_posterior(&matrix, Some(&bias), &x, &z).unwrap();
+            let means = [&expected.x_mean, &expected.z_mean];
+            let covariances = [&expected.x_covariance, &expected.z_covariance];
+            for p in 0..2 {
+                let error = distance(found[p].mean().as_slice(), means[p].as_slice());
+                assert!(error < ACCURACY, "mean {p} with {known_x:?} {known_z:?}: {error:e}");
+                let error = distance(found[p].covariances(), covariances[p]);
+                assert!(error < ACCURACY, "covariance {p}: {error:e}");
+                for i in 0..found[p].layout().blocks() {
+                    assert_eq!(found[p].is_known(i), [&known_x, &known_z][p].contains(&i));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn known_rows_may_determine_others() {
+    // z_0 = x_0 + x_1 with z_0 and x_0 known decides x_1 and with it z_1 = 2 x_1; x_2 stays free.
+    let matrix =
+        Rows::from_fn(3, 3, |i, j| [[1.0, 1.0, 0.0], [0.0, 2.0, 0.0], [0.0, 1.0, 1.0]][i][j]);
+    let mut numbers = Numbers::new(10);
+    let x = partly_known(&mut numbers, &Rows::column(vec![1.0, 0.0, 0.0]), &[0]);
+    let z = partly_known(&mut numbers, &Rows::column(vec![4.0, 0.0, 0.0]), &[0]);
+    let found = beliefs(&factor(&matrix, Solver::Auto), [&x, &z], [true; 2]).unwrap();
+    let known = |p: usize| -> Vec<bool> { (0..3).map(|i| found[p].is_known(i)).collect() };
+    assert_eq!((known(0), known(1)), (vec![true, true, false], vec![true, true, false]));
+    assert!((found[0].mean()[(1, 0)] - 3.0).abs() < ACCURACY);
+    assert!((found[1].mean()[(1, 0)] - 6.0).abs() < ACCURACY);
+}
+
+#[test]
+fn rows_known_at_both_ports_may_contradict() {
+    let matrix = Rows::from_fn(2, 2, |i, j| [[1.0, 1.0], [2.0, 2.0]][i][j]);
+    let mut numbers = Numbers::new(11);
+    let contradiction = Some(Breakdown::Contradiction { port: 1, row: 1 });
+    for known_x in [vec![], vec![0], vec![0, 1]] {
+        let x = partly_known(&mut numbers, &Rows::column(vec![1.0, 2.0]), &known_x);
+        let z = partly_known(&mut numbers, &Rows::column(vec![3.0, 6.0]), &[0, 1]);
+        assert!(beliefs(&factor(&matrix, Solver::Auto), [&x, &z], [true; 2]).is_ok());
+        let z = partly_known(&mut numbers, &Rows::column(vec![3.0, 9.0]), &[0, 1]);
+        let found = beliefs(&factor(&matrix, Solver::Auto), [&x, &z], [true; 2]);
+        let error = found.err();
+        // Without free rows the first row holds and the second is named; else their compromise breaks both.
+        let named = matches!(error, Some(Breakdown::Contradiction { port: 1, .. }));
+        assert!(named && (known_x.len() < 2 || error == contradiction), "{error:?}");
+    }
+}
+
+#[test]
+fn rows_nobody_knows_are_undetermined() {
+    let layouts = [4, 2].map(|n| Structure::per_row().layout(n, 1).unwrap());
+    let mut numbers = Numbers::new(12);
+    let x = Message::vacuous(layouts[0].clone());
+    let z = numbers.message(&layouts[1], 1.0);
+    let matrix = numbers.matrix(2, 4, 2);
+    let found = beliefs(&factor(&matrix, Solver::Auto), [&x, &z], [true; 2]);
+    assert_eq!(found.err(), Some(Breakdown::Undetermined { port: 0 }));
+}
+
+#[test]
+fn classic_messages_about_inputs_keep_tiny_gains() {
+    // Orthogonal rows: to first order in the weak precision the gain of row i is sum_m a_mi^2 g_m.
+    let matrix = Rows::from_fn(2, 2, |i, j| [[0.6, 0.8], [-0.8, 0.6]][i][j]);
+    let layout = Structure::per_row().layout(2, 1).unwrap();
+    let mut numbers = Numbers::new(13);
+    let (x, z) = (numbers.message(&layout, 1.0), numbers.message(&layout, 1e-13));
+    let found = beliefs(&factor(&matrix, Solver::Auto), [&x, &z], [true; 2]).unwrap();
+    let g = z.precision().values();
+    let expected: Vec<f64> =
+        (0..2).map(|i| (0..2).map(|m| matrix[(m, i)].powi(2) * g[m]).sum()).collect();
+    assert!(distance(&found[0].gain().unwrap().precision, &expected) < ACCURACY);
 }

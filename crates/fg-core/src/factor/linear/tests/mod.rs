@@ -104,7 +104,7 @@ fn distance(found: &[f64], expected: &[f64]) -> f64 {
     let largest = expected.iter().fold(f64::MIN_POSITIVE, |max, v| max.max(v.abs()));
     let differences = found.iter().zip(expected).map(|(a, b)| (a - b).abs());
     // NaN must not pass: f64::max would drop it.
-    differences.fold(0.0, |max, v| if v <= max { max } else { v }) / largest
+    differences.fold(0.0, |max: f64, v| if max.is_nan() || v <= max { max } else { v }) / largest
 }
 
 /// Mean over the rows of each block of row covariances.

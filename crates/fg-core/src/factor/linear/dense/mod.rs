@@ -1,0 +1,273 @@
+//! Precisions that differ between rows: Cholesky of the normal equations of all free unknowns, once a call.
+
+mod known;
+mod system;
+
+use faer::Mat;
+
+use super::{LinearFactor, X, Z};
+use crate::factor::{Belief, Breakdown, Cavity};
+use crate::message::{ColumnForm, Message, small};
+use crate::rows::Rows;
+use known::Split;
+use system::{Precisions, System};
+
+/// Rows whose covariances are computed together: enough for blocked products, few enough to bound memory.
+const PANEL: usize = 128;
+
+/// A row whose variance is below this share of what it is without constraints is determined by them: what is left
+/// is the square of the rounding of a projection.
+const DETERMINED: f64 = 1e-18;
+
+/// Row covariances averaged over blocks, and whether a block has any.
+struct Averages {
+    covariance: Vec<f64>,
+    free: Vec<bool>,
+}
+
+/// The beliefs at the wanted ports.
+pub(super) fn beliefs(
+    factor: &LinearFactor,
+    cavities: &[Cavity<'_>],
+    wanted: &[bool],
+    beliefs: &mut [Belief],
+) -> Result<(), Breakdown> {
+    let messages = [cavities[X].message, cavities[Z].message];
+    let split = Split::new(factor, messages);
+    let form = common_form(messages, &split);
+    let d = messages[X].layout().columns();
+    let mut posterior = Posterior {
+        split: &split,
+        messages,
+        form,
+        mean: Rows::zeros(split.x.len(), d),
+        averages: messages.map(Averages::new),
+        shares: vec![0.0; messages[X].precision().values().len()],
+        constrained: !split.fixed.is_empty(),
+    };
+    if !split.x.is_empty() {
+        let mut system = None;
+        let groups = if form == ColumnForm::Full { 1 } else { d };
+        for group in 0..groups {
+            let columns = if form == ColumnForm::Full { 0..d } else { group..group + 1 };
+            posterior.group(factor, columns, wanted, &mut system)?;
+        }
+    }
+    split.check_constraints(&posterior.mean)?;
+    posterior.write(wanted, beliefs)
+}
+
+/// The narrowest form of all finite precisions.
+fn common_form(messages: [&Message; 2], split: &Split<'_>) -> ColumnForm {
+    let d = messages[X].layout().columns();
+    let holds = |form: ColumnForm| {
+        let finite = |message: &Message, rows: &[usize]| {
+            let block = |&i: &usize| block(message, i);
+            rows.iter().map(block).all(|b| form.holds(b, d))
+        };
+        finite(messages[X], &split.x) && finite(messages[Z], &split.z)
+    };
+    [ColumnForm::Isotropic, ColumnForm::Diagonal]
+        .into_iter()
+        .find(|&form| holds(form))
+        .unwrap_or(ColumnForm::Full)
+}
+
+/// The precision of row `i`.
+fn block(message: &Message, i: usize) -> &[f64] {
+    message.precision().block(message.layout().partition().block_of(i))
+}
+
+impl Averages {
+    fn new(message: &Message) -> Self {
+        let precision = message.precision();
+        Self {
+            covariance: vec![0.0; precision.values().len()],
+            free: vec![false; precision.blocks()],
+        }
+    }
+
+    /// Adds row `i`'s covariance in `columns`.
+    fn add(
+        &mut self,
+        message: &Message,
+        i: usize,
+        columns: core::ops::Range<usize>,
+        covariance: &[f64],
+    ) {
+        let layout = message.layout();
+        let b = layout.partition().block_of(i);
+        self.free[b] = true;
+        add_block(&mut self.covariance, message, b, columns, covariance);
+    }
+}
+
+/// Adds `matrix / rows of block b` to the part `columns x columns` of block `b`.
+fn add_block(
+    sums: &mut [f64],
+    message: &Message,
+    b: usize,
+    columns: core::ops::Range<usize>,
+    matrix: &[f64],
+) {
+    let (d, w) = (message.layout().columns(), columns.len());
+    let rows = message.layout().range(b).len() as f64;
+    for c in 0..w {
+        for e in 0..w {
+            let at = (columns.start + c) * d + columns.start + e;
+            sums[b * d * d + at] += matrix[c * w + e] / rows;
+        }
+    }
+}
+
+struct Posterior<'a> {
+    split: &'a Split<'a>,
+    messages: [&'a Message; 2],
+    form: ColumnForm,
+    /// Mean of the free rows of X.
+    mean: Rows,
+    averages: [Averages; 2],
+    /// `I - C Gx` averaged over each block of X.
+    shares: Vec<f64>,
+    constrained: bool,
+}
+
+impl Posterior<'_> {
+    /// Solves for `columns`; an isotropic system is factored and inverted for the first column only.
+    fn group(
+        &mut self,
+        factor: &LinearFactor,
+        columns: core::ops::Range<usize>,
+        wanted: &[bool],
+        system: &mut Option<System>,
+    ) -> Result<(), Breakdown> {
+        let first = columns.start == 0;
+        if first || self.form != ColumnForm::Isotropic {
+            let (d, start) = (self.mean.columns(), columns.start);
+            let [x, z] = self.messages;
+            let split = self.split;
+            let entry = |block: &[f64], c: usize, e: usize| block[(start + c) * d + start + e];
+            let precisions = Precisions {
+                width: columns.len(),
+                x: &|i, c, e| entry(block(x, split.x[i]), c, e),
+                z: &|m, c, e| entry(block(z, split.z[m]), c, e),
+                normal: (z.precision().blocks() == 1 && split.all_free()).then(|| factor.normal()),
+            };
+            let made = System::new(split.free(), split.constraints.as_ref(), &precisions)?;
+            // Isotropic covariances are repeated for every column.
+            let all = 0..if self.form == ColumnForm::Isotropic { d } else { 1 };
+            for shift in all {
+                self.covariances(columns.start + shift..columns.end + shift, wanted, &made);
+            }
+            *system = Some(made);
+        }
+        let (n, w) = (self.split.x.len(), columns.len());
+        let right = self.split.right_side(&columns);
+        let mut right = Mat::from_fn(n * w, 1, |e, _| right[(e % n, e / n)]);
+        let k = self.split.fixed.len();
+        let values =
+            Mat::from_fn(k * w, 1, |e, _| self.split.fixed_values[(e % k, columns.start + e / k)]);
+        if let Some(system) = system {
+            system.solve(&mut right, &values);
+        }
+        for e in 0..n * w {
+            self.mean[(e % n, columns.start + e / n)] = right[(e, 0)];
+        }
+        Ok(())
+    }
+
+    fn covariances(&mut self, columns: core::ops::Range<usize>, wanted: &[bool], system: &System) {
+        let Self { split, messages, averages, shares, constrained, .. } = self;
+        let n = split.x.len();
+        let [x_average, z_average] = averages;
+        for first in (0..n).step_by(PANEL).filter(|_| wanted[X]) {
+            let count = PANEL.min(n - first);
+            let units = Mat::from_fn(n, count, |i, t| f64::from(u8::from(i == first + t)));
+            system.covariances(units.as_ref(), |t, covariance, share| {
+                if share > DETERMINED {
+                    x_average.add(messages[X], split.x[first + t], columns.clone(), covariance);
+                }
+            });
+            if !*constrained {
+                system.shares(first, count, |t, share| {
+                    let b = messages[X].layout().partition().block_of(split.x[first + t]);
+                    add_block(shares, messages[X], b, columns.clone(), share);
+                });
+            }
+        }
+        let rows = split.z.len();
+        for first in (0..rows).step_by(PANEL).filter(|_| wanted[Z]) {
+            let count = PANEL.min(rows - first);
+            let targets = split.free().subrows(first, count).transpose();
+            system.covariances(targets, |t, covariance, share| {
+                if share > DETERMINED {
+                    z_average.add(messages[Z], split.z[first + t], columns.clone(), covariance);
+                }
+            });
+        }
+    }
+
+    fn write(&self, wanted: &[bool], beliefs: &mut [Belief]) -> Result<(), Breakdown> {
+        let output = self.split.output(&self.mean);
+        for port in [X, Z] {
+            if !wanted[port] {
+                continue;
+            }
+            let belief = &mut beliefs[port];
+            let (mean, covariance) = belief.blocks_mut();
+            covariance.copy_from_slice(&self.averages[port].covariance);
+            let (rows, values) =
+                if port == X { (&self.split.x, &self.mean) } else { (&self.split.z, &output) };
+            mean.copy_from(self.messages[port].natural());
+            for (at, &i) in rows.iter().enumerate() {
+                mean.row_mut(i).copy_from_slice(values.row(at));
+            }
+            for (b, free) in self.averages[port].free.iter().enumerate() {
+                if !free {
+                    belief.set_known(b);
+                }
+            }
+        }
+        let exact = match beliefs[X].layout().form() {
+            ColumnForm::Full => true,
+            ColumnForm::Diagonal => self.form != ColumnForm::Full,
+            ColumnForm::Isotropic => self.form == ColumnForm::Isotropic,
+        };
+        if wanted[X] && !self.constrained && exact {
+            self.write_gain(&output, &mut beliefs[X])?;
+        }
+        Ok(())
+    }
+
+    /// `Lambda - Gx = C^-1 (I - C Gx)`, and `X Lambda - Nx = A' (Nz - Z Gz) + X (Lambda - Gx)` by the normal
+    /// equations: neither subtracts what is nearly equal where Z says little.
+    fn write_gain(&self, output: &Rows, belief: &mut Belief) -> Result<(), Breakdown> {
+        let layout = belief.layout().clone();
+        let d = layout.columns();
+        let (mut lambda, mut scratch) = (vec![0.0; d * d], vec![0.0; 2 * d * d]);
+        let mut precision = vec![0.0; layout.blocks() * d * d];
+        for b in 0..layout.blocks() {
+            let range = b * d * d..(b + 1) * d * d;
+            if belief.is_known(b) {
+                continue;
+            }
+            let covariance = &self.averages[X].covariance[range.clone()];
+            small::invert_positive(covariance, &mut lambda, &mut scratch, d).map_err(|error| {
+                Breakdown::NotPositive { port: X, block: b, pivot: error.pivot }
+            })?;
+            small::multiply(&lambda, &self.shares[range.clone()], &mut precision[range.clone()], d);
+            small::symmetrise(&mut precision[range], d);
+        }
+        let residual = self.split.residual(output);
+        let gain = belief.gain_mut();
+        gain.natural.as_mut_slice().fill(0.0);
+        for (at, &i) in self.split.x.iter().enumerate() {
+            let b = layout.partition().block_of(i);
+            let row = gain.natural.row_mut(i);
+            small::row_times(self.mean.row(at), &precision[b * d * d..(b + 1) * d * d], row, d);
+            (0..d).for_each(|c| row[c] += residual[(at, c)]);
+        }
+        gain.precision = precision;
+        Ok(())
+    }
+}
