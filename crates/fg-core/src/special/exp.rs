@@ -98,7 +98,19 @@ const MILLS: [f64; 19] = [
 /// It is the well-conditioned form of a normal tail: `M(0) = sqrt(pi/2)` and `M(x) ~ 1/x`.
 #[inline(always)]
 pub fn mills(x: f64) -> f64 {
-    let inverse = 1.0 / (x + CENTRE);
+    scaled_mills(x, 1.0 / (x + CENTRE))
+}
+
+/// `M(x)` and `M(y)` for one division; `x y` must be finite.
+#[inline(always)]
+pub fn mills_pair(x: f64, y: f64) -> (f64, f64) {
+    let (a, b) = (x + CENTRE, y + CENTRE);
+    let inverse = 1.0 / (a * b);
+    (scaled_mills(x, inverse * b), scaled_mills(y, inverse * a))
+}
+
+#[inline(always)]
+fn scaled_mills(x: f64, inverse: f64) -> f64 {
     let q = (x - CENTRE) * inverse;
     let mut sum = MILLS[MILLS.len() - 1];
     for c in MILLS[..MILLS.len() - 1].iter().rev() {
@@ -150,7 +162,11 @@ mod tests {
             let x = 10f64.powf(log);
             let erfcx = errorfunctions::RealErrorFunctions::erfcx(x * core::f64::consts::FRAC_1_SQRT_2);
             let reference = (0.5 * core::f64::consts::PI).sqrt() * erfcx;
-            prop_assert!((mills(x) / reference - 1.0).abs() <= MILLS_TOLERANCE, "{} {reference}", mills(x));
+            let (first, second) = mills_pair(x, 1.0 / x);
+            for found in [mills(x), first] {
+                prop_assert!((found / reference - 1.0).abs() <= MILLS_TOLERANCE, "{found} {reference}");
+            }
+            prop_assert!((second / mills(1.0 / x) - 1.0).abs() <= EXP_TOLERANCE, "{second}");
         }
 
         #[test]

@@ -21,14 +21,12 @@ const SOBOL_DIMENSIONS: usize = 128;
 
 impl GaussianPoints {
     /// At least `count` points of `dimension` components; their number is rounded up to a multiple of 16 and to
-    /// what whitening needs. Another `seed` gives an independent scrambling. Without dimension there is one point.
+    /// what whitening needs. Another `seed` gives an independent scrambling. Without dimension there is nothing to
+    /// tell points apart by, but their number.
     ///
     /// # Panics
     /// Beyond 2^16 pairs, the length of the Sobol sequence.
     pub fn new(dimension: usize, count: usize, seed: u32) -> Self {
-        if dimension == 0 {
-            return Self { dimension, count: 1, values: Vec::new() };
-        }
         let pairs = count.max(4 * dimension).div_ceil(16) * 8;
         assert!(pairs <= 1 << 16, "{pairs} pairs of points exceed the Sobol sequence");
         let mut half = vec![0.0; dimension * pairs];
@@ -170,7 +168,7 @@ mod tests {
     fn seeds_and_dimensions_give_other_points() {
         assert_ne!(GaussianPoints::new(2, 16, 1), GaussianPoints::new(2, 16, 2));
         assert_eq!(GaussianPoints::new(2, 16, 1), GaussianPoints::new(2, 16, 1));
-        assert_eq!(GaussianPoints::new(0, 64, 1).count(), 1);
+        assert_eq!(GaussianPoints::new(0, 50, 1).count(), 64);
     }
 
     #[test]

@@ -4,7 +4,6 @@ use fg_core::factor::Breakdown;
 use fg_core::message::small;
 
 use super::TwoLayer;
-use super::line::Grid;
 
 /// The Gaussian that rows of a cavity share, in the form `z = r + L u` with `L L' = Gamma^-1`.
 pub(super) struct Whitening<'a> {
@@ -61,14 +60,21 @@ pub(super) struct Frame<'a> {
 
 /// Steps of the power iteration for the direction all outputs together vary along most: it need not be exact.
 const POWER_STEPS: usize = 6;
-/// Spacing factor of the grid's nodes: nine of them reach four times as far as they are apart in the middle.
-const GRID_SPREAD: f64 = 0.45;
-/// Scale of the grid for a broad posterior: nine nodes then reach beyond four deviations.
-const GRID_SCALE: f64 = 1.5;
-/// The grid shrinks with the posterior down to this share, where the network is straight between nodes.
-const GRID_NARROWEST: f64 = 0.3;
-/// Reach of the grid in deviations of the linearised posterior.
+/// Reach of the grid of a broad posterior, in cavity deviations: beyond, a smooth network continues straight on.
+const GRID_REACH: f64 = 3.0;
+/// How much denser the grid is in its middle: its nodes are at multiples of `sinh(GRID_FOCUS x)`, `|x| <= 1`.
+const GRID_FOCUS: f64 = 1.5;
+/// The grid shrinks with the posterior, to this many of its linearised deviations, ..
 const GRID_WIDTH: f64 = 3.0;
+/// .. but not below this share, where the network is straight between nodes anyway.
+const GRID_NARROWEST: f64 = 0.3;
+
+/// The nodes of a grid of width one, with one more on either side.
+pub(super) fn unit_grid(nodes: usize) -> Vec<f64> {
+    let half = 0.5 * (nodes as f64 - 1.0);
+    let node = |k: usize| (GRID_FOCUS * ((k as f64 - 1.0) / half - 1.0)).sinh();
+    (0..nodes + 2).map(|k| GRID_REACH * node(k) / GRID_FOCUS.sinh()).collect()
+}
 
 impl<'a> Frame<'a> {
     /// Values needed by [`new`](Self::new).
@@ -83,8 +89,8 @@ impl<'a> Frame<'a> {
         Self { map, slopes, axis, product: &mut rest[..d] }
     }
 
-    /// Turns the first coordinate along the mean slope of the outputs under the cavity of mean `r`, and returns the
-    /// grid that covers the linearised posterior along it; `target = y - b2`.
+    /// Turns the first coordinate along the mean slope of the outputs under the cavity of mean `r`, and returns centre
+    /// and width of a grid that covers the linearised posterior along it; `target = y - b2`.
     #[inline(always)]
     pub(super) fn turn(
         &mut self,
@@ -92,7 +98,7 @@ impl<'a> Frame<'a> {
         whitening: &Whitening<'_>,
         r: &[f64],
         target: &[f64],
-    ) -> Grid {
+    ) -> (f64, f64) {
         let (d, outputs) = network.weights.shape();
         self.slopes.fill(0.0);
         for j in 0..d {
@@ -173,9 +179,9 @@ impl<'a> Frame<'a> {
         whitening: &Whitening<'_>,
         r: &[f64],
         target: &[f64],
-    ) -> Grid {
+    ) -> (f64, f64) {
         if network.activation.slopes().is_some() {
-            return Grid { centre: 0.0, scale: GRID_SCALE, spread: GRID_SPREAD };
+            return (0.0, 1.0);
         }
         let (d, lambda) = (network.hidden(), network.noise_precision);
         let (mut square, mut product) = (0.0, 0.0);
@@ -192,6 +198,6 @@ impl<'a> Frame<'a> {
         let variance = 1.0 / lambda.mul_add(square, 1.0);
         let centre = lambda * product * variance;
         let width = (GRID_WIDTH * variance.sqrt()).clamp(GRID_NARROWEST, 1.0);
-        Grid { centre, scale: GRID_SCALE * width, spread: GRID_SPREAD }
+        (centre, width)
     }
 }

@@ -7,6 +7,8 @@ mod activation;
 mod average;
 mod frame;
 mod line;
+mod lines;
+mod piece;
 mod posterior;
 
 pub use activation::Activation;
@@ -14,7 +16,6 @@ pub use posterior::TwoLayerMmse;
 
 use fg_core::Rows;
 use fg_core::denoiser::GaussianRow;
-use fg_core::message::small;
 
 use fg_core::special::points::normal_quantile;
 

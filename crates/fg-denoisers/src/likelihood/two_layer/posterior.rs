@@ -2,12 +2,12 @@
 
 use fg_core::denoiser::{Estimation, GaussianRow, Likelihood, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
-use fg_core::special::exp;
 use fg_core::special::points::GaussianPoints;
 
-use super::frame::{Frame, Whitening};
-use super::line::{Lines, Shape};
 use super::TwoLayer;
+use super::frame::{Frame, Whitening, unit_grid};
+use super::line::{Block, Ray, Shape};
+use super::lines::{self, Lines};
 use crate::ParameterError;
 
 /// Row posteriors of `y = W2' sigma(z) + b2 + noise` under a Gaussian cavity.
@@ -31,13 +31,18 @@ use crate::ParameterError;
 pub struct TwoLayerMmse {
     network: TwoLayer,
     points: Vec<GaussianPoints>,
-    nodes: usize,
+    /// Nodes of a grid of width one, with one more on either side; empty for activations with kinks.
+    grid: Vec<f64>,
 }
 
-/// Default of [`TwoLayerMmse::with_points`].
-const POINTS: usize = 64;
+/// Default of [`TwoLayerMmse::with_points`] for activations with kinks.
+const KINKED_POINTS: usize = 32;
+/// Default of [`TwoLayerMmse::with_points`] for smooth activations, whose posteriors differ less from line to line.
+const SMOOTH_POINTS: usize = 16;
 /// Default of [`TwoLayerMmse::with_nodes`].
-const NODES: usize = 9;
+const NODES: usize = 5;
+/// Default of [`TwoLayerMmse::with_nodes`] for a single hidden unit, where there is nothing but the one line.
+const SINGLE_NODES: usize = 65;
 /// How many scramblings rows take turns at: their errors average out, and they stay in the cache.
 const SCRAMBLINGS: u32 = 16;
 /// Bounds of the number of points: beyond, memory rather than accuracy grows.
@@ -46,12 +51,12 @@ const MOST_POINTS: usize = 1 << 16;
 impl TwoLayerMmse {
     /// The node with default accuracy.
     pub fn new(network: TwoLayer) -> Self {
-        let nodes = match network.activation.slopes() {
-            Some(_) => network.hidden(),
-            None => NODES,
+        let d = network.hidden();
+        let (points, grid) = match network.activation.slopes() {
+            Some(_) => (KINKED_POINTS, Vec::new()),
+            None => (SMOOTH_POINTS, unit_grid(if d == 1 { SINGLE_NODES } else { NODES })),
         };
-        let points = scramblings(network.hidden(), POINTS);
-        Self { network, points, nodes }
+        Self { points: scramblings(d, points), network, grid }
     }
 
     /// Default: 64. Lines per row, rounded up to a multiple of 16; each stands for a whole line of points. With a
@@ -79,7 +84,7 @@ impl TwoLayerMmse {
             return Err(ParameterError::OutOfRange { name: "nodes", value: nodes as f64, requirement });
         }
         if self.network.activation.slopes().is_none() {
-            self.nodes = nodes;
+            self.grid = unit_grid(nodes);
         }
         Ok(self)
     }
@@ -91,7 +96,8 @@ impl TwoLayerMmse {
 
     fn shape(&self) -> Shape {
         let (units, outputs) = self.network.weights.shape();
-        Shape { lines: self.points[0].count(), units, outputs, nodes: self.nodes }
+        let nodes = if self.grid.is_empty() { units } else { self.grid.len() - 2 };
+        Shape { units, outputs, nodes }
     }
 }
 
@@ -112,13 +118,23 @@ struct Batch<'a, 'b> {
 }
 
 impl Batch<'_, '_> {
-    fn len(shape: Shape) -> usize {
-        let d = shape.units;
-        Whitening::len(d)
-            + Frame::len(d, shape.outputs)
-            + shape.outputs
-            + 2 * (d * d + d)
-            + shape.len()
+    fn len(node: &TwoLayerMmse) -> usize {
+        let (d, outputs) = node.network.weights.shape();
+        let lines = Lines::len(d, node.points[0].count());
+        let row = node.grid.len() + outputs + d;
+        Whitening::len(d) + Frame::len(d, outputs) + row + lines + node.shape().len()
+    }
+
+    /// `log int p(y | z) exp(n'z - z' Gamma z / 2) dz` of row `i`, from the mean mass of its lines.
+    fn log_partition(&self, i: usize, log_mass: f64, log_determinant: f64) -> f64 {
+        const LOG_TAU: f64 = 1.837_877_066_409_345_5;
+        let (d, outputs) = self.node.network.weights.shape();
+        let row = i * d..(i + 1) * d;
+        let (natural, mean) = (&self.cavity.natural()[row.clone()], &self.cavity.mean()[row]);
+        let quadratic: f64 = natural.iter().zip(mean).map(|(n, r)| n * r).sum();
+        let noise = outputs as f64 * (self.node.network.noise_precision.ln() - LOG_TAU);
+        // One of the d factors sqrt(2 pi) is in the mass along the lines.
+        log_mass + 0.5 * (quadratic - log_determinant + noise + (d as f64 - 1.0) * LOG_TAU)
     }
 }
 
@@ -130,14 +146,19 @@ impl pulp::NullaryFnOnce for Batch<'_, '_> {
         let Self { node, observed, cavity, .. } = self;
         let network = &node.network;
         let (d, outputs) = network.weights.shape();
-        let (head, rest) = self.memory.split_at_mut(Whitening::len(d));
-        let whitening = Whitening::new(cavity.precision(), cavity.first_row(), d, head)?;
-        let (head, rest) = rest.split_at_mut(Frame::len(d, outputs));
-        let mut frame = Frame::new(d, outputs, head);
-        let (target, rest) = rest.split_at_mut(outputs);
-        let (direction, rest) = rest.split_at_mut(d);
-        let (moments, rest) = rest.split_at_mut(2 * d * d + d);
-        let mut lines = Lines::new(node.shape(), rest);
+        let mut rest = core::mem::take(&mut self.memory);
+        let mut take = |len: usize| {
+            let (head, tail) = core::mem::take(&mut rest).split_at_mut(len);
+            rest = tail;
+            head
+        };
+        let memory = take(Whitening::len(d));
+        let whitening = Whitening::new(cavity.precision(), cavity.first_row(), d, memory)?;
+        let mut frame = Frame::new(d, outputs, take(Frame::len(d, outputs)));
+        let (grid, target, direction) = (take(node.grid.len()), take(outputs), take(d));
+        let count = node.points[0].count();
+        let mut lines = Lines::new(d, count, take(Lines::len(d, count)));
+        let mut block = Block::new(node.shape(), take(node.shape().len()));
         for i in 0..cavity.len() {
             let r = &cavity.mean()[i * d..(i + 1) * d];
             let y = &observed[i * outputs..(i + 1) * outputs];
@@ -145,144 +166,36 @@ impl pulp::NullaryFnOnce for Batch<'_, '_> {
                 *t = y - b;
             }
             let points = &node.points[(cavity.first_row() + i) % node.points.len()];
-            let grid = frame.turn(network, &whitening, r, target);
-            place(&mut lines, points, r, frame.map, d);
-            for (j, a) in direction.iter_mut().enumerate() {
-                *a = frame.map[j * d];
+            let (centre, width) = frame.turn(network, &whitening, r, target);
+            for (t, unit) in grid.iter_mut().zip(&node.grid) {
+                *t = width.mul_add(*unit, centre);
             }
-            lines.integrate(network, target, direction, grid);
-            let log_mass = weigh(&mut lines);
-            if let Some(out) = &mut self.log_partition {
-                let natural = &cavity.natural()[i * d..(i + 1) * d];
-                let quadratic: f64 = natural.iter().zip(r).map(|(n, r)| n * r).sum();
-                let noise = (network.noise_precision / (2.0 * core::f64::consts::PI)).ln();
-                out[i] = log_mass
-                    + 0.5 * (quadratic - whitening.log_determinant)
-                    + 0.5
-                        * (outputs as f64 * noise
-                            + (d as f64 - 1.0) * (2.0 * core::f64::consts::PI).ln());
+            for (a, row) in direction.iter_mut().zip(frame.map.chunks_exact(d)) {
+                *a = row[0];
+            }
+            let ray = Ray { network, target, direction, grid };
+            for b in 0..lines.blocks() {
+                lines::place(block.base, points, b, r, frame.map);
+                block.integrate(&ray, &mut lines.found(b));
+            }
+            let log_mass = lines.weigh();
+            if self.log_partition.is_some() {
+                let value = self.log_partition(i, log_mass, whitening.log_determinant);
+                if let Some(out) = &mut self.log_partition {
+                    out[i] = value;
+                }
             }
             if let Some(out) = &mut self.out {
                 let mean = &mut out.mean[i * d..(i + 1) * d];
                 let covariance = &mut out.covariance[i * d * d..(i + 1) * d * d];
-                accumulate(&lines, points, moments, d);
-                spread(moments, frame.map, r, mean, covariance);
+                lines.accumulate(points);
+                lines.spread(frame.map, r, mean, covariance);
                 if !mean.iter().chain(&*covariance).all(|v| v.is_finite()) {
                     return Err(Breakdown::NotFinite { port: 0, row: cavity.first_row() + i });
                 }
             }
         }
         Ok(())
-    }
-}
-
-/// Where the lines cross the plane `t = 0`: `base = r + map (0, u)`.
-#[inline(always)]
-fn place(lines: &mut Lines<'_>, points: &GaussianPoints, r: &[f64], map: &[f64], d: usize) {
-    let n = points.count();
-    for j in 0..d {
-        let base = &mut lines.base[j * n..(j + 1) * n];
-        base.fill(r[j]);
-        for k in 1..d {
-            let entry = map[j * d + k];
-            for (b, &u) in base.iter_mut().zip(points.component(k - 1)) {
-                *b = entry.mul_add(u, *b);
-            }
-        }
-    }
-}
-
-/// Replaces the masses by weights that add up to one; returns the logarithm of the mean mass.
-#[inline(always)]
-fn weigh(lines: &mut Lines<'_>) -> f64 {
-    let highest = lines.top.iter().fold(f64::NEG_INFINITY, |m, &v| if v > m { v } else { m });
-    for (m, &t) in lines.mass.iter_mut().zip(&*lines.top) {
-        *m *= exp::exp(t - highest);
-    }
-    let total = sum(lines.mass, |l, m| m[l]);
-    let inverse = 1.0 / total;
-    for m in lines.mass.iter_mut() {
-        *m *= inverse;
-    }
-    highest + (total / lines.mass.len() as f64).ln()
-}
-
-/// Independent partial sums, so that a reduction vectorises: floating-point sums may not be reordered.
-const PARTIAL: usize = 8;
-
-/// `sum_l term(l, weights)` in a fixed order.
-#[inline(always)]
-fn sum(weights: &[f64], term: impl Fn(usize, &[f64]) -> f64) -> f64 {
-    let n = weights.len();
-    let mut partial = [0.0; PARTIAL];
-    let whole = n / PARTIAL * PARTIAL;
-    let mut start = 0;
-    while start < whole {
-        for k in 0..PARTIAL {
-            partial[k] += term(start + k, weights);
-        }
-        start += PARTIAL;
-    }
-    let mut total = partial.iter().sum();
-    for l in whole..n {
-        total += term(l, weights);
-    }
-    total
-}
-
-/// Mean (`d`) and covariance (`d x d`) of `(t, u)`, into the front of `moments`.
-#[inline(always)]
-fn accumulate(lines: &Lines<'_>, points: &GaussianPoints, moments: &mut [f64], d: usize) {
-    let n = points.count();
-    let (weights, t, v) = (&lines.mass[..n], &lines.mean[..n], &lines.variance[..n]);
-    let (mean, second) = moments.split_at_mut(d);
-    mean[0] = sum(weights, |l, w| w[l] * t[l]);
-    let centre = mean[0];
-    second[0] = sum(weights, |l, w| w[l] * (t[l] - centre).mul_add(t[l] - centre, v[l]));
-    for k in 1..d {
-        let u = &points.component(k - 1)[..n];
-        mean[k] = sum(weights, |l, w| w[l] * u[l]);
-        second[k] = sum(weights, |l, w| w[l] * (t[l] - centre) * u[l]);
-        second[k * d] = second[k];
-        for m in 1..=k {
-            let other = &points.component(m - 1)[..n];
-            let moment = sum(weights, |l, w| w[l] * u[l] * other[l]);
-            second[k * d + m] = mean[k].mul_add(-mean[m], moment);
-            second[m * d + k] = second[k * d + m];
-        }
-    }
-}
-
-/// Takes mean and covariance of `(t, u)` to those of `z = r + map (t, u)`.
-#[inline(always)]
-fn spread(moments: &mut [f64], map: &[f64], r: &[f64], mean: &mut [f64], covariance: &mut [f64]) {
-    let d = r.len();
-    let (first, rest) = moments.split_at_mut(d);
-    let (second, product) = rest.split_at_mut(d * d);
-    for j in 0..d {
-        let row = &map[j * d..(j + 1) * d];
-        let mut shift = 0.0;
-        for k in 0..d {
-            shift = row[k].mul_add(first[k], shift);
-        }
-        mean[j] = r[j] + shift;
-        for m in 0..d {
-            let mut entry = 0.0;
-            for k in 0..d {
-                entry = row[k].mul_add(second[k * d + m], entry);
-            }
-            product[j * d + m] = entry;
-        }
-    }
-    for j in 0..d {
-        for k in 0..=j {
-            let mut entry = 0.0;
-            for m in 0..d {
-                entry = product[j * d + m].mul_add(map[k * d + m], entry);
-            }
-            covariance[j * d + k] = entry;
-            covariance[k * d + j] = entry;
-        }
     }
 }
 
@@ -294,7 +207,7 @@ impl Likelihood for TwoLayerMmse {
         out: &mut RowEstimate<'_>,
         scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
-        let memory = scratch.slice(Batch::len(self.shape()));
+        let memory = scratch.slice(Batch::len(self));
         pulp::Arch::new().dispatch(Batch {
             node: self,
             observed,
@@ -326,7 +239,7 @@ impl Likelihood for TwoLayerMmse {
     }
 
     fn log_partition(&self, observed: &[f64], cavity: &RowCavity<'_>, out: &mut [f64]) -> bool {
-        let mut memory = vec![0.0; Batch::len(self.shape())];
+        let mut memory = vec![0.0; Batch::len(self)];
         let batch = Batch {
             node: self,
             observed,
