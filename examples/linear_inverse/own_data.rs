@@ -30,16 +30,14 @@ pub fn estimate(task: &OwnData, folder: &Path) -> Result<(), Failure> {
     let operator = Dense::from_rows(&matrix).map_err(|error| named(&error))?;
     let model = task.prior.graph(operator, observations, task.noise_precision);
     let model = model.map_err(|error| named(&error))?;
-    let mut history: Vec<[f64; 3]> = Vec::new();
-    let fit = linear::fit(model, &run_options(), |x| {
-        |info: &mut IterationInfo<'_>| {
-            let claimed = info.figures().edges.iter().rfind(|edge| edge.variable == x);
-            let variance = claimed.map_or(f64::NAN, |edge| edge.variance);
-            history.push([info.sweep() as f64, info.change(), variance.sqrt()]);
-            ControlFlow::Continue(())
-        }
-    });
-    let fit = fit.map_err(|error| named(&error))?;
+    let (x, mut history) = (model.signal, Vec::new());
+    let mut observer = |info: &mut IterationInfo<'_>| {
+        let claimed = info.figures().edges.iter().rfind(|edge| edge.variable == x);
+        let deviation = claimed.map_or(f64::NAN, |edge| edge.variance.sqrt());
+        history.push([info.sweep() as f64, info.change(), deviation]);
+        ControlFlow::Continue(())
+    };
+    let fit = linear::fit(model, &run_options(), &mut observer).map_err(|error| named(&error))?;
     let report = fit.solution().report();
     if !report.status.is_usable() {
         return Err(Failure::other(format!("{}: {report}", task.matrix.display())));

@@ -81,16 +81,15 @@ fn solve(setting: &Setting, condition: f64, run: usize) -> Result<Run, Failure> 
     // A signal without a non-zero entry, likely at a tiny sparsity, has no noise level.
     let model = linear::graph(operator, observations, prior.clone(), variance.recip())
         .map_err(|error| Failure::input(format!("--snr, --sparsity: {error}")))?;
-    let mut errors = Vec::new();
-    let fit = linear::fit(model, &run_options(), |x| {
-        |info: &mut IterationInfo<'_>| {
-            if let Ok(mean) = info.mean(x) {
-                errors.push(nmse_db(mean, &signal));
-            }
-            ControlFlow::Continue(())
+    let (x, mut errors) = (model.signal, Vec::new());
+    let mut observer = |info: &mut IterationInfo<'_>| {
+        // A belief that can't be computed breaks the next sweep, which reports it.
+        if let Ok(mean) = info.mean(x) {
+            errors.push(nmse_db(mean, &signal));
         }
-    });
-    let fit = fit.map_err(Failure::other)?;
+        ControlFlow::Continue(())
+    };
+    let fit = linear::fit(model, &run_options(), &mut observer).map_err(Failure::other)?;
     let seconds = began.elapsed().as_secs_f64();
     let status = &fit.solution().report().status;
     let diverged = !status.is_usable();

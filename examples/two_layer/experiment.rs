@@ -218,21 +218,24 @@ impl<'a> DataSet<'a> {
     }
 
     fn message_passing(&self, estimator: Estimator, watch: &mut Watch<'_>) -> (String, Option<Rows>) {
-        let start = match estimator.start() {
-            "correlated" => Start::Correlated { weights: self.start.clone(), share: SHARE },
-            _ => Start::Uninformed,
+        let TwoLayerProblem { train, .. } = self.problem;
+        let start = match estimator {
+            Estimator::Mmse { correlated: true } | Estimator::Map { correlated: true } => {
+                Start::correlated(&self.start, SHARE, &train.inputs)
+            }
+            _ => Start::uninformed(),
         };
-        let train = (&self.problem.train.inputs, &self.problem.train.noisy);
-        let model = watch.model.clone();
-        let fit = model.fit_from(&start, train, &TwoLayerModel::options(), |weights| {
-            |info: &mut IterationInfo<'_>| {
+        let fit = watch.model.graph(&train.inputs, &train.noisy).and_then(|graph| {
+            let weights = graph.weights;
+            let mut observer = |info: &mut IterationInfo<'_>| {
                 let sweep = info.sweep();
-                // A belief that can't be computed will break the next sweep, which reports it.
+                // A belief that can't be computed breaks the next sweep, which reports it.
                 if let Ok(belief) = info.belief(weights) {
                     watch.belief(sweep, belief);
                 }
                 ControlFlow::Continue(())
-            }
+            };
+            graph.fit(&start, &TwoLayerModel::options(), &mut observer)
         });
         match fit {
             Ok(fit) => {

@@ -162,8 +162,8 @@ const LINES: [(Estimator, usize, &str, &str, Stroke); 5] = [
     (Estimator::AdamPublished, 0, "Adam, published L2 weight", "#BBBBBB", Stroke::Dashed),
     (Estimator::Adam, 0, "Adam, right L2 weight", "#CCBB44", Stroke::Solid),
     (Estimator::Map { correlated: false }, 0, "matrix AMP, MAP", "#EE6677", Stroke::Solid),
-    (Estimator::Mmse { correlated: true }, 1, "matrix AMP, MMSE, correlated start", "#66CCEE", Stroke::Dotted),
     (Estimator::Mmse { correlated: false }, 1, "matrix AMP, MMSE, uninformed start", "#4477AA", Stroke::Solid),
+    (Estimator::Mmse { correlated: true }, 1, "matrix AMP, MMSE, correlated start", "#66CCEE", Stroke::Dotted),
 ];
 
 /// Above: test errors as published. Below: their excess over the best possible, where small errors differ visibly.

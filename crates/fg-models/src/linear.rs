@@ -97,17 +97,17 @@ impl LinearFit {
     }
 }
 
-/// Builds the [`graph`] and runs it; `observe` is told of every sweep with the identifier of `X`.
+/// Builds a [`graph`] and runs it; `observer` is told of every sweep (`&mut ()` looks away).
 ///
 /// # Errors
-/// [`ModelError`] when shapes don't fit together, data isn't finite, or the noise precision isn't positive.
-pub fn fit<O: Observer>(
+/// [`ModelError`] when shapes don't fit together or data isn't finite. Not converging is no error: see the report.
+pub fn fit(
     model: LinearGraph,
     options: &Options,
-    observe: impl FnOnce(VariableId) -> O,
+    observer: &mut dyn Observer,
 ) -> Result<LinearFit, ModelError> {
     let signal = model.signal;
     let graph = model.builder.build()?;
-    let solution = graph.infer_observed(options, &mut observe(signal))?;
+    let solution = graph.infer_observed(options, observer)?;
     Ok(LinearFit { signal, solution })
 }

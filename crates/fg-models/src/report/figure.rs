@@ -1,6 +1,7 @@
 //! Figures: lines with quartile bands on linear or logarithmic axes, in a grid of panels with one legend.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use kuva::backend::raster::RasterBackend;
 use kuva::backend::svg::SvgBackend;
@@ -16,12 +17,16 @@ use super::{WriteError, write_atomically};
 
 /// Width and height of a panel in pixels, at which labels of the default size are easy to read.
 const PANEL: (f64, f64) = (520.0, 380.0);
+/// The same for panels that have a row of their own.
+const WIDE_PANEL: (f64, f64) = (760.0, 440.0);
+/// Largest size of the figure's title in pixels, and the width of its average letter as a share of the size.
+const TITLE: (f64, f64) = (20.0, 0.58);
 /// Pixels of the PNG for one pixel of the SVG, so that print and dense screens look sharp.
 const PNG_SCALE: f32 = 2.0;
 /// Room left beyond the data on each side of an axis, as a share of its length.
 const MARGIN: f64 = 0.04;
 /// Number of labelled ticks that a linear axis aims at.
-const TICKS: f64 = 6.0;
+const TICKS: f64 = 8.0;
 
 /// How an axis maps values to lengths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -65,6 +70,13 @@ impl Axis {
     fn shows(&self, value: f64) -> bool {
         let inside = self.range.is_none_or(|(low, high)| (low..=high).contains(&value));
         value.is_finite() && inside && (self.scale == Scale::Linear || value > 0.0)
+    }
+
+    fn ticks(&self) -> TickFormat {
+        match self.scale {
+            Scale::Linear => TickFormat::Auto,
+            Scale::Logarithmic => TickFormat::Custom(Arc::new(logarithmic_tick)),
+        }
     }
 
     /// The range shown: the one asked for, or the data's with a margin.
@@ -146,7 +158,7 @@ impl Series {
     }
 }
 
-/// A dashed horizontal line at a known value.
+/// A dashed horizontal line at a known value, named in the legend.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reference {
     /// Where it is.
@@ -211,38 +223,53 @@ impl Figure {
 
     fn scene(&self) -> Scene {
         let columns = self.columns.clamp(1, self.panels.len().max(1));
+        let (width, height) = if columns == 1 { WIDE_PANEL } else { PANEL };
         let (plots, layouts): (Vec<_>, Vec<_>) = self.panels.iter().map(Panel::plots).unzip();
         let mut grid = Grid::new(self.panels.len().div_ceil(columns), columns)
             .with_plots(plots)
             .with_layouts(layouts)
-            .with_cell_size(PANEL.0, PANEL.1)
+            .with_cell_size(width, height)
             .with_shared_legend_bottom()
             .with_shared_legend_entries(self.legend());
         if !self.title.is_empty() {
-            grid = grid.with_title(&self.title);
+            let letters = self.title.chars().count() as f64;
+            let size = TITLE.0.min(width * columns as f64 / (letters * TITLE.1));
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "between 0 and the largest size"
+            )]
+            let size = size as u32;
+            grid = grid.with_title(&self.title).with_title_size(size);
         }
         grid.render()
     }
 
     fn legend(&self) -> Vec<LegendEntry> {
+        let lines = self.panels.iter().flat_map(|panel| &panel.series);
+        let lines = lines.map(|s| (&s.label, s.color.as_str(), s.stroke));
+        let known = self.panels.iter().flat_map(|panel| &panel.references);
+        let known = known.map(|r| (&r.label, REFERENCE_COLOR, Stroke::Dashed));
         let mut entries: Vec<LegendEntry> = Vec::new();
-        for series in self.panels.iter().flat_map(|panel| &panel.series) {
-            if entries.iter().all(|entry| entry.label != series.label) {
-                let shape = match series.stroke {
-                    Stroke::Dots => LegendShape::Circle,
-                    _ => LegendShape::Line,
-                };
+        for (label, color, stroke) in lines.chain(known) {
+            if entries.iter().all(|entry| entry.label != *label) {
                 entries.push(LegendEntry {
-                    label: series.label.clone(),
-                    color: series.color.clone(),
-                    shape,
-                    dasharray: dashes(series.stroke).map(str::to_owned),
+                    label: label.clone(),
+                    color: color.to_owned(),
+                    shape: match stroke {
+                        Stroke::Dots => LegendShape::Circle,
+                        _ => LegendShape::Line,
+                    },
+                    dasharray: dashes(stroke).map(str::to_owned),
                 });
             }
         }
         entries
     }
 }
+
+/// Grey, so that it stands back behind what was measured.
+const REFERENCE_COLOR: &str = "#666666";
 
 fn dashes(stroke: Stroke) -> Option<&'static str> {
     match stroke {
@@ -325,15 +352,17 @@ impl Panel {
 
     fn layout(&self, x_range: (f64, f64), y_range: (f64, f64)) -> Layout {
         let mut layout = Layout::new(x_range, y_range)
-            .with_title(&self.title)
             .with_x_label(&self.x.label)
             .with_y_label(&self.y.label)
             .with_x_axis_min(x_range.0)
             .with_x_axis_max(x_range.1)
             .with_y_axis_min(y_range.0)
             .with_y_axis_max(y_range.1)
-            .with_x_tick_format(TickFormat::Auto)
-            .with_y_tick_format(TickFormat::Auto);
+            .with_x_tick_format(self.x.ticks())
+            .with_y_tick_format(self.y.ticks());
+        if !self.title.is_empty() {
+            layout = layout.with_title(&self.title);
+        }
         match self.x.scale {
             Scale::Logarithmic => layout = layout.with_log_x(),
             Scale::Linear => layout = layout.with_x_tick_step(tick_step(x_range)),
@@ -343,11 +372,22 @@ impl Panel {
             Scale::Linear => layout = layout.with_y_tick_step(tick_step(y_range)),
         }
         for reference in &self.references {
-            let line = ReferenceLine::horizontal(reference.value).with_color("#666666");
-            layout = layout.with_reference_line(line.with_label(&reference.label));
+            let line = ReferenceLine::horizontal(reference.value).with_color(REFERENCE_COLOR);
+            layout = layout.with_reference_line(line);
         }
         layout
     }
+}
+
+/// A round number as people write it: in full where that is short, otherwise with an exponent.
+fn logarithmic_tick(value: f64) -> String {
+    if (1e-3..1e5).contains(&value) { format!("{}", rounded(value)) } else { format!("{value:.0e}") }
+}
+
+/// Ticks are computed as products, whose last bit would show.
+fn rounded(value: f64) -> f64 {
+    const DIGITS: f64 = 1e6;
+    (value * DIGITS).round() / DIGITS
 }
 
 /// A step of 1, 2 or 5 times a power of ten that gives about [`TICKS`] ticks.
@@ -388,10 +428,18 @@ mod tests {
     }
 
     #[test]
+    fn logarithmic_ticks_are_short() {
+        let ticks = [0.1, 0.5, 0.05, 2.0, 4000.0, 1e-5, 2e6].map(logarithmic_tick);
+        assert_eq!(ticks, ["0.1", "0.5", "0.05", "2", "4000", "1e-5", "2e6"]);
+        assert_eq!(logarithmic_tick(3.0 * 0.1), "0.3");
+    }
+
+    #[test]
     fn steps_are_round() {
-        assert_eq!(tick_step((0.0, 6.0)), 1.0);
-        assert_eq!(tick_step((0.0, 4000.0)), 1000.0);
-        assert_eq!(tick_step((1.0, 1.7)), 0.2);
+        for ((low, high), step) in [((0.0, 8.0), 1.0), ((0.0, 4000.0), 500.0), ((1.0, 1.7), 0.1)] {
+            let found = tick_step((low, high));
+            assert!((found / step - 1.0).abs() < 1e-12, "{low} to {high}: {found}");
+        }
     }
 
     #[test]

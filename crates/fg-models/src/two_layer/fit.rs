@@ -3,8 +3,7 @@
 use fg_core::factor::Belief;
 use fg_core::{Inference, Observer, Options, Report, Rows, Solution, VariableId};
 
-use super::start::{Start, StartPort};
-use super::TwoLayerModel;
+use super::{Start, TwoLayerGraph, TwoLayerModel};
 use crate::ModelError;
 
 /// What a run learned about the first layer.
@@ -27,28 +26,27 @@ impl TwoLayerModel {
         targets: &Rows,
         options: &Options,
     ) -> Result<TwoLayerFit, ModelError> {
-        self.fit_from(&Start::Uninformed, (inputs, targets), options, |_| ())
+        self.graph(inputs, targets)?.fit(&Start::uninformed(), options, &mut ())
     }
+}
 
-    /// Learns from `(inputs, targets)` beginning at `start`; the observer that `observe` makes of the identifier of
-    /// `W1` is told of every sweep.
+impl TwoLayerGraph {
+    /// Builds the graph and runs it from `start`; `observer` is told of every sweep (`&mut ()` looks away).
     ///
     /// # Errors
-    /// As [`fit`](Self::fit), and when the start doesn't fit the weights.
-    pub fn fit_from<O: Observer>(
-        &self,
+    /// As [`TwoLayerModel::fit`], and when the start doesn't fit the hidden rows.
+    pub fn fit(
+        self,
         start: &Start,
-        (inputs, targets): (&Rows, &Rows),
         options: &Options,
-        observe: impl FnOnce(VariableId) -> O,
+        observer: &mut dyn Observer,
     ) -> Result<TwoLayerFit, ModelError> {
-        let parts = self.graph(inputs, targets)?;
-        let (weights, port) = (parts.weights, StartPort::of(&parts));
-        let graph = parts.builder.build()?;
+        let Self { weights, operator, bias, .. } = self;
+        let graph = self.builder.build()?;
         let mut run = Inference::new(&graph, options)?;
-        port.set(&mut run, &graph, inputs, start)?;
-        let solution = run.run(&mut observe(weights))?;
-        Ok(TwoLayerFit { weights, bias: self.has_bias(), solution })
+        start.set(&mut run, &graph, operator)?;
+        let solution = run.run(observer)?;
+        Ok(TwoLayerFit { weights, bias, solution })
     }
 }
 

@@ -55,6 +55,8 @@ pub struct TwoLayerGraph {
     pub operator: FactorId,
     /// The second layer with the targets.
     pub likelihood: FactorId,
+    /// Whether the last row of `W1` is a bias.
+    bias: bool,
 }
 
 impl TwoLayerModel {
@@ -131,7 +133,8 @@ impl TwoLayerModel {
                 builder.likelihood("output", hidden, targets.clone(), node)
             }
         };
-        Ok(TwoLayerGraph { builder, weights, hidden, prior, operator, likelihood })
+        let bias = self.has_bias();
+        Ok(TwoLayerGraph { builder, weights, hidden, prior, operator, likelihood, bias })
     }
 
     fn add_prior(
