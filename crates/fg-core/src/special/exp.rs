@@ -1,13 +1,13 @@
-//! Branch-free exponentials decide how fast a loop over points is: every function here vectorises.
+//! Branch-free exponentials decide how fast a loop over points is: the same code for a double and a register of them.
 //!
-//! They are straight-line code with selections in place of branches, so that a plain loop over a slice becomes
-//! SIMD code wherever the caller is compiled for it, for example inside `pulp::Arch::dispatch`. All of them use
-//! fused multiply-add; in a function that isn't compiled for it they are right but slow, and `f64::exp` serves
-//! better.
+//! All of them use fused multiply-add and are meant for functions compiled for it, for example inside
+//! `pulp::Arch::dispatch`; elsewhere they are right but slow, and `f64::exp` serves better.
 
 use core::f64::consts::LOG2_E;
 
-/// `1.5 * 2^52`: adding it rounds a double to an integer and leaves that integer in the low bits.
+use super::number::Number;
+
+/// `1.5 * 2^52`: adding and subtracting it rounds a double to an integer.
 const ROUND: f64 = 6_755_399_441_055_744.0;
 /// High part of `ln 2`: its trailing zeros make `n * LN2_HIGH` exact for every exponent `n`.
 const LN2_HIGH: f64 = 6.931_471_803_691_238_2e-1;
@@ -17,7 +17,7 @@ const LN2_LOW: f64 = 1.908_214_929_270_587_7e-10;
 const UNDERFLOW: f64 = -707.7;
 /// Above it the result is infinite: `ln` of the largest finite double.
 const OVERFLOW: f64 = 709.782_712_893_384;
-/// `1/12!, 1/11!, .., 1/1!, 1/0!`: on `|r| <= ln(2)/2` the remainder is below `2e-16`.
+/// `1/12!, 1/11!, .., 1/1!, 1/0!`: on `|r| <= ln(2)/2` the rest is below `2e-16`.
 const TAYLOR: [f64; 13] = [
     1.0 / 479_001_600.0,
     1.0 / 39_916_800.0,
@@ -38,31 +38,33 @@ const TAYLOR: [f64; 13] = [
 ///
 /// Results below `5e-308`, nearly all of them subnormal, are flushed to zero.
 #[inline(always)]
-pub fn exp(x: f64) -> f64 {
-    let shifted = x.mul_add(LOG2_E, ROUND);
-    let n = shifted - ROUND;
-    let r = n.mul_add(-LN2_LOW, n.mul_add(-LN2_HIGH, x));
-    let mut q = TAYLOR[0];
+pub fn exp<N: Number>(x: N) -> N {
+    let round = x.constant(ROUND);
+    let n = x.mul_add(x.constant(LOG2_E), round) - round;
+    let r = n.mul_add(x.constant(-LN2_LOW), n.mul_add(x.constant(-LN2_HIGH), x));
+    let mut q = x.constant(TAYLOR[0]);
     for c in &TAYLOR[1..] {
-        q = q.mul_add(r, *c);
+        q = q.mul_add(r, x.constant(*c));
     }
     // 2^(n-1), doubled afterwards: 2^1024 itself isn't finite while e^709.7 is.
-    let half_scale = f64::from_bits(shifted.to_bits().wrapping_add(1022) << 52);
-    let value = q * half_scale * 2.0;
-    let value = if x < UNDERFLOW { 0.0 } else { value };
-    if x > OVERFLOW { f64::INFINITY } else { value }
+    let half = q * (n - x.constant(1.0)).power_of_two();
+    let underflow = x.constant(UNDERFLOW);
+    let value = underflow.if_above(x, x.constant(0.0), half + half);
+    x.if_above(x.constant(OVERFLOW), x.constant(f64::INFINITY), value)
 }
 
 /// The logistic function `1 / (1 + e^-x)`, to 3 units in the last place where it isn't below `1e-307`.
 #[inline(always)]
-pub fn sigmoid(x: f64) -> f64 {
-    1.0 / (1.0 + exp(-x))
+pub fn sigmoid<N: Number>(x: N) -> N {
+    let one = x.constant(1.0);
+    one / (one + exp(-x))
 }
 
 /// `tanh x`, with absolute error below `5e-16` (the relative error grows as `x` vanishes).
 #[inline(always)]
-pub fn tanh(x: f64) -> f64 {
-    1.0 - 2.0 / (1.0 + exp(2.0 * x))
+pub fn tanh<N: Number>(x: N) -> N {
+    let one = x.constant(1.0);
+    one - x.constant(2.0) / (one + exp(x + x))
 }
 
 /// Where the variable of [`mills`]' polynomial, `(x - CENTRE) / (x + CENTRE)`, vanishes; it balances the first and
@@ -97,34 +99,36 @@ const MILLS: [f64; 19] = [
 ///
 /// It is the well-conditioned form of a normal tail: `M(0) = sqrt(pi/2)` and `M(x) ~ 1/x`.
 #[inline(always)]
-pub fn mills(x: f64) -> f64 {
-    scaled_mills(x, 1.0 / (x + CENTRE))
+pub fn mills<N: Number>(x: N) -> N {
+    scaled_mills(x, x.constant(1.0) / (x + x.constant(CENTRE)))
 }
 
 /// `M(x)` and `M(y)` for one division; `x y` must be finite.
 #[inline(always)]
-pub fn mills_pair(x: f64, y: f64) -> (f64, f64) {
-    let (a, b) = (x + CENTRE, y + CENTRE);
-    let inverse = 1.0 / (a * b);
+pub fn mills_pair<N: Number>(x: N, y: N) -> (N, N) {
+    let centre = x.constant(CENTRE);
+    let (a, b) = (x + centre, y + centre);
+    let inverse = x.constant(1.0) / (a * b);
     (scaled_mills(x, inverse * b), scaled_mills(y, inverse * a))
 }
 
 #[inline(always)]
-fn scaled_mills(x: f64, inverse: f64) -> f64 {
-    let q = (x - CENTRE) * inverse;
-    let mut sum = MILLS[MILLS.len() - 1];
+fn scaled_mills<N: Number>(x: N, inverse: N) -> N {
+    let q = (x - x.constant(CENTRE)) * inverse;
+    let mut sum = x.constant(MILLS[MILLS.len() - 1]);
     for c in MILLS[..MILLS.len() - 1].iter().rev() {
-        sum = sum.mul_add(q, *c);
+        sum = sum.mul_add(q, x.constant(*c));
     }
     sum * inverse
 }
 
 /// `erf x` for finite `x`, with absolute error below `5e-14` (the relative error grows as `x` vanishes).
 #[inline(always)]
-pub fn erf(x: f64) -> f64 {
-    let tail = exp(-x * x) * mills(x.abs() * core::f64::consts::SQRT_2);
+pub fn erf<N: Number>(x: N) -> N {
+    let tail = exp(-(x * x)) * mills(x.abs() * x.constant(core::f64::consts::SQRT_2));
     // erfc(x) = sqrt(2/pi) e^(-x^2) M(sqrt(2) x) for x >= 0
-    (1.0 - SQRT_2_OVER_PI * tail).copysign(x)
+    let right = tail.mul_add(x.constant(-SQRT_2_OVER_PI), x.constant(1.0));
+    x.if_above(x.constant(0.0), right, -right)
 }
 
 /// `sqrt(2 / pi)`.

@@ -1,4 +1,5 @@
 //! Scalar functions with stated accuracy, and low-discrepancy points.
 
 pub mod exp;
+pub mod number;
 pub mod points;
