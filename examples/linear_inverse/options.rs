@@ -111,13 +111,14 @@ impl Prior {
             };
             if list.is_empty() { Ok(Vec::new()) } else { list.split(',').map(number).collect() }
         };
-        let count = |needed: &str, found: usize| format!("{name} needs {needed}, got {found} numbers");
+        let count =
+            |needed: &str, found: usize| format!("{name} needs {needed}, got {found} numbers");
         let error = |error: fg_denoisers::ParameterError| format!("{name}: {error}");
         match name {
             "bernoulli-gauss" => match numbers()?[..] {
-                [rho, mean, variance] => {
-                    BernoulliGauss::new(rho, mean, variance).map(Self::BernoulliGauss).map_err(error)
-                }
+                [rho, mean, variance] => BernoulliGauss::new(rho, mean, variance)
+                    .map(Self::BernoulliGauss)
+                    .map_err(error),
                 ref other => Err(count("RHO,MEAN,VAR", other.len())),
             },
             "gauss" => match numbers()?[..] {
@@ -189,7 +190,8 @@ impl Options {
         }
         let noise_precision = self.noise_precision.ok_or_else(|| missing("noise-precision"))?;
         if !(noise_precision > 0.0 && noise_precision.is_finite()) {
-            let message = format!("--noise-precision must be finite and above 0, got {noise_precision}");
+            let message =
+                format!("--noise-precision must be finite and above 0, got {noise_precision}");
             return Err(Failure::input(message));
         }
         let prior = self.prior.as_deref().ok_or_else(|| missing("prior"))?;
@@ -204,8 +206,11 @@ impl Options {
 
     fn setting(&self) -> Result<Setting, Failure> {
         let (rows, columns) = (self.rows.unwrap_or(512), self.cols.unwrap_or(1024));
-        let (runs, threads) = (self.runs.unwrap_or(10), self.threads.unwrap_or_else(available_threads));
-        for (name, size) in [("rows", rows), ("cols", columns), ("runs", runs), ("threads", threads)] {
+        let (runs, threads) =
+            (self.runs.unwrap_or(10), self.threads.unwrap_or_else(available_threads));
+        for (name, size) in
+            [("rows", rows), ("cols", columns), ("runs", runs), ("threads", threads)]
+        {
             if size == 0 {
                 return Err(Failure::input(format!("--{name} must be at least 1, got 0")));
             }

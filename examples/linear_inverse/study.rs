@@ -6,13 +6,13 @@ use std::time::Instant;
 
 use fg_core::IterationInfo;
 use fg_core::operator::Dense;
+use fg_models::linear;
 use fg_models::metrics::{Quartiles, nmse_db};
 use fg_models::report::{Axis, CsvTable, Figure, Panel, Series, TextTable};
 use fg_models::synthetic::{
     add_noise, bernoulli_gauss, derived_seed, geometric_spectrum, noise_variance,
     rotationally_invariant,
 };
-use fg_models::linear;
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
@@ -108,7 +108,12 @@ fn quartiles<'a>(runs: impl Iterator<Item = &'a Run>, value: impl Fn(&Run) -> f6
 
 fn table(setting: &Setting, runs: &[Run]) -> TextTable {
     let mut table = TextTable::new([
-        "condition", "median NMSE dB", "quartiles", "median sweeps", "diverged", "median seconds",
+        "condition",
+        "median NMSE dB",
+        "quartiles",
+        "median sweeps",
+        "diverged",
+        "median seconds",
     ]);
     for &condition in &setting.conditions {
         let here = || runs_at(runs, condition);
@@ -142,7 +147,9 @@ fn figure(setting: &Setting, runs: &[Run]) -> Figure {
         let curve: Vec<Quartiles> = (0..longest).map(at).collect();
         let points = curve.iter().enumerate().map(|(k, q)| ((k + 1) as f64, q.median)).collect();
         let band = curve.iter().map(|q| (q.lower, q.upper)).collect();
-        series.push(Series::new(format!("condition number {condition}"), colour, points).with_band(band));
+        series.push(
+            Series::new(format!("condition number {condition}"), colour, points).with_band(band),
+        );
     }
     let Setting { rows, columns, snr_db, prior, .. } = setting;
     Figure {

@@ -99,5 +99,9 @@ pub fn short(value: f64) -> String {
         v if v >= 10.0 => 2,
         _ => 3,
     };
-    if value != 0.0 && value.abs() < 0.01 { format!("{value:.2e}") } else { format!("{value:.digits$}") }
+    if value != 0.0 && value.abs() < 0.01 {
+        format!("{value:.2e}")
+    } else {
+        format!("{value:.digits$}")
+    }
 }

@@ -30,8 +30,12 @@ const WEIGHT_VARIANCE: f64 = 1.0;
 /// An estimator with its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Estimator {
-    Mmse { correlated: bool },
-    Map { correlated: bool },
+    Mmse {
+        correlated: bool,
+    },
+    Map {
+        correlated: bool,
+    },
     /// The L2 weight of the published experiment, `noise variance / (N_in d weight variance)`.
     AdamPublished,
     /// The right L2 weight, `noise variance / (N weight variance)`.
@@ -207,7 +211,9 @@ impl<'a> DataSet<'a> {
         let mut watch = Watch { data: self, model, curve: Vec::new(), measuring: Duration::ZERO };
         let began = Instant::now();
         let (status, weights) = match estimator {
-            Estimator::Mmse { .. } | Estimator::Map { .. } => self.message_passing(estimator, &mut watch),
+            Estimator::Mmse { .. } | Estimator::Map { .. } => {
+                self.message_passing(estimator, &mut watch)
+            }
             Estimator::Adam | Estimator::AdamPublished => self.adam(estimator, seed, &mut watch),
         };
         let seconds = began.elapsed().saturating_sub(watch.measuring).as_secs_f64();
@@ -217,7 +223,11 @@ impl<'a> DataSet<'a> {
         Outcome { curve: watch.curve, matched_parameter_error, status, seconds }
     }
 
-    fn message_passing(&self, estimator: Estimator, watch: &mut Watch<'_>) -> (String, Option<Rows>) {
+    fn message_passing(
+        &self,
+        estimator: Estimator,
+        watch: &mut Watch<'_>,
+    ) -> (String, Option<Rows>) {
         let TwoLayerProblem { train, .. } = self.problem;
         let start = match estimator {
             Estimator::Mmse { correlated: true } | Estimator::Map { correlated: true } => {
@@ -249,7 +259,12 @@ impl<'a> DataSet<'a> {
         }
     }
 
-    fn adam(&self, estimator: Estimator, seed: u64, watch: &mut Watch<'_>) -> (String, Option<Rows>) {
+    fn adam(
+        &self,
+        estimator: Estimator,
+        seed: u64,
+        watch: &mut Watch<'_>,
+    ) -> (String, Option<Rows>) {
         let TwoLayerProblem { teacher, train, noise_variance, .. } = self.problem;
         let (samples, d) = (train.inputs.rows(), teacher.output.hidden());
         let divisor = match estimator {

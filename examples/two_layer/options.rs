@@ -177,7 +177,9 @@ impl Options {
 
     fn setting(&self) -> Result<Setting, Failure> {
         if self.noise_variance.is_some() {
-            return Err(Failure::input("--noise-variance needs --data; use --snr for synthetic data"));
+            return Err(Failure::input(
+                "--noise-variance needs --data; use --snr for synthetic data",
+            ));
         }
         let (train, runs) = match self.quick {
             true => (QUICK.0.to_vec(), QUICK.1),

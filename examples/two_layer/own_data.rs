@@ -38,9 +38,8 @@ pub fn learn(task: &OwnData, folder: &Path) -> Result<(), Failure> {
         task.activation,
         variance.recip(),
     );
-    let named = |error: &dyn std::fmt::Display| {
-        Failure::input(format!("{}: {error}", task.file.display()))
-    };
+    let named =
+        |error: &dyn std::fmt::Display| Failure::input(format!("{}: {error}", task.file.display()));
     let mut model = TwoLayerModel::new(layer.map_err(|error| named(&error))?);
     if task.bias {
         model = model.with_bias(BIAS_VARIANCE);
@@ -120,8 +119,7 @@ impl Arrays {
         if test_targets.is_some() && test_inputs.is_none() {
             return Err(file.error("X_test", ReadProblem::Missing));
         }
-        let input_weights =
-            optional("W1", (Some(columns), Some(d)), "columns of X, rows of W2")?;
+        let input_weights = optional("W1", (Some(columns), Some(d)), "columns of X, rows of W2")?;
         let variance = optional("noise_variance", (Some(1), Some(1)), "a scalar")?;
         let noise_variance = variance.map(|v| v[(0, 0)]);
         if let Some(variance) = noise_variance.filter(|v| !(*v > 0.0)) {

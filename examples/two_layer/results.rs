@@ -25,7 +25,9 @@ pub fn report(setting: &Setting, runs: &[Run], folder: &Path) -> Result<(), Fail
     summary(&cells).write(&folder.join("summary.csv")).map_err(Failure::other)?;
     figure(setting, &cells).write(folder, "two_layer").map_err(Failure::other)?;
     say(table(&cells));
-    say("Test error without test noise over noise variance (best possible: 1), medians. A run has failed when");
+    say(
+        "Test error without test noise over noise variance (best possible: 1), medians. A run has failed when",
+    );
     say("its excess over 1 is more than twice that of `adam` on the same data, or not finite.");
     say(format_args!("Results in {}", folder.display()));
     Ok(())
@@ -73,8 +75,16 @@ impl Cell<'_> {
 
 fn curves(runs: &[Run]) -> CsvTable {
     let mut table = CsvTable::new([
-        "snr_db", "n_train", "estimator", "start", "run", "iteration", "predictor", "test_mse",
-        "parameter_mse", "status",
+        "snr_db",
+        "n_train",
+        "estimator",
+        "start",
+        "run",
+        "iteration",
+        "predictor",
+        "test_mse",
+        "parameter_mse",
+        "status",
     ]);
     for run in runs {
         let status = if run.failed { "failed" } else { run.outcome.status.as_str() };
@@ -162,8 +172,20 @@ const LINES: [(Estimator, usize, &str, &str, Stroke); 5] = [
     (Estimator::AdamPublished, 0, "Adam, published L2 weight", "#BBBBBB", Stroke::Dashed),
     (Estimator::Adam, 0, "Adam, right L2 weight", "#CCBB44", Stroke::Solid),
     (Estimator::Map { correlated: false }, 0, "matrix AMP, MAP", "#EE6677", Stroke::Solid),
-    (Estimator::Mmse { correlated: false }, 1, "matrix AMP, MMSE, uninformed start", "#4477AA", Stroke::Solid),
-    (Estimator::Mmse { correlated: true }, 1, "matrix AMP, MMSE, correlated start", "#66CCEE", Stroke::Dotted),
+    (
+        Estimator::Mmse { correlated: false },
+        1,
+        "matrix AMP, MMSE, uninformed start",
+        "#4477AA",
+        Stroke::Solid,
+    ),
+    (
+        Estimator::Mmse { correlated: true },
+        1,
+        "matrix AMP, MMSE, correlated start",
+        "#66CCEE",
+        Stroke::Dotted,
+    ),
 ];
 
 /// Above: test errors as published. Below: their excess over the best possible, where small errors differ visibly.

@@ -9,7 +9,7 @@ pub enum ParameterError {
     /// The value is outside its range, or NaN.
     OutOfRange {
         /// Name of the parameter.
-        name: &'static str,
+        parameter: &'static str,
         /// Its value.
         value: f64,
         /// What it must be.
@@ -18,7 +18,7 @@ pub enum ParameterError {
     /// A list or matrix has the wrong number of values.
     Length {
         /// Name of the parameter.
-        name: &'static str,
+        parameter: &'static str,
         /// Values needed.
         expected: usize,
         /// Values given.
@@ -27,7 +27,7 @@ pub enum ParameterError {
     /// A matrix isn't symmetric at this entry.
     NotSymmetric {
         /// Name of the parameter.
-        name: &'static str,
+        parameter: &'static str,
         /// Row of the entry.
         row: usize,
         /// Column of the entry.
@@ -36,7 +36,7 @@ pub enum ParameterError {
     /// A matrix isn't positive definite.
     NotPositive {
         /// Name of the parameter.
-        name: &'static str,
+        parameter: &'static str,
         /// Pivot at which its Cholesky factorisation stops.
         index: usize,
         /// Value of that pivot.
@@ -57,17 +57,17 @@ pub enum ParameterError {
 impl fmt::Display for ParameterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::OutOfRange { name, value, requirement } => {
-                write!(f, "{name} must be {requirement}, got {value}")
+            Self::OutOfRange { parameter, value, requirement } => {
+                write!(f, "{parameter} must be {requirement}, got {value}")
             }
-            Self::Length { name, expected, found } => {
-                write!(f, "{name} needs {expected} values, got {found}")
+            Self::Length { parameter, expected, found } => {
+                write!(f, "{parameter} needs {expected} values, got {found}")
             }
-            Self::NotSymmetric { name, row, column } => {
-                write!(f, "{name} must be symmetric, entry ({row}, {column}) is not")
+            Self::NotSymmetric { parameter, row, column } => {
+                write!(f, "{parameter} must be symmetric, entry ({row}, {column}) is not")
             }
-            Self::NotPositive { name, index, pivot } => {
-                write!(f, "{name} must be positive definite, pivot {index} is {pivot:e}")
+            Self::NotPositive { parameter, index, pivot } => {
+                write!(f, "{parameter} must be positive definite, pivot {index} is {pivot:e}")
             }
             Self::MixedEstimation { block } => write!(
                 f,
@@ -85,31 +85,35 @@ impl core::error::Error for ParameterError {}
 /// The value, if it meets the requirement.
 fn require(
     holds: bool,
-    name: &'static str,
+    parameter: &'static str,
     value: f64,
     requirement: &'static str,
 ) -> Result<f64, ParameterError> {
-    if holds { Ok(value) } else { Err(ParameterError::OutOfRange { name, value, requirement }) }
+    if holds {
+        Ok(value)
+    } else {
+        Err(ParameterError::OutOfRange { parameter, value, requirement })
+    }
 }
 
-pub(crate) fn finite(name: &'static str, value: f64) -> Result<f64, ParameterError> {
-    require(value.is_finite(), name, value, "finite")
+pub(crate) fn finite(parameter: &'static str, value: f64) -> Result<f64, ParameterError> {
+    require(value.is_finite(), parameter, value, "finite")
 }
 
-pub(crate) fn positive(name: &'static str, value: f64) -> Result<f64, ParameterError> {
-    require(value > 0.0 && value.is_finite(), name, value, "finite and above 0")
+pub(crate) fn positive(parameter: &'static str, value: f64) -> Result<f64, ParameterError> {
+    require(value > 0.0 && value.is_finite(), parameter, value, "finite and above 0")
 }
 
-pub(crate) fn not_negative(name: &'static str, value: f64) -> Result<f64, ParameterError> {
-    require(value >= 0.0 && value.is_finite(), name, value, "finite and at least 0")
+pub(crate) fn not_negative(parameter: &'static str, value: f64) -> Result<f64, ParameterError> {
+    require(value >= 0.0 && value.is_finite(), parameter, value, "finite and at least 0")
 }
 
-pub(crate) fn precision(name: &'static str, value: f64) -> Result<f64, ParameterError> {
-    require(value > 0.0, name, value, "above 0, possibly infinite")
+pub(crate) fn precision(parameter: &'static str, value: f64) -> Result<f64, ParameterError> {
+    require(value > 0.0, parameter, value, "above 0, possibly infinite")
 }
 
-pub(crate) fn share(name: &'static str, value: f64) -> Result<f64, ParameterError> {
-    require(value > 0.0 && value <= 1.0, name, value, "in (0, 1]")
+pub(crate) fn share(parameter: &'static str, value: f64) -> Result<f64, ParameterError> {
+    require(value > 0.0 && value <= 1.0, parameter, value, "in (0, 1]")
 }
 
 #[cfg(test)]

@@ -4,5 +4,6 @@
 
 pub(crate) mod cholesky;
 pub(crate) mod kernels;
+pub(crate) mod padded;
 pub(crate) mod product;
 pub(crate) mod spectral;

@@ -81,8 +81,7 @@ fn whiten(points: &mut [f64], dimension: usize, count: usize) {
     let mut moment = vec![0.0; dimension * dimension];
     for j in 0..dimension {
         for k in 0..=j {
-            let (a, b) =
-                (&points[j * count..(j + 1) * count], &points[k * count..(k + 1) * count]);
+            let (a, b) = (&points[j * count..(j + 1) * count], &points[k * count..(k + 1) * count]);
             let sum: f64 = a.iter().zip(b).map(|(x, y)| x * y).sum();
             moment[j * dimension + k] = sum / count as f64;
             moment[k * dimension + j] = sum / count as f64;

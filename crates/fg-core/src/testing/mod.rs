@@ -1,3 +1,23 @@
-//! Slow references that fast code is checked against, and conformance checks for users' own estimators.
+//! What extensions are tested with: conformance laws for estimators, slow references, strategies for property tests.
+//!
+//! Behind the feature `testing`, so that a user's own prior, likelihood or channel is held to the same laws as the
+//! ones that come with the framework:
+//!
+//! ```
+//! use fg_core::denoiser::Pointwise;
+//! use fg_core::testing::{Subject, check};
+//! let shrink = Pointwise::new("shrink", |r: f64, gamma: f64| {
+//!     (r * gamma / (1.0 + gamma), gamma / (1.0 + gamma))
+//! });
+//! check(Subject::Denoiser(&shrink), 1)?;
+//! # Ok::<(), fg_core::testing::Violation>(())
+//! ```
 
+mod conformance;
 pub mod reference;
+pub mod strategies;
+
+pub use conformance::{
+    Density, Input, Subject, Violation, check, check_against_density, check_calibration,
+    check_channel, check_maximiser,
+};

@@ -28,7 +28,7 @@ use crate::family::{Spread, normal};
 ///
 /// ```text
 /// precision       M = F (I + F' C F)^-1 F'
-/// natural         M Gamma^+ n
+/// natural         R n,      R = (I + Gamma C)^-1 = F (I + F' C F)^-1 F^-1
 /// covariance      (Gamma_own + M_other)^-1
 /// mean            covariance (n_own + natural_other)
 /// ```
@@ -104,8 +104,9 @@ impl GaussianNoise {
         let (work, f) = rest.split_at_mut(size);
         inner.copy_from_slice(gamma);
         small::eigen_symmetric(inner, values, v, d);
-        // Rounding can leave eigenvalues of a singular precision just below zero.
-        values[..d].iter_mut().for_each(|value| *value = value.max(0.0));
+        // In a direction without information the two factors of R are zero and infinite; just above zero their
+        // product is the limit. Rounding can also leave eigenvalues of a singular precision below zero.
+        values[..d].iter_mut().for_each(|value| *value = value.max(NEXT_TO_NOTHING));
         for (k, f) in f[..size].iter_mut().enumerate() {
             *f = v[k] * values[k % d].sqrt();
         }
@@ -119,19 +120,19 @@ impl GaussianNoise {
         if small::cholesky(inner, d).is_err() {
             return false;
         }
-        // K = inverse Cholesky factor: M = (K F')' (K F') and R' = F K' K D^-1/2 V' on the range of Gamma.
+        // K = inverse Cholesky factor: M = (K F')' (K F') and R = F K' K D^-1/2 V' = (I + Gamma C)^-1.
         small::invert_lower(inner, inverse, d);
         for i in 0..d {
             for j in 0..d {
                 work[i * d + j] = (0..=i).map(|k| inverse[i * d + k] * f[j * d + k]).sum();
-                let unscaled =
-                    |k: usize| if values[k] > 0.0 { v[j * d + k] / values[k].sqrt() } else { 0.0 };
-                inner[i * d + j] = (0..=i).map(|k| inverse[i * d + k] * unscaled(k)).sum();
+                let scaled = |k: usize| inverse[i * d + k] * v[j * d + k] / values[k].sqrt();
+                inner[i * d + j] = (0..=i).map(scaled).sum();
             }
         }
         for i in 0..d {
             for j in 0..d {
-                m[i * d + j] = (0..d).map(|k| work[k * d + i] * work[k * d + j]).sum();
+                let sum: f64 = (0..d).map(|k| work[k * d + i] * work[k * d + j]).sum();
+                m[i * d + j] = if sum.abs() * f64::EPSILON > NEXT_TO_NOTHING { sum } else { 0.0 };
                 // Rows are multiplied from the left: entry (i, j) takes n_i to component j.
                 r[i * d + j] = (0..d).map(|k| inner[k * d + i] * work[k * d + j]).sum();
             }
@@ -139,6 +140,9 @@ impl GaussianNoise {
         true
     }
 }
+
+/// Stands for an eigenvalue of zero; a precision of this size leaves no trace in any sum.
+const NEXT_TO_NOTHING: f64 = f64::MIN_POSITIVE;
 
 impl Channel for GaussianNoise {
     fn estimate(

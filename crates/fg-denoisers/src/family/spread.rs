@@ -182,7 +182,7 @@ fn factorise(
 ) -> Result<(Vec<f64>, Vec<f64>), ParameterError> {
     if d == 0 || matrix.len() != d * d {
         return Err(ParameterError::Length {
-            name,
+            parameter: name,
             expected: d.max(1) * d.max(1),
             found: matrix.len(),
         });
@@ -194,12 +194,12 @@ fn factorise(
     for row in 0..d {
         for column in 0..row {
             if (matrix[row * d + column] - matrix[column * d + row]).abs() > SYMMETRY * largest {
-                return Err(ParameterError::NotSymmetric { name, row, column });
+                return Err(ParameterError::NotSymmetric { parameter: name, row, column });
             }
         }
     }
     let not_positive = |e: small::NotPositive| ParameterError::NotPositive {
-        name,
+        parameter: name,
         index: e.index,
         pivot: e.pivot,
     };
@@ -237,6 +237,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::float_cmp, reason = "results that rounding does not touch")]
     fn full_and_isotropic_agree_and_known_rows_stay_known() {
         let gamma = [1.0, 0.2, 0.2, 0.5];
         let (mut a, mut b, mut scratch) = ([0.0; 4], [0.0; 4], [0.0; 16]);
@@ -256,11 +257,14 @@ mod tests {
         let error = Spread::from_covariance(2, &[1.0, 2.0, 2.0, 1.0]).unwrap_err();
         assert_eq!(
             error,
-            ParameterError::NotPositive { name: "covariance", index: 1, pivot: -3.0 }
+            ParameterError::NotPositive { parameter: "covariance", index: 1, pivot: -3.0 }
         );
         let error = Spread::from_covariance(2, &[1.0, 0.2, 0.1, 1.0]).unwrap_err();
-        assert_eq!(error, ParameterError::NotSymmetric { name: "covariance", row: 1, column: 0 });
+        assert_eq!(
+            error,
+            ParameterError::NotSymmetric { parameter: "covariance", row: 1, column: 0 }
+        );
         let error = Spread::from_precision_matrix(2, &[1.0]).unwrap_err();
-        assert_eq!(error, ParameterError::Length { name: "precision", expected: 4, found: 1 });
+        assert_eq!(error, ParameterError::Length { parameter: "precision", expected: 4, found: 1 });
     }
 }

@@ -141,6 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::float_cmp, reason = "results that rounding does not touch")]
     fn infinite_precision_is_exact_data() {
         let exact = Awgn::new(f64::INFINITY).unwrap();
         assert!(exact.gaussian(&[2.0]).is_some_and(|row| row.known));

@@ -1,6 +1,7 @@
 //! Data given an unknown, row by row.
 
 mod awgn;
-pub mod two_layer;
+mod two_layer;
 
 pub use awgn::Awgn;
+pub use two_layer::{Activation, MOST_KINKED_UNITS, TwoLayer, TwoLayerMap, TwoLayerMmse};

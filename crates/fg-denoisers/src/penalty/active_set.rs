@@ -145,11 +145,9 @@ fn most_violated(
 fn solve_active(problem: Problem<'_>, workspace: &mut Workspace<'_>, d: usize) -> bool {
     let Workspace { sign, target, reduced, work, .. } = workspace;
     let k = gather(problem.hessian, sign, reduced, d);
-    let mut a = 0;
-    for j in (0..d).filter(|&j| sign[j] != 0.0) {
+    for (a, j) in (0..d).filter(|&j| sign[j] != 0.0).enumerate() {
         work[a] = problem.linear[j] - problem.weight * sign[j];
         work[d + a] = reduced[a * k + a];
-        a += 1;
     }
     if small::cholesky(reduced, k).is_err() {
         return false;
@@ -159,10 +157,8 @@ fn solve_active(problem: Problem<'_>, workspace: &mut Workspace<'_>, d: usize) -
     }
     small::solve_lower(reduced, &mut work[..k], k);
     small::solve_lower_transposed(reduced, &mut work[..k], k);
-    let mut a = 0;
-    for j in (0..d).filter(|&j| sign[j] != 0.0) {
+    for (a, j) in (0..d).filter(|&j| sign[j] != 0.0).enumerate() {
         target[j] = work[a];
-        a += 1;
     }
     true
 }
@@ -193,15 +189,14 @@ fn flat_direction(
     let Some(flat) = (0..k).min_by(|&a, &b| work[a].total_cmp(&work[b])) else {
         return Err(Failure::NoConvergence);
     };
-    let (mut slope, mut size, mut a) = (0.0, 0.0, 0);
-    for j in (0..d).filter(|&j| sign[j] != 0.0) {
+    let (mut slope, mut size) = (0.0, 0.0);
+    for (a, j) in (0..d).filter(|&j| sign[j] != 0.0).enumerate() {
         let component = inverse[a * k + flat];
         target[j] = component;
         // The curvature is zero along it, so the slope is the same at every point: take x = 0 on the line.
         let pull = problem.linear[j] - problem.weight * sign[j];
         slope += component * pull;
         size += (component * pull).abs();
-        a += 1;
     }
     let neutral = slope.abs() <= ROUNDINGS * size;
     let leads_to_zero = (0..d).any(|j| sign[j] * target[j] < 0.0);

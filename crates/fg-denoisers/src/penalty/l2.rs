@@ -104,7 +104,7 @@ impl Denoiser for L2 {
     }
 
     fn gaussian(&self, _row: usize, d: usize) -> Option<GaussianRow> {
-        let entry = |k: usize| if k % (d + 1) == 0 { self.weight } else { 0.0 };
+        let entry = |k: usize| if k.is_multiple_of(d + 1) { self.weight } else { 0.0 };
         let precision = (0..d * d).map(entry).collect();
         Some(GaussianRow { natural: vec![0.0; d], precision, known: false })
     }

@@ -81,13 +81,13 @@ impl Stacked {
         let block = self.blocks.len();
         if rows == 0 {
             return Err(ParameterError::OutOfRange {
-                name: "rows",
+                parameter: "rows",
                 value: 0.0,
                 requirement: "at least 1",
             });
         }
         if let Some(expected) = denoiser.rows().filter(|&r| r != rows) {
-            return Err(ParameterError::Length { name: "rows", expected, found: rows });
+            return Err(ParameterError::Length { parameter: "rows", expected, found: rows });
         }
         if self.blocks.first().is_some_and(|b| b.denoiser.estimation() != denoiser.estimation()) {
             return Err(ParameterError::MixedEstimation { block });
@@ -204,6 +204,7 @@ mod tests {
     use crate::{Gaussian, L1, L2};
 
     #[test]
+    #[expect(clippy::float_cmp, reason = "results that rounding does not touch")]
     fn blocks_answer_for_their_own_rows_wherever_the_cavity_is_cut() {
         let stack = Stacked::new(2, L2::new(1.0).unwrap()).unwrap();
         let stack = stack.then(3, L1::new(0.5).unwrap()).unwrap();
@@ -223,6 +224,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::float_cmp, reason = "results that rounding does not touch")]
     fn the_law_is_that_of_the_row() {
         let stack = Stacked::new(1, Gaussian::new(0.0, 1.0).unwrap()).unwrap();
         let stack = stack.then(1, Gaussian::new(5.0, 0.0).unwrap()).unwrap();

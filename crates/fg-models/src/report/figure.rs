@@ -381,7 +381,11 @@ impl Panel {
 
 /// A round number as people write it: in full where that is short, otherwise with an exponent.
 fn logarithmic_tick(value: f64) -> String {
-    if (1e-3..1e5).contains(&value) { format!("{}", rounded(value)) } else { format!("{value:.0e}") }
+    if (1e-3..1e5).contains(&value) {
+        format!("{}", rounded(value))
+    } else {
+        format!("{value:.0e}")
+    }
 }
 
 /// Ticks are computed as products, whose last bit would show.

@@ -115,12 +115,20 @@ impl TwoLayerProblem {
     ) -> Result<Self, ParameterError> {
         let TeacherSettings { inputs, hidden, outputs, bias, activation, snr_db, train, test } =
             *settings;
-        for (name, size) in
-            [("inputs", inputs), ("hidden", hidden), ("outputs", outputs), ("train", train), ("test", test)]
-        {
+        for (name, size) in [
+            ("inputs", inputs),
+            ("hidden", hidden),
+            ("outputs", outputs),
+            ("train", train),
+            ("test", test),
+        ] {
             if size == 0 {
                 let requirement = "at least 1";
-                return Err(ParameterError::OutOfRange { name, value: 0.0, requirement });
+                return Err(ParameterError::OutOfRange {
+                    parameter: name,
+                    value: 0.0,
+                    requirement,
+                });
             }
         }
         let input_weights = gaussian_rows(inputs, hidden, 1.0, rng);
@@ -193,7 +201,9 @@ mod tests {
         let power = (problem.train.clean.norm_squared() + problem.test.clean.norm_squared())
             / (2.0 * count);
         assert!((power / problem.noise_variance - 10.0).abs() < 1e-10, "power {power}");
-        assert!((problem.teacher.output.noise_precision() * problem.noise_variance - 1.0).abs() < 1e-14);
+        assert!(
+            (problem.teacher.output.noise_precision() * problem.noise_variance - 1.0).abs() < 1e-14
+        );
     }
 
     #[test]

@@ -56,7 +56,8 @@ impl Start {
     ) -> Result<(), ModelError> {
         let Some(Guess { mean, variance }) = &self.hidden else { return Ok(()) };
         let layout = graph.layout(graph.variable_at(operator, OUTPUT_PORT)).clone();
-        let precision = Precision::isotropic(layout, variance.recip()).map_err(MessageError::from)?;
+        let precision =
+            Precision::isotropic(layout, variance.recip()).map_err(MessageError::from)?;
         run.start(operator, OUTPUT_PORT, Message::from_mean(mean, precision)?)?;
         Ok(())
     }

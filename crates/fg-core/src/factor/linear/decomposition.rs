@@ -3,6 +3,7 @@
 use faer::{Mat, MatRef};
 
 use super::moments::Spectrum;
+use crate::linalg::padded::Padded;
 use crate::linalg::spectral::{self, Unconverged};
 
 /// How the linear factor decomposes its operator. The default is [`Auto`](Self::Auto).
@@ -27,9 +28,9 @@ const GRAM_CONDITION: f64 = 1e-6;
 #[derive(Debug)]
 pub(super) enum Basis {
     /// `U` (`m x m`) of `A A'`, for `m <= n`.
-    Wide(Mat<f64>),
+    Wide(Padded),
     /// `V` (`n x n`) of `A' A`, for `m > n`.
-    Tall(Mat<f64>),
+    Tall(Padded),
     /// Thin `U` and `V`.
     Svd(Mat<f64>, Mat<f64>),
 }
@@ -68,6 +69,7 @@ impl Decomposition {
         let zero = rank_tolerance(a) * largest;
         let squares: Vec<f64> = values.iter().map(|&v| if v > zero { v } else { 0.0 }).collect();
         let singular = squares.iter().map(|v| v.sqrt()).collect();
+        let vectors = Padded::new(vectors.as_ref());
         let basis = if wide { Basis::Wide(vectors) } else { Basis::Tall(vectors) };
         Ok(Self { basis, squares, singular, outputs, inputs })
     }

@@ -99,7 +99,7 @@ impl Pencil {
 
     fn diagonalise(&mut self, gx: &[f64], gz: &[f64]) -> Result<(), Breakdown> {
         let d = self.d;
-        self.factor_sum(gx, gz)?;
+        let refined = self.factor_sum(gx, gz)?;
         // W = L^-1 Gx L^-T = Q diag(mu) Q'.
         small::invert_lower(&self.root, &mut self.inverse, d);
         small::multiply(&self.inverse, gx, &mut self.work, d);
@@ -113,20 +113,23 @@ impl Pencil {
         small::transpose(&self.vectors, &mut self.work, d);
         small::transpose(&self.root, &mut self.product, d);
         small::multiply(&self.work, &self.product, &mut self.inverse, d);
-        self.refine(gz);
+        if refined {
+            self.refine(gz);
+        }
         Ok(())
     }
 
     /// `L` of `Gx + Gz = L L'`. Where one precision drowns the other in the sum, the larger of them may still be
-    /// regular alone, and whitening by it serves as well.
-    fn factor_sum(&mut self, gx: &[f64], gz: &[f64]) -> Result<(), Breakdown> {
+    /// regular alone, and whitening by it serves as well. Returns whether `Gx` has a part in `L`: where it has none,
+    /// `W` has the eigenvectors of `Gx` itself and `Gz` is the identity, with nothing to refine.
+    fn factor_sum(&mut self, gx: &[f64], gz: &[f64]) -> Result<bool, Breakdown> {
         for (wx, wz) in [(1.0, 1.0), (1.0, 0.0), (0.0, 1.0)] {
             for (r, (x, z)) in self.root.iter_mut().zip(gx.iter().zip(gz)) {
                 *r = wx * x + wz * z;
             }
             self.work.copy_from_slice(&self.root);
             if small::cholesky(&mut self.root, self.d).is_ok() && self.regular() {
-                return Ok(());
+                return Ok(wx > 0.0);
             }
         }
         Err(Breakdown::Undetermined { port: 0 })
@@ -319,9 +322,20 @@ mod tests {
         assert_eq!(pencil.update(&g, &g), undetermined);
         assert_eq!(pencil.update(&[0.0; 4], &[1.0, 0.0, 0.0, 0.0]), undetermined);
         assert_eq!(pencil.update(&[f64::NAN; 4], &g), undetermined);
-        // The sum drowns the identity, which alone is regular.
-        let g = [1e17, 1e17, 1e17, 1e17];
-        assert_eq!(pencil.update(&[1.0, 0.0, 0.0, 1.0], &g), Ok(()));
+    }
+
+    #[test]
+    fn a_regular_precision_drowned_in_the_sum_still_counts() {
+        let (ones, identity) = ([1e17, 1e17, 1e17, 1e17], [1.0, 0.0, 0.0, 1.0]);
+        for swapped in [false, true] {
+            let mut pencil = Pencil::new(2);
+            let (gx, gz) = if swapped { (&identity, &ones) } else { (&ones, &identity) };
+            pencil.update(gx, gz).unwrap();
+            let ratio = |j: usize| (pencil.mu[j] / pencil.nu[j]).powi(if swapped { -1 } else { 1 });
+            let (small, large) = (ratio(0).min(ratio(1)), ratio(0).max(ratio(1)));
+            // Eigenvalues of the matrix of ones relative to the identity; the zero one to rounding of the other.
+            assert!((large / 2e17 - 1.0).abs() < 1e-14 && small < 1e-15 * large, "{small} {large}");
+        }
     }
 
     #[test]

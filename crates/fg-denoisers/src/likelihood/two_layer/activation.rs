@@ -109,9 +109,11 @@ impl Activation {
 
     pub(super) fn check(self) -> Result<(), ParameterError> {
         match self {
-            Self::LeakyRelu { slope } if !slope.is_finite() => {
-                Err(ParameterError::OutOfRange { name: "slope", value: slope, requirement: "finite" })
-            }
+            Self::LeakyRelu { slope } if !slope.is_finite() => Err(ParameterError::OutOfRange {
+                parameter: "slope",
+                value: slope,
+                requirement: "finite",
+            }),
             _ => Ok(()),
         }
     }

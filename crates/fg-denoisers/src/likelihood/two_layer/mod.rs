@@ -8,10 +8,14 @@ mod average;
 mod frame;
 mod line;
 mod lines;
+mod maximiser;
+mod newton;
+mod patterns;
 mod piece;
 mod posterior;
 
 pub use activation::Activation;
+pub use maximiser::{MOST_KINKED_UNITS, TwoLayerMap};
 pub use posterior::TwoLayerMmse;
 
 use fg_core::Rows;
@@ -51,8 +55,9 @@ impl TwoLayer {
         activation: Activation,
         noise_precision: f64,
     ) -> Result<Self, ParameterError> {
-        let error =
-            |name, value, requirement| Err(ParameterError::OutOfRange { name, value, requirement });
+        let error = |parameter, value, requirement| {
+            Err(ParameterError::OutOfRange { parameter, value, requirement })
+        };
         let (d, outputs) = output_weights.shape();
         if d == 0 || outputs == 0 {
             return error("output_weights", 0.0, "a matrix of at least one row and one column");

@@ -67,7 +67,11 @@ impl TwoLayerMmse {
     pub fn with_points(mut self, points: usize) -> Result<Self, ParameterError> {
         if points == 0 || points > MOST_POINTS {
             let requirement = "between 1 and 65536";
-            return Err(ParameterError::OutOfRange { name: "points", value: points as f64, requirement });
+            return Err(ParameterError::OutOfRange {
+                parameter: "points",
+                value: points as f64,
+                requirement,
+            });
         }
         self.points = scramblings(self.network.hidden(), points);
         Ok(self)
@@ -81,7 +85,11 @@ impl TwoLayerMmse {
     pub fn with_nodes(mut self, nodes: usize) -> Result<Self, ParameterError> {
         if !(3..=1001).contains(&nodes) {
             let requirement = "between 3 and 1001";
-            return Err(ParameterError::OutOfRange { name: "nodes", value: nodes as f64, requirement });
+            return Err(ParameterError::OutOfRange {
+                parameter: "nodes",
+                value: nodes as f64,
+                requirement,
+            });
         }
         if self.network.activation.slopes().is_none() {
             self.grid = unit_grid(nodes);

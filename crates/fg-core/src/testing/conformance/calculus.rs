@@ -1,0 +1,121 @@
+//! The estimate is the gradient of the log-partition function by `n`, the covariance its Hessian.
+
+use super::subject::{Estimate, Input, Subject};
+use super::{Violation, demand};
+use crate::denoiser::{Estimation, Scratch};
+
+/// Step of the differences in `n`, in units of one over the deviation of the estimate.
+const STEP: f64 = 1e-3;
+/// What is left of a smooth function's truncation error after one extrapolation, relative to the scale of the result.
+const TRUNCATION: f64 = 1e-9;
+/// Share of the extrapolation's correction that its own error may have: the next term is smaller by `STEP` squared
+/// times a ratio of cumulants that is large where a law is far from Gaussian.
+const CORRECTION: f64 = 0.02;
+/// Rounding errors of a function value in units of its size.
+const ROUNDINGS: f64 = 64.0 * f64::EPSILON;
+/// One-sided slopes that differ by more than this, relative, are the two sides of a kink.
+const KINK: f64 = 0.05;
+
+/// A derivative and how far it can be trusted.
+pub(super) struct Slope {
+    pub(super) value: f64,
+    pub(super) correction: f64,
+    /// The slopes to both sides differ: the function has a kink within the step.
+    pub(super) kinked: bool,
+}
+
+/// Central differences of step `h` and `h / 2`, extrapolated; `f(t)` is the function `t` steps away.
+pub(super) fn slope(f: [f64; 5], h: f64) -> Slope {
+    let [far_left, left, middle, right, far_right] = f;
+    let coarse = (far_right - far_left) / (2.0 * h);
+    let fine = (right - left) / h;
+    let (before, after) = (2.0 * (middle - left) / h, 2.0 * (right - middle) / h);
+    let kinked = (after - before).abs() > KINK * before.abs().max(after.abs());
+    Slope { value: fine + (fine - coarse) / 3.0, correction: (fine - coarse).abs(), kinked }
+}
+
+/// Multiples of the step at which functions are taken.
+pub(super) const STENCIL: [f64; 5] = [-1.0, -0.5, 0.0, 0.5, 1.0];
+
+/// The step of each row for column `j`, and the deviation that it is measured by.
+fn steps(
+    subject: Subject<'_>,
+    input: &Input,
+    estimate: &Estimate,
+    j: usize,
+) -> (Vec<f64>, Vec<f64>) {
+    let d = input.columns();
+    let fallback = 1.0 / (1.0 + input.precision()[j * d + j]).sqrt();
+    let deviation = |i: usize| {
+        let variance = estimate.covariance[i * d * d + j * d + j];
+        // A maximiser in its dead zone has no deviation of its own; that of the cavity is as good.
+        let usable = variance > 0.0 && subject.estimation() == Estimation::Mmse;
+        if usable { variance.sqrt() } else { fallback }
+    };
+    let deviations: Vec<f64> = (0..input.rows()).map(deviation).collect();
+    (deviations.iter().map(|s| STEP / s).collect(), deviations)
+}
+
+pub(super) fn gradient(subject: Subject<'_>, input: &Input) -> Result<(), Violation> {
+    const LAW: &str = "gradient";
+    if subject.log_partition(&input.cavity()).is_none() {
+        return Ok(());
+    }
+    let name = subject.name();
+    let estimate = subject
+        .estimate(&input.cavity(), &mut Scratch::default())
+        .map_err(|e| subject.refused(LAW, input, e))?;
+    let d = input.columns();
+    for j in 0..d {
+        let (h, deviations) = steps(subject, input, &estimate, j);
+        let values = STENCIL
+            .map(|t| subject.log_partition(&input.moved(j, &h, t).cavity()).unwrap_or_default());
+        for i in 0..input.rows() {
+            let f = [0, 1, 2, 3, 4].map(|k| values[k].get(i).copied().unwrap_or(f64::NAN));
+            let derivative = slope(f, h[i]);
+            let found = estimate.mean[i * d + j];
+            let tolerance = TRUNCATION * (deviations[i] + found.abs())
+                + CORRECTION * derivative.correction
+                + ROUNDINGS * (f[2].abs() + 1.0) / h[i];
+            demand((&name, LAW), || input.describe(i), (found, derivative.value), tolerance)?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn jacobian(subject: Subject<'_>, input: &Input) -> Result<(), Violation> {
+    const LAW: &str = "jacobian";
+    if !subject.separable() {
+        return Ok(()); // the averaged Jacobian of a coupled estimator isn't that of a row
+    }
+    let name = subject.name();
+    let mut scratch = Scratch::default();
+    let mut run = |input: &Input| {
+        subject.estimate(&input.cavity(), &mut scratch).map_err(|e| subject.refused(LAW, input, e))
+    };
+    // An estimator that works from the mean needs a precision, which zero isn't.
+    let Ok(estimate) = run(input) else { return Ok(()) };
+    let d = input.columns();
+    for j in 0..d {
+        let (h, deviations) = steps(subject, input, &estimate, j);
+        let mut values = Vec::with_capacity(STENCIL.len());
+        for t in STENCIL {
+            values.push(run(&input.moved(j, &h, t))?);
+        }
+        for i in 0..input.rows() {
+            for k in 0..d {
+                let f = [0, 1, 2, 3, 4].map(|t| values[t].mean[i * d + k]);
+                let derivative = slope(f, h[i]);
+                if derivative.kinked && subject.estimation() == Estimation::Map {
+                    continue;
+                }
+                let found = estimate.covariance[i * d * d + k * d + j];
+                let tolerance = TRUNCATION * (deviations[i] * deviations[i] + found.abs())
+                    + CORRECTION * derivative.correction
+                    + ROUNDINGS * (f[2].abs() + deviations[i]) / h[i];
+                demand((&name, LAW), || input.describe(i), (found, derivative.value), tolerance)?;
+            }
+        }
+    }
+    Ok(())
+}

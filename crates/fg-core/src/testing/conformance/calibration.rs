@@ -1,0 +1,198 @@
+//! On data that the model itself draws, squared errors average to the covariances claimed.
+
+use super::subject::{Input, Subject};
+use super::{Violation, demand};
+use crate::denoiser::{Denoiser, Estimation, Likelihood, RowCavity, RowEstimate, Scratch};
+use crate::message::small;
+use crate::special::{open_uniform, quantile};
+
+/// Draws for each average.
+const DRAWS: usize = 20_000;
+/// Standard errors of independent draws that an average may be off: one false alarm in a million, and the points are
+/// far more even than independent ones.
+const STANDARD_ERRORS: f64 = 5.0;
+
+/// Point `k` of an additive recurrence in `[0, 1)^dimension`: evenly spread, without a generator.
+///
+/// Steps are powers of `1 / g`, `g` the root of `g^(dimension + 1) = g + 1`, the generalised golden ratio.
+pub(super) fn point(k: usize, dimension: usize, out: &mut Vec<f64>) {
+    let power = (dimension + 1) as f64;
+    let mut g: f64 = 2.0;
+    // The map is a contraction around its root, which lies in (1, 2).
+    for _ in 0..60 {
+        g = (1.0 + g).powf(1.0 / power);
+    }
+    out.clear();
+    let mut step = 1.0;
+    for _ in 0..dimension {
+        step /= g;
+        out.push((0.5 + (k + 1) as f64 * step).fract());
+    }
+}
+
+/// Mean and standard error of a running sample.
+#[derive(Clone, Default)]
+pub(super) struct Average {
+    count: f64,
+    mean: f64,
+    squares: f64,
+}
+
+impl Average {
+    pub(super) fn add(&mut self, value: f64) {
+        self.count += 1.0;
+        let before = value - self.mean;
+        self.mean += before / self.count;
+        self.squares += before * (value - self.mean);
+    }
+
+    /// Demands that the average is `expected`, within its own error and the rounding of values of size `scale`.
+    pub(super) fn demand(
+        &self,
+        label: (&str, &'static str),
+        input: &str,
+        expected: f64,
+        scale: f64,
+    ) -> Result<(), Violation> {
+        let error = (self.squares / (self.count * (self.count - 1.0))).sqrt();
+        let tolerance = STANDARD_ERRORS * error + 1e-12 * scale;
+        demand(label, || input.to_owned(), (self.mean, expected), tolerance)
+    }
+}
+
+/// Holds a model to its own draws on rows of `d` columns; maximisers and models that can't draw pass.
+///
+/// * `calibration`, denoiser: rows from its law, seen through noise of several precisions; likelihood: data drawn from
+///   Gaussian rows, the cavity being their law. Errors must average to zero, their squares to the variances.
+/// * `law`, denoiser: mean and variance of the law are those of the estimate without information.
+///
+/// # Errors
+/// The first [`Violation`].
+pub fn check_calibration(subject: Subject<'_>, d: usize) -> Result<(), Violation> {
+    if subject.estimation() == Estimation::Map {
+        return Ok(());
+    }
+    match subject {
+        Subject::Denoiser(denoiser) => {
+            moments(subject, denoiser, d)?;
+            [0.3, 4.0, 50.0].into_iter().try_for_each(|gamma| prior(denoiser, d, gamma))
+        }
+        Subject::Likelihood(model, _) => {
+            [0.3, 4.0, 50.0].into_iter().try_for_each(|gamma| likelihood(model, d, gamma))
+        }
+    }
+}
+
+fn isotropic(gamma: f64, d: usize) -> Vec<f64> {
+    (0..d * d).map(|k| if k % (d + 1) == 0 { gamma } else { 0.0 }).collect()
+}
+
+/// Errors and excess squares of each column.
+struct Tally {
+    errors: Vec<Average>,
+    squares: Vec<Average>,
+}
+
+impl Tally {
+    fn new(d: usize) -> Self {
+        Self { errors: vec![Average::default(); d], squares: vec![Average::default(); d] }
+    }
+
+    fn add(&mut self, truth: &[f64], mean: &[f64], covariance: &[f64]) {
+        let d = truth.len();
+        for j in 0..d {
+            let error = truth[j] - mean[j];
+            self.errors[j].add(error);
+            self.squares[j].add(error * error - covariance[j * d + j]);
+        }
+    }
+
+    fn demand(&self, name: &str, gamma: f64) -> Result<(), Violation> {
+        let input = format!("cavity precision {gamma}");
+        for average in self.errors.iter().chain(&self.squares) {
+            average.demand((name, "calibration"), &input, 0.0, 1.0)?;
+        }
+        Ok(())
+    }
+}
+
+fn prior(denoiser: &dyn Denoiser, d: usize, gamma: f64) -> Result<(), Violation> {
+    if !denoiser.separable() {
+        return Ok(());
+    }
+    let subject = Subject::Denoiser(denoiser);
+    let precision = isotropic(gamma, d);
+    let (mut tally, mut scratch, mut u) = (Tally::new(d), Scratch::default(), Vec::new());
+    let mut x = vec![0.0; d];
+    for k in 0..DRAWS {
+        let row = k % denoiser.rows().unwrap_or(1);
+        let Some(law) = denoiser.row_law(row) else { return Ok(()) };
+        let own = law.uniforms(d);
+        point(k, own + d, &mut u);
+        law.draw(&u[..own], &mut x);
+        let noise = |j: usize| quantile(open_uniform(u[own + j])) / gamma.sqrt();
+        let r: Vec<f64> = (0..d).map(|j| x[j] + noise(j)).collect();
+        let n: Vec<f64> = r.iter().map(|r| gamma * r).collect();
+        let cavity = RowCavity::new(row, d, &n, &r, &precision);
+        let estimate = subject.estimate(&cavity, &mut scratch).map_err(|e| {
+            subject.refused("calibration", &Input::from_mean(d, &r, precision.clone()), e)
+        })?;
+        tally.add(&x, &estimate.mean, &estimate.covariance);
+    }
+    tally.demand(&denoiser.name(), gamma)
+}
+
+fn likelihood(model: &dyn Likelihood, d: usize, gamma: f64) -> Result<(), Violation> {
+    let Some(own) = model.uniforms(d) else { return Ok(()) };
+    let precision = isotropic(gamma, d);
+    let r: Vec<f64> = (0..d).map(|j| 0.4 - 0.3 * j as f64).collect();
+    let n: Vec<f64> = r.iter().map(|r| gamma * r).collect();
+    let cavity = RowCavity::new(0, d, &n, &r, &precision);
+    let (mut tally, mut scratch, mut u) = (Tally::new(d), Scratch::default(), Vec::new());
+    let (mut z, mut y) = (vec![0.0; d], vec![0.0; model.outputs(d)]);
+    let (mut mean, mut covariance) = (vec![0.0; d], vec![0.0; d * d]);
+    for k in 0..DRAWS {
+        point(k, own + d, &mut u);
+        for j in 0..d {
+            z[j] = r[j] + quantile(open_uniform(u[own + j])) / gamma.sqrt();
+        }
+        model.draw(&z, &u[..own], &mut y);
+        let mut out = RowEstimate { mean: &mut mean, covariance: &mut covariance };
+        model.estimate(&y, &cavity, &mut out, &mut scratch).map_err(|e| {
+            let input = Input::from_mean(d, &r, precision.clone());
+            Subject::Likelihood(model, &y).refused("calibration", &input, e)
+        })?;
+        tally.add(&z, &mean, &covariance);
+    }
+    tally.demand(&model.name(), gamma)
+}
+
+/// Moments of the law against the estimate without information, where the estimator gives one.
+fn moments(subject: Subject<'_>, denoiser: &dyn Denoiser, d: usize) -> Result<(), Violation> {
+    let Some(law) = denoiser.law() else { return Ok(()) };
+    let nothing = Input::new(d, vec![0.0; d], vec![0.0; d * d]);
+    let Ok(estimate) = subject.estimate(&nothing.cavity(), &mut Scratch::default()) else {
+        return Ok(());
+    };
+    let mut averages = vec![Average::default(); d + d * d];
+    let (mut u, mut x) = (Vec::new(), vec![0.0; d]);
+    for k in 0..DRAWS {
+        point(k, law.uniforms(d), &mut u);
+        law.draw(&u, &mut x);
+        for j in 0..d {
+            averages[j].add(x[j]);
+            for l in 0..d {
+                let product = (x[j] - estimate.mean[j]) * (x[l] - estimate.mean[l]);
+                averages[d + j * d + l].add(product);
+            }
+        }
+    }
+    let scale = small::trace(&estimate.covariance, d) + 1.0;
+    let label = (&*denoiser.name(), "law");
+    for (average, &expected) in
+        averages.iter().zip(estimate.mean.iter().chain(&estimate.covariance))
+    {
+        average.demand(label, "no information", expected, scale)?;
+    }
+    Ok(())
+}

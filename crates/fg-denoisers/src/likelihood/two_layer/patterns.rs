@@ -1,0 +1,164 @@
+//! The exact maximiser for activations with a kink: the best of all patterns of units left of it, at it and right of it.
+
+use fg_core::message::small;
+
+use super::TwoLayer;
+use super::maximiser::{Maximiser, NoMaximum};
+
+/// States of a unit: left of the kink, at it, right of it.
+const STATES: usize = 3;
+
+/// For every pattern of the units the affine map `z = C n + K (y - b2)` to the stationary point, where
+/// `C = (Gamma + lambda W W')^-1` over the units that aren't at the kink, zero elsewhere, `W` being the output
+/// weights times the pattern's slopes, and `K = lambda C W`.
+///
+/// Every local minimum of the objective is the stationary point of its own pattern, so that the best of the
+/// points whose signs agree with their pattern is the global minimum: no descent, no starting point.
+#[derive(Debug)]
+pub(super) struct Patterns<'a> {
+    network: &'a TwoLayer,
+    slopes: (f64, f64),
+    /// `patterns x (d x d)`, then `patterns x (d x outputs)`.
+    covariances: &'a [f64],
+    gains: &'a [f64],
+}
+
+/// Number of patterns of `d` units.
+pub(super) fn count(d: usize) -> usize {
+    STATES.pow(u32::try_from(d).unwrap_or(u32::MAX))
+}
+
+/// Values [`Patterns::new`] needs for `d` units and some outputs.
+pub(super) fn buffer_len(d: usize, outputs: usize) -> usize {
+    count(d) * d * (d + outputs)
+}
+
+impl<'a> Patterns<'a> {
+    /// All maps for one cavity precision; `work` holds at least `4 d^2 + d outputs` values.
+    pub(super) fn new(
+        network: &'a TwoLayer,
+        slopes: (f64, f64),
+        gamma: &[f64],
+        buffer: &'a mut [f64],
+        work: &mut [f64],
+    ) -> Result<Self, NoMaximum> {
+        let (d, outputs) = network.weights.shape();
+        let (covariances, gains) = buffer.split_at_mut(count(d) * d * d);
+        for pattern in 0..count(d) {
+            let covariance = &mut covariances[pattern * d * d..(pattern + 1) * d * d];
+            let gain = &mut gains[pattern * d * outputs..(pattern + 1) * d * outputs];
+            solve_pattern(network, slopes, gamma, pattern, (covariance, gain), work)?;
+        }
+        Ok(Self { network, slopes, covariances, gains })
+    }
+
+    fn slope(&self, state: usize) -> f64 {
+        slope(self.slopes, state)
+    }
+}
+
+fn slope(slopes: (f64, f64), state: usize) -> f64 {
+    match state {
+        0 => slopes.0,
+        1 => 0.0,
+        _ => slopes.1,
+    }
+}
+
+fn state(pattern: usize, unit: usize) -> usize {
+    pattern / count(unit) % STATES
+}
+
+fn solve_pattern(
+    network: &TwoLayer,
+    slopes: (f64, f64),
+    gamma: &[f64],
+    pattern: usize,
+    (covariance, gain): (&mut [f64], &mut [f64]),
+    work: &mut [f64],
+) -> Result<(), NoMaximum> {
+    let (d, outputs) = network.weights.shape();
+    let (hessian, work) = work.split_at_mut(d * d);
+    let (inverse, scratch) = work.split_at_mut(d * d);
+    let free = |j: usize| state(pattern, j) != 1;
+    let scaled = |j: usize, o: usize| slope(slopes, state(pattern, j)) * network.weights[(j, o)];
+    for i in 0..d {
+        for j in 0..d {
+            // A unit at the kink is cut out: its row and column become those of the identity.
+            hessian[i * d + j] = if free(i) && free(j) {
+                let cross: f64 = (0..outputs).map(|o| scaled(i, o) * scaled(j, o)).sum();
+                gamma[i * d + j] + network.noise_precision * cross
+            } else {
+                f64::from(u8::from(i == j))
+            };
+        }
+    }
+    small::invert_positive(hessian, inverse, scratch, d).map_err(|_| NoMaximum)?;
+    for i in 0..d {
+        for j in 0..d {
+            let kept = free(i) && free(j);
+            covariance[i * d + j] = if kept { inverse[i * d + j] } else { 0.0 };
+        }
+        for o in 0..outputs {
+            let sum: f64 = (0..d).map(|j| covariance[i * d + j] * scaled(j, o)).sum();
+            gain[i * outputs + o] = network.noise_precision * sum;
+        }
+    }
+    Ok(())
+}
+
+impl Maximiser for Patterns<'_> {
+    fn solve(
+        &self,
+        natural: &[f64],
+        target: &[f64],
+        z: &mut [f64],
+        covariance: &mut [f64],
+        work: &mut [f64],
+    ) -> Result<f64, NoMaximum> {
+        let (d, outputs) = self.network.weights.shape();
+        let (candidate, pull) = work.split_at_mut(d);
+        for j in 0..d {
+            let weights = self.network.weights.row(j);
+            let dot: f64 = weights.iter().zip(target).map(|(w, t)| w * t).sum();
+            pull[j] = self.network.noise_precision * dot;
+        }
+        let (mut best, mut winner) = (f64::NEG_INFINITY, 0);
+        for pattern in 0..count(d) {
+            let c = &self.covariances[pattern * d * d..(pattern + 1) * d * d];
+            let k = &self.gains[pattern * d * outputs..(pattern + 1) * d * outputs];
+            // Half of h'z, with h = n + lambda W (y - b2), is how far the objective lies below that of z = 0.
+            let (mut value, mut agrees) = (0.0, true);
+            for i in 0..d {
+                let mut sum = 0.0;
+                for (c, n) in c[i * d..(i + 1) * d].iter().zip(natural) {
+                    sum += c * n;
+                }
+                for (k, t) in k[i * outputs..(i + 1) * outputs].iter().zip(target) {
+                    sum += k * t;
+                }
+                let state = state(pattern, i);
+                agrees &= match state {
+                    0 => sum <= 0.0,
+                    1 => true,
+                    _ => sum >= 0.0,
+                };
+                if !agrees {
+                    break;
+                }
+                candidate[i] = sum;
+                value += 0.5 * sum * (natural[i] + self.slope(state) * pull[i]);
+            }
+            if agrees && value > best {
+                (best, winner) = (value, pattern);
+                z.copy_from_slice(candidate);
+            }
+        }
+        if best == f64::NEG_INFINITY {
+            return Err(NoMaximum);
+        }
+        covariance.copy_from_slice(&self.covariances[winner * d * d..(winner + 1) * d * d]);
+        let energy: f64 = target.iter().map(|t| t * t).sum();
+        Ok(best - 0.5 * self.network.noise_precision * energy)
+    }
+}

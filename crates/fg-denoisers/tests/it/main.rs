@@ -1,0 +1,5 @@
+//! Everything in the catalogue, held to the laws of its kind and to independent values.
+
+mod catalogue;
+mod exact;
+mod optimality;
