@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
-use fg_denoisers::likelihood::two_layer::Activation;
+use fg_denoisers::likelihood::Activation;
 
 use crate::support::{Failure, available_threads};
 

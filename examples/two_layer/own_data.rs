@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use fg_core::Rows;
-use fg_denoisers::likelihood::two_layer::TwoLayer;
+use fg_denoisers::likelihood::TwoLayer;
 use fg_models::TwoLayerModel;
 use fg_models::metrics::match_units;
 use fg_models::report::{

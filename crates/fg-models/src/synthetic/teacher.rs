@@ -2,7 +2,7 @@
 
 use fg_core::Rows;
 use fg_denoisers::ParameterError;
-use fg_denoisers::likelihood::two_layer::{Activation, TwoLayer};
+use fg_denoisers::likelihood::{Activation, TwoLayer};
 use rand::Rng;
 
 use super::signal::{add_noise, gaussian_rows, noise_variance};

@@ -21,7 +21,7 @@ pub use start::Start;
 use fg_core::denoiser::Estimation;
 use fg_core::operator::Dense;
 use fg_core::{FactorId, GraphBuilder, Options, Rows, Structure, VariableId};
-use fg_denoisers::likelihood::two_layer::{TwoLayer, TwoLayerMap, TwoLayerMmse};
+use fg_denoisers::likelihood::{TwoLayer, TwoLayerMap, TwoLayerMmse};
 use fg_denoisers::{penalty, prior};
 
 use crate::ModelError;

@@ -2,7 +2,7 @@
 
 use fg_core::Rows;
 use fg_core::factor::Belief;
-use fg_denoisers::likelihood::two_layer::TwoLayer;
+use fg_denoisers::likelihood::TwoLayer;
 
 use super::TwoLayerModel;
 
