@@ -1,6 +1,8 @@
 //! On Gaussian models expectation propagation is exact: means on trees and loops with every message structure,
 //! row-averaged covariances with one operator.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
 use fg_core::faer::Mat;
 use fg_core::faer::linalg::solvers::Solve;
 use fg_core::operator::Dense;
@@ -26,9 +28,11 @@ struct Joint {
     covariance: Mat<f64>,
     /// Where each variable starts.
     offsets: Vec<usize>,
-    /// Rows of observation matrix, values, noise precisions.
-    observed: Vec<(Vec<(usize, f64)>, f64, Vec<f64>)>,
+    observed: Vec<Observation>,
 }
+
+/// One observed number: which entries it sums with which factors, its value, its row of the noise covariance.
+type Observation = (Vec<(usize, f64)>, f64, Vec<f64>);
 
 /// A random model: its graph and the same thing as one dense Gaussian.
 struct Model {
@@ -54,6 +58,14 @@ fn covariance(rng: &mut Pcg64, d: usize) -> Mat<f64> {
 
 fn flat(m: &Mat<f64>) -> Vec<f64> {
     (0..m.nrows()).flat_map(|i| (0..m.ncols()).map(move |j| m[(i, j)])).collect()
+}
+
+/// Noise of this covariance.
+fn awgn(covariance: &Mat<f64>) -> Awgn {
+    let d = covariance.nrows();
+    let precision = covariance.partial_piv_lu().solve(Mat::<f64>::identity(d, d));
+    let symmetric = Mat::from_fn(d, d, |i, j| 0.5 * (precision[(i, j)] + precision[(j, i)]));
+    Awgn::from_precision_matrix(d, &flat(&symmetric)).unwrap()
 }
 
 fn structure(rng: &mut Pcg64, rows: usize) -> Structure {
@@ -160,7 +172,7 @@ fn model(seed: u64, looped: bool) -> Model {
         } else {
             let noise = covariance(rng, d);
             joint.extend(parent, &Mat::identity(n, n), Some(&noise), d);
-            let channel = GaussianNoise::with_covariance(&flat(&noise)).unwrap();
+            let channel = GaussianNoise::with_covariance(d, &flat(&noise)).unwrap();
             builder.channel(&format!("f{k}"), x, z, channel);
         }
         leaf[parent] = false;
@@ -175,7 +187,7 @@ fn model(seed: u64, looped: bool) -> Model {
                 let noise_row = (0..d).map(|j| noise[(i % d, j)]).collect();
                 joint.observe(vec![(joint.offsets[k] + i, 1.0)], y.as_slice()[i], noise_row);
             }
-            let likelihood = Awgn::with_covariance(&flat(&noise)).unwrap();
+            let likelihood = awgn(&noise);
             builder.likelihood(&format!("y{k}"), z, y, likelihood);
         }
     }
@@ -191,7 +203,7 @@ fn model(seed: u64, looped: bool) -> Model {
                 let entries = vec![(joint.offsets[b] + i, 1.0), (joint.offsets[a] + i, -1.0)];
                 joint.observe(entries, 0.0, noise_row);
             }
-            let channel = GaussianNoise::with_covariance(&flat(&noise)).unwrap();
+            let channel = GaussianNoise::with_covariance(d, &flat(&noise)).unwrap();
             builder.channel("loop", variables[a].0, variables[b].0, channel);
         }
     }
@@ -248,7 +260,7 @@ proptest! {
             let noise_row = (0..d).map(|j| noise[(i % d, j)]).collect();
             joint.observe(vec![(n * d + i, 1.0)], y.as_slice()[i], noise_row);
         }
-        builder.likelihood("y", z, y, Awgn::with_covariance(&flat(&noise)).unwrap());
+        builder.likelihood("y", z, y, awgn(&noise));
         let solution = builder.build().unwrap().infer(&Options::default()).unwrap();
         let (_, covariance) = joint.posterior(d);
         for (variable, start, rows) in [(x, 0, n), (z, n * d, m)] {

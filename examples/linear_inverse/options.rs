@@ -19,7 +19,7 @@ const TOLERANCE: f64 = 1e-5;
 
 /// Solve linear inverse problems: a synthetic study, or your own data with --matrix.
 #[derive(Debug, Parser)]
-pub struct Options {
+pub(crate) struct Options {
     /// Rows of A, M [default: 512]
     #[arg(long)]
     rows: Option<usize>,
@@ -46,7 +46,7 @@ pub struct Options {
     threads: Option<usize>,
     /// Folder for the results
     #[arg(long, value_name = "DIR", default_value = "results/linear_inverse")]
-    pub out: PathBuf,
+    pub(crate) out: PathBuf,
     /// The operator A (M x N)
     #[arg(long, value_name = "A.npy")]
     matrix: Option<PathBuf>,
@@ -63,7 +63,7 @@ pub struct Options {
 
 /// What the program does.
 #[derive(Debug)]
-pub enum Job {
+pub(crate) enum Job {
     /// Estimates the signal behind the user's observations.
     OwnData(OwnData),
     /// Draws problems and solves them.
@@ -72,29 +72,29 @@ pub enum Job {
 
 /// The user's problem.
 #[derive(Debug)]
-pub struct OwnData {
-    pub matrix: PathBuf,
-    pub observations: PathBuf,
-    pub prior: Prior,
-    pub noise_precision: f64,
+pub(crate) struct OwnData {
+    pub(crate) matrix: PathBuf,
+    pub(crate) observations: PathBuf,
+    pub(crate) prior: Prior,
+    pub(crate) noise_precision: f64,
 }
 
 /// Everything that defines the study.
 #[derive(Clone, Debug)]
-pub struct Setting {
-    pub rows: usize,
-    pub columns: usize,
-    pub prior: BernoulliGauss,
-    pub snr_db: f64,
-    pub conditions: Vec<f64>,
-    pub runs: usize,
-    pub seed: u64,
-    pub threads: usize,
+pub(crate) struct Setting {
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
+    pub(crate) prior: BernoulliGauss,
+    pub(crate) snr_db: f64,
+    pub(crate) conditions: Vec<f64>,
+    pub(crate) runs: usize,
+    pub(crate) seed: u64,
+    pub(crate) threads: usize,
 }
 
 /// A prior that can be named on the command line.
 #[derive(Clone, Debug)]
-pub enum Prior {
+pub(crate) enum Prior {
     BernoulliGauss(BernoulliGauss),
     Gauss(Gaussian),
     Laplace(Laplace),
@@ -136,7 +136,7 @@ impl Prior {
     }
 
     /// The graph of a problem with this prior.
-    pub fn graph(
+    pub(crate) fn graph(
         &self,
         operator: impl LinearOperator + 'static,
         observations: Rows,
@@ -151,13 +151,13 @@ impl Prior {
 }
 
 /// Options of a run.
-pub fn run_options() -> RunOptions {
+pub(crate) fn run_options() -> RunOptions {
     RunOptions::default().with_max_sweeps(SWEEPS).with_tolerance(TOLERANCE)
 }
 
 impl Options {
     /// Checks what the parser can't.
-    pub fn job(&self) -> Result<Job, Failure> {
+    pub(crate) fn job(&self) -> Result<Job, Failure> {
         let own = [
             ("matrix", self.matrix.is_some()),
             ("observations", self.observations.is_some()),

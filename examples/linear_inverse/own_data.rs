@@ -12,7 +12,7 @@ use crate::options::{OwnData, run_options};
 use crate::support::{Failure, say};
 
 /// Estimates the signal and writes `estimate.npy`, `deviation.npy`, `history.csv` and the figure `history`.
-pub fn estimate(task: &OwnData, folder: &Path) -> Result<(), Failure> {
+pub(crate) fn estimate(task: &OwnData, folder: &Path) -> Result<(), Failure> {
     let matrix = read_npy(&task.matrix).map_err(Failure::input)?;
     let observations = read_npy(&task.observations).map_err(Failure::input)?;
     if observations.rows() != matrix.rows() {

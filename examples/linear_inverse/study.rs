@@ -37,7 +37,7 @@ impl Run {
 }
 
 /// Solves all problems, prints a table and writes `runs.csv`, `linear_inverse.svg` and `linear_inverse.png`.
-pub fn run(setting: &Setting, folder: &Path) -> Result<(), Failure> {
+pub(crate) fn run(setting: &Setting, folder: &Path) -> Result<(), Failure> {
     let jobs = setting.conditions.len() * setting.runs;
     let bar = progress_bar(jobs, "problems");
     let runs = in_parallel(jobs, setting.threads, &bar, |job| {

@@ -13,25 +13,25 @@ const BAD_INPUT: u8 = 2;
 
 /// Why a program stops: one line for the user.
 #[derive(Debug)]
-pub struct Failure {
+pub(crate) struct Failure {
     message: String,
     code: u8,
 }
 
 impl Failure {
     /// Input that can't be used: exit code 2. The message names the file or parameter.
-    pub fn input(message: impl fmt::Display) -> Self {
+    pub(crate) fn input(message: impl fmt::Display) -> Self {
         Self { message: message.to_string(), code: BAD_INPUT }
     }
 
     /// Anything else, such as a full disk: exit code 1.
-    pub fn other(message: impl fmt::Display) -> Self {
+    pub(crate) fn other(message: impl fmt::Display) -> Self {
         Self { message: message.to_string(), code: 1 }
     }
 }
 
 /// Runs a program and turns its failure into a line on stderr and an exit code.
-pub fn exit(outcome: Result<(), Failure>) -> ExitCode {
+pub(crate) fn exit(outcome: Result<(), Failure>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -43,12 +43,12 @@ pub fn exit(outcome: Result<(), Failure>) -> ExitCode {
 }
 
 /// Prints to stdout; a reader that has gone away, as `head` does, is no failure.
-pub fn say(text: impl fmt::Display) {
+pub(crate) fn say(text: impl fmt::Display) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 /// A bar on stderr; nothing is drawn where stderr isn't a terminal.
-pub fn progress_bar(steps: usize, what: &'static str) -> ProgressBar {
+pub(crate) fn progress_bar(steps: usize, what: &'static str) -> ProgressBar {
     let bar = ProgressBar::new(steps as u64).with_message(what);
     let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}, {eta} left");
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
@@ -56,7 +56,7 @@ pub fn progress_bar(steps: usize, what: &'static str) -> ProgressBar {
 
 /// Computes `work(0), .., work(jobs - 1)` on `threads` threads, results in order. Each job must depend on its number
 /// alone, so that the results don't depend on the number of threads.
-pub fn in_parallel<T: Send>(
+pub(crate) fn in_parallel<T: Send>(
     jobs: usize,
     threads: usize,
     bar: &ProgressBar,
@@ -85,12 +85,13 @@ pub fn in_parallel<T: Send>(
 }
 
 /// Number of threads that run at the same time on this machine.
-pub fn available_threads() -> usize {
+pub(crate) fn available_threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// A number for tables: four significant digits.
-pub fn short(value: f64) -> String {
+#[allow(dead_code, reason = "not every program prints tables of numbers")]
+pub(crate) fn short(value: f64) -> String {
     if !value.is_finite() {
         return value.to_string();
     }

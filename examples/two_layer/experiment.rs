@@ -29,7 +29,7 @@ const WEIGHT_VARIANCE: f64 = 1.0;
 
 /// An estimator with its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Estimator {
+pub(crate) enum Estimator {
     Mmse {
         correlated: bool,
     },
@@ -44,7 +44,7 @@ pub enum Estimator {
 
 impl Estimator {
     /// All, the right Adam first: it is what the others are judged by.
-    pub const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Adam,
         Self::AdamPublished,
         Self::Mmse { correlated: false },
@@ -53,7 +53,7 @@ impl Estimator {
         Self::Map { correlated: true },
     ];
 
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Mmse { .. } => "amp-mmse",
             Self::Map { .. } => "amp-map",
@@ -62,7 +62,7 @@ impl Estimator {
         }
     }
 
-    pub fn start(self) -> &'static str {
+    pub(crate) fn start(self) -> &'static str {
         match self {
             Self::Mmse { correlated: false } | Self::Map { correlated: false } => "uninformed",
             _ => "correlated",
@@ -70,7 +70,7 @@ impl Estimator {
     }
 
     /// How it predicts: the last is the one it is judged by.
-    pub fn predictors(self) -> &'static [&'static str] {
+    pub(crate) fn predictors(self) -> &'static [&'static str] {
         match self {
             Self::Mmse { .. } => &["plugin", "averaged"],
             _ => &["plugin"],
@@ -80,41 +80,41 @@ impl Estimator {
 
 /// Errors after one iteration, with one test error a predictor.
 #[derive(Clone, Debug)]
-pub struct Point {
-    pub iteration: usize,
-    pub test_error: Vec<f64>,
-    pub parameter_error: f64,
+pub(crate) struct Point {
+    pub(crate) iteration: usize,
+    pub(crate) test_error: Vec<f64>,
+    pub(crate) parameter_error: f64,
 }
 
 /// What an estimator made of a data set.
 #[derive(Clone, Debug)]
-pub struct Outcome {
-    pub curve: Vec<Point>,
+pub(crate) struct Outcome {
+    pub(crate) curve: Vec<Point>,
     /// Mean square error of the weights after the units have been matched.
-    pub matched_parameter_error: f64,
-    pub status: String,
-    pub seconds: f64,
+    pub(crate) matched_parameter_error: f64,
+    pub(crate) status: String,
+    pub(crate) seconds: f64,
 }
 
 /// One estimator on one data set.
 #[derive(Clone, Debug)]
-pub struct Run {
-    pub snr_db: f64,
-    pub train: usize,
-    pub run: usize,
-    pub estimator: Estimator,
-    pub outcome: Outcome,
-    pub failed: bool,
+pub(crate) struct Run {
+    pub(crate) snr_db: f64,
+    pub(crate) train: usize,
+    pub(crate) run: usize,
+    pub(crate) estimator: Estimator,
+    pub(crate) outcome: Outcome,
+    pub(crate) failed: bool,
 }
 
 impl Run {
     /// The final test error by predictor `p`; NaN when there is none.
-    pub fn test_error(&self, p: usize) -> f64 {
+    pub(crate) fn test_error(&self, p: usize) -> f64 {
         self.outcome.curve.last().map_or(f64::NAN, |point| point.test_error[p])
     }
 
     /// The final error of the weights; NaN when there is none.
-    pub fn parameter_error(&self) -> f64 {
+    pub(crate) fn parameter_error(&self) -> f64 {
         self.outcome.curve.last().map_or(f64::NAN, |point| point.parameter_error)
     }
 
@@ -125,7 +125,7 @@ impl Run {
 }
 
 /// Runs every setting, in the order signal-to-noise ratio, training samples, run, estimator.
-pub fn run(setting: &Setting) -> Result<Vec<Run>, Failure> {
+pub(crate) fn run(setting: &Setting) -> Result<Vec<Run>, Failure> {
     let cells: Vec<(f64, usize, usize)> = setting
         .snr_db
         .iter()

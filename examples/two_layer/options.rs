@@ -1,5 +1,7 @@
 //! The command line: what is asked for, and whether it makes sense.
 
+#![expect(clippy::doc_markdown, reason = "the command line shows these comments as they are")]
+
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
@@ -18,13 +20,13 @@ const SNR: [f64; 2] = [10.0, 15.0];
 
 /// Learn the first layer of a two-layer network: the published figure, or your own data with --data.
 #[derive(Debug, Parser)]
-pub struct Options {
+pub(crate) struct Options {
     /// Fewer training sizes and runs: under a minute
     #[arg(long)]
     quick: bool,
     /// Folder for the results
     #[arg(long, value_name = "DIR", default_value = "results/two_layer")]
-    pub out: PathBuf,
+    pub(crate) out: PathBuf,
     /// Seed of all randomness
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -87,7 +89,7 @@ impl From<ActivationName> for Activation {
 
 /// What the program does.
 #[derive(Debug)]
-pub enum Job {
+pub(crate) enum Job {
     /// Learns from the user's file.
     OwnData(OwnData),
     /// Reproduces the published figure.
@@ -96,32 +98,32 @@ pub enum Job {
 
 /// The user's file, and what it doesn't say.
 #[derive(Debug)]
-pub struct OwnData {
-    pub file: PathBuf,
-    pub noise_variance: Option<f64>,
-    pub snr_db: Option<f64>,
-    pub activation: Activation,
-    pub bias: bool,
+pub(crate) struct OwnData {
+    pub(crate) file: PathBuf,
+    pub(crate) noise_variance: Option<f64>,
+    pub(crate) snr_db: Option<f64>,
+    pub(crate) activation: Activation,
+    pub(crate) bias: bool,
 }
 
 /// Everything that defines the synthetic experiment.
 #[derive(Clone, Debug)]
-pub struct Setting {
-    pub seed: u64,
-    pub runs: usize,
-    pub snr_db: Vec<f64>,
-    pub train: Vec<usize>,
-    pub inputs: usize,
-    pub hidden: usize,
-    pub activation: Activation,
-    pub activation_name: String,
-    pub bias: bool,
-    pub threads: usize,
+pub(crate) struct Setting {
+    pub(crate) seed: u64,
+    pub(crate) runs: usize,
+    pub(crate) snr_db: Vec<f64>,
+    pub(crate) train: Vec<usize>,
+    pub(crate) inputs: usize,
+    pub(crate) hidden: usize,
+    pub(crate) activation: Activation,
+    pub(crate) activation_name: String,
+    pub(crate) bias: bool,
+    pub(crate) threads: usize,
 }
 
 impl Options {
     /// Checks what the parser can't.
-    pub fn job(&self) -> Result<Job, Failure> {
+    pub(crate) fn job(&self) -> Result<Job, Failure> {
         let bad = |name: &str, needs: &str, value: &dyn std::fmt::Display| {
             Err(Failure::input(format!("--{name} must be {needs}, got {value}")))
         };

@@ -29,7 +29,7 @@ struct Arrays {
 }
 
 /// Learns `W1` from the file and writes what was learned into `folder`.
-pub fn learn(task: &OwnData, folder: &Path) -> Result<(), Failure> {
+pub(crate) fn learn(task: &OwnData, folder: &Path) -> Result<(), Failure> {
     let arrays = Arrays::read(&task.file).map_err(Failure::input)?;
     let variance = noise_variance(task, &arrays)?;
     let layer = TwoLayer::new(

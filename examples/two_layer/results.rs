@@ -19,7 +19,7 @@ struct Cell<'a> {
 }
 
 /// Prints the table and writes `curves.csv`, `summary.csv`, `two_layer.svg` and `two_layer.png`.
-pub fn report(setting: &Setting, runs: &[Run], folder: &Path) -> Result<(), Failure> {
+pub(crate) fn report(setting: &Setting, runs: &[Run], folder: &Path) -> Result<(), Failure> {
     let cells = cells(setting, runs);
     curves(runs).write(&folder.join("curves.csv")).map_err(Failure::other)?;
     summary(&cells).write(&folder.join("summary.csv")).map_err(Failure::other)?;

@@ -144,6 +144,9 @@ mod tests {
     /// Stated absolute accuracy of `erf`, whose tail is Mills' ratio.
     const ERF_TOLERANCE: f64 = 5e-14;
 
+    /// The shared division of a pair costs one product more, whose rounding the series amplifies a few times.
+    const PAIR_TOLERANCE: f64 = 16.0 * f64::EPSILON;
+
     proptest! {
         #[test]
         fn exponential_agrees_with_std(x in UNDERFLOW..OVERFLOW) {
@@ -166,7 +169,8 @@ mod tests {
             for found in [mills(x), first] {
                 prop_assert!((found / reference - 1.0).abs() <= MILLS_TOLERANCE, "{found} {reference}");
             }
-            prop_assert!((second / mills(1.0 / x) - 1.0).abs() <= EXP_TOLERANCE, "{second}");
+            let ratio = second / mills(1.0 / x);
+            prop_assert!((ratio - 1.0).abs() <= PAIR_TOLERANCE, "{second}");
         }
 
         #[test]

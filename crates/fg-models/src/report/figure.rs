@@ -91,7 +91,7 @@ impl Axis {
             .fold(bounds, |(low, high), v| (low.min(map(v)), high.max(map(v))));
         let (low, high) = match high - low {
             length if length > 0.0 => (low - MARGIN * length, high + MARGIN * length),
-            length if length == 0.0 => (low - 1.0, high + 1.0),
+            0.0 => (low - 1.0, high + 1.0),
             _ => (0.0, 1.0),
         };
         if self.scale == Scale::Logarithmic { (low.exp(), high.exp()) } else { (low, high) }

@@ -71,7 +71,7 @@ impl TwoLayerMap {
     /// # Errors
     /// [`ParameterError`] when the step is negative or not finite.
     pub fn with_step(mut self, step: f64) -> Result<Self, ParameterError> {
-        if !(step >= 0.0 && step < f64::INFINITY) {
+        if !(0.0..f64::INFINITY).contains(&step) {
             let requirement = "at least zero and finite";
             return Err(ParameterError::OutOfRange { parameter: "step", value: step, requirement });
         }

@@ -1,0 +1,113 @@
+//! Your own denoiser, three ways: a closure with its derivative, a function that is differentiated for you, and a black box.
+//!
+//! Each is plugged into the same compressed sensing problem, beside the prior the signal was drawn from.
+//! `--out DIR` (default `out/custom_denoiser`) receives the figure `custom_denoiser.svg` + `.png`.
+
+#![expect(clippy::print_stdout, reason = "an example prints its results")]
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use clap::Parser;
+use fg_core::denoiser::{BlackBox, Denoiser, Differentiated, Pointwise, ScalarFunction};
+use fg_core::operator::Dense;
+use fg_core::{IterationInfo, Options, Rows};
+use fg_denoisers::BernoulliGauss;
+use fg_models::linear;
+use fg_models::metrics::nmse_db;
+use fg_models::report::{Axis, Figure, Panel, Series};
+use fg_models::synthetic::{add_noise, bernoulli_gauss, gaussian_matrix};
+use num_traits::Float;
+use rand::SeedableRng;
+use rand_pcg::Pcg64;
+
+#[derive(Parser)]
+#[command(about = "Three ways to plug in a denoiser")]
+struct Arguments {
+    /// Folder for the results.
+    #[arg(long, default_value = "out/custom_denoiser")]
+    out: PathBuf,
+    /// Seed of signal, operator and noise.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
+/// The share of `r` that a spike-and-slab of density 0.1 and variance 1 keeps: any code over `Float` will do.
+#[derive(Debug)]
+struct Shrink;
+
+impl ScalarFunction for Shrink {
+    fn value<T: Float>(&self, r: T, gamma: T) -> T {
+        let wide = T::one() + T::one() / gamma;
+        let log_odds = (r * r) * (gamma - T::one() / wide) / (T::one() + T::one());
+        let odds = log_odds.exp() / (wide * gamma).sqrt() / T::from(9.0).unwrap_or_else(T::one);
+        r / wide / (T::one() + T::one() / odds)
+    }
+}
+
+/// The garrote: leaves large values almost alone, sets small ones to zero. Value and derivative by hand.
+fn garrote(r: f64, gamma: f64) -> (f64, f64) {
+    let threshold = 2.0 / gamma.sqrt();
+    if r.abs() <= threshold {
+        (0.0, 0.0)
+    } else {
+        (r - threshold * threshold / r, 1.0 + (threshold / r).powi(2))
+    }
+}
+
+/// Any function of all rows and a noise level: here soft thresholding, of which the engine knows nothing.
+fn black_box(rows: &Rows, noise: f64) -> Rows {
+    let soft = |v: f64| v.signum() * (v.abs() - 1.4 * noise).max(0.0);
+    Rows::from_fn(rows.rows(), rows.columns(), |i, j| soft(rows[(i, j)]))
+}
+
+/// One compressed sensing problem: the operator, what was seen, the noise variance and the truth.
+struct Problem {
+    operator: Dense,
+    seen: Rows,
+    variance: f64,
+    signal: Rows,
+}
+
+impl Problem {
+    /// Solves it with a denoiser and returns the error after every sweep.
+    fn solve(
+        &self,
+        (name, color): (&str, &str),
+        denoiser: impl Denoiser + 'static,
+    ) -> Result<Series, Box<dyn std::error::Error>> {
+        let (operator, seen) = (self.operator.clone(), self.seen.clone());
+        let model = linear::graph(operator, seen, denoiser, 1.0 / self.variance)?;
+        let (x, mut curve) = (model.signal, Vec::new());
+        let mut watch = |info: &mut IterationInfo<'_>| {
+            let error = info.mean(x).map_or(f64::NAN, |mean| nmse_db(mean, &self.signal));
+            curve.push((info.sweep() as f64, error));
+            ControlFlow::Continue(())
+        };
+        let fit = linear::fit(model, &Options::default().with_max_sweeps(30), &mut watch)?;
+        let error = nmse_db(fit.estimate(), &self.signal);
+        println!("{name:15} NMSE {error:6.2} dB, {}", fit.solution().report());
+        Ok(Series::new(name, color, curve))
+    }
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let Arguments { out, seed } = Arguments::parse();
+    let rng = &mut Pcg64::seed_from_u64(seed);
+    let (n, m, variance) = (2000, 1000, 1e-3);
+    let signal = bernoulli_gauss((n, 1), 0.1, 0.0, 1.0, rng);
+    let operator = Dense::new(gaussian_matrix(m, n, 1.0 / m as f64, rng))?;
+    let seen = add_noise(&linear::outputs(&operator, &signal), variance, rng);
+    let problem = Problem { operator, seen, variance, signal };
+    let series = vec![
+        problem.solve(("closure", "firebrick"), Pointwise::new("garrote", garrote))?,
+        problem.solve(("black box", "darkorange"), BlackBox::new("soft threshold", black_box))?,
+        problem.solve(("differentiated", "seagreen"), Differentiated::new("shrink", Shrink))?,
+        problem.solve(("true prior", "steelblue"), BernoulliGauss::new(0.1, 0.0, 1.0)?)?,
+    ];
+    let (x, y) = (Axis::linear("sweep"), Axis::linear("NMSE / dB"));
+    let panel = Panel { title: "four denoisers".into(), x, y, series, references: Vec::new() };
+    Figure { title: String::new(), columns: 1, panels: vec![panel] }
+        .write(&out, "custom_denoiser")?;
+    Ok(())
+}
