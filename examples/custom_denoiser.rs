@@ -40,8 +40,10 @@ impl ScalarFunction for Shrink {
     fn value<T: Float>(&self, r: T, gamma: T) -> T {
         let wide = T::one() + T::one() / gamma;
         let log_odds = (r * r) * (gamma - T::one() / wide) / (T::one() + T::one());
-        let odds = log_odds.exp() / (wide * gamma).sqrt() / T::from(9.0).unwrap_or_else(T::one);
-        r / wide / (T::one() + T::one() / odds)
+        // The odds against a spike, so that nothing overflows where it is certain.
+        let against =
+            (-log_odds).exp() * (wide * gamma).sqrt() * T::from(9.0).unwrap_or_else(T::one);
+        r / wide / (T::one() + against)
     }
 }
 
