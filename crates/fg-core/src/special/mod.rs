@@ -2,6 +2,7 @@
 
 pub mod exp;
 mod normal;
+pub mod number;
 pub mod points;
 
 pub use normal::{

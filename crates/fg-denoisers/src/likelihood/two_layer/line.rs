@@ -1,18 +1,15 @@
 //! Integration along parallel lines decides how accurate a row posterior is where the likelihood is narrow.
 //!
 //! On a line `z = base + t a` the network is taken as piecewise linear in `t` (a ReLU network is), so that
-//! `exp(-t^2/2 - lambda/2 |residual(t)|^2)` is a Gaussian on every piece and its moments are exact, however narrow:
-//! see [`super::piece`]. Lines are worked on in blocks of [`LANES`], by loops of that fixed length that vectorise.
+//! `exp(-t^2/2 - lambda/2 |residual(t)|^2)` is a Gaussian on every piece and its moments are exact, however narrow.
+//! A register of lines is worked on at a time.
 
 use fg_core::special::exp;
+use fg_core::special::number::{Lanes, Number};
+use pulp::Simd;
 
 use super::TwoLayer;
-use super::piece::{self, Gaussian, Span};
-
-/// Lines worked on together: four AVX2 or two AVX-512 vectors, enough to hide latencies.
-pub(super) const LANES: usize = 16;
-/// One number for each line of a block.
-pub(super) type Lane = [f64; LANES];
+use super::piece::{End, Gaussian, Part};
 
 /// Kinks farther out than this many cavity deviations are moved here: no mass is there.
 const FARTHEST: f64 = 1e8;
@@ -30,16 +27,12 @@ pub(super) struct Ray<'a> {
     pub(super) grid: &'a [f64],
 }
 
-/// What is found on a block of lines.
-pub(super) struct Found<'a> {
-    /// Largest logarithm of the integrand on the line.
-    pub(super) top: &'a mut Lane,
-    /// Integral of the integrand over the line, divided by its largest value.
-    pub(super) mass: &'a mut Lane,
-    /// Mean of `t`.
-    pub(super) mean: &'a mut Lane,
-    /// Variance of `t`.
-    pub(super) variance: &'a mut Lane,
+/// What is found on a line.
+pub(super) struct Found<N> {
+    /// Largest logarithm of the integrand.
+    pub(super) top: N,
+    /// Integral of the integrand divided by its largest value, and mean and variance of `t`.
+    pub(super) part: Part<N>,
 }
 
 /// Sizes of the working memory.
@@ -51,35 +44,39 @@ pub(super) struct Shape {
     pub(super) nodes: usize,
 }
 
+/// Doubles in the longest register there is.
+const LONGEST: usize = 8;
+
 impl Shape {
-    /// Values needed by [`Block::new`].
+    /// Values needed by [`Line::new`].
     pub(super) fn len(self) -> usize {
         let Self { units, outputs, nodes } = self;
-        LANES * (units + 2 * nodes + outputs * (nodes + 4) + 4 * (nodes + 1))
+        LONGEST * (units + 2 * nodes + outputs * (nodes + 4) + 4 * (nodes + 1))
     }
 }
 
-/// Working memory of one block of lines.
-pub(super) struct Block<'a> {
+/// Working memory of a register of lines.
+pub(super) struct Line<'a, S: Simd> {
+    simd: S,
     shape: Shape,
     /// Unit by unit: its value at `t = 0`.
-    pub(super) base: &'a mut [Lane],
+    pub(super) base: &'a mut [S::f64s],
     /// Node by node: `t`, ascending.
-    at: &'a mut [Lane],
+    at: &'a mut [S::f64s],
     /// Node by node and output by output: `y - b2 - W2' sigma`; smooth activations have one more node on either side.
-    residual: &'a mut [Lane],
+    residual: &'a mut [S::f64s],
     /// Node by node: the logarithm of the integrand, then the integrand itself.
-    height: &'a mut [Lane],
+    height: &'a mut [S::f64s],
     /// Output by output: its slope left of the first node and right of the last.
-    ends: [&'a mut [Lane]; 2],
-    /// Piece by piece: four numbers of its Gaussian, then of its truncation.
-    pieces: &'a mut [[Lane; 4]],
+    ends: [&'a mut [S::f64s]; 2],
+    /// Piece by piece: its Gaussian, then what is left of it.
+    pieces: &'a mut [[S::f64s; 4]],
 }
 
-impl<'a> Block<'a> {
-    pub(super) fn new(shape: Shape, memory: &'a mut [f64]) -> Self {
+impl<'a, S: Simd> Line<'a, S> {
+    pub(super) fn new(simd: S, shape: Shape, memory: &'a mut [f64]) -> Self {
         let Shape { units, outputs, nodes } = shape;
-        let (mut rest, _) = memory.as_chunks_mut::<LANES>();
+        let (mut rest, _) = S::as_mut_simd_f64s(memory);
         let mut take = |count: usize| {
             let (head, tail) = core::mem::take(&mut rest).split_at_mut(count);
             rest = tail;
@@ -91,44 +88,47 @@ impl<'a> Block<'a> {
         let height = take(nodes);
         let ends = [take(outputs), take(outputs)];
         let (pieces, _) = take(4 * (nodes + 1)).as_chunks_mut::<4>();
-        Self { shape, base, at, residual, height, ends, pieces }
+        Self { simd, shape, base, at, residual, height, ends, pieces }
     }
 
-    /// Integrates along every line of the block, from [`base`](Self::base).
     #[inline(always)]
-    pub(super) fn integrate(&mut self, ray: &Ray<'_>, found: &mut Found<'_>) {
+    fn splat(&self, value: f64) -> Lanes<S> {
+        Lanes::splat(self.simd, value)
+    }
+
+    #[inline(always)]
+    fn load(&self, value: S::f64s) -> Lanes<S> {
+        Lanes::new(self.simd, value)
+    }
+
+    #[inline(always)]
+    fn end(&self, node: usize) -> End<Lanes<S>> {
+        End { at: self.load(self.at[node]), height: self.load(self.height[node]) }
+    }
+
+    /// Integrates along every line of the register, from [`base`](Self::base).
+    #[inline(always)]
+    pub(super) fn integrate(&mut self, ray: &Ray<'_>) -> Found<Lanes<S>> {
         match ray.network.activation.slopes() {
             Some(slopes) => self.kinks(ray, slopes),
             None => self.curve(ray),
         }
-        let Shape { outputs, nodes, .. } = self.shape;
-        let lambda = ray.network.noise_precision;
-        *found.top = [f64::NEG_INFINITY; LANES];
+        let nodes = self.shape.nodes;
+        let lambda = self.splat(ray.network.noise_precision);
+        let mut top = self.splat(f64::NEG_INFINITY);
         for k in 0..nodes {
-            let residual = &self.residual[k * outputs..(k + 1) * outputs];
-            energy(&self.at[k], residual, lambda, &mut self.height[k]);
-            raise(found.top, &self.height[k]);
+            let energy = self.energy(k, lambda);
+            self.height[k] = energy.get();
+            top = energy.at_least(top);
         }
         for k in 0..=nodes {
-            self.locate(k, lambda, found.top);
+            top = self.locate(k, lambda, top);
         }
-        for height in self.height.iter_mut() {
-            for (h, t) in height.iter_mut().zip(&*found.top) {
-                *h = exp::exp(*h - t);
-            }
+        for k in 0..nodes {
+            self.height[k] = exp::exp(self.load(self.height[k]) - top).get();
         }
-        for k in 0..=nodes {
-            let node = k.saturating_sub(1);
-            let near = (&self.at[node], &self.height[node]);
-            let piece = &mut self.pieces[k];
-            if k == 0 || k == nodes {
-                let side = if k == 0 { -1.0 } else { 1.0 };
-                piece::cut_once(side, near, found.top, piece);
-            } else {
-                piece::cut_twice(near, (&self.at[k], &self.height[k]), found.top, piece);
-            }
-        }
-        piece::collect(self.pieces, found.mass, found.mean, found.variance);
+        let part = self.collect(top);
+        Found { top, part }
     }
 
     /// Nodes at the kinks of the units, sorted; the network is linear between them.
@@ -136,21 +136,21 @@ impl<'a> Block<'a> {
     fn kinks(&mut self, ray: &Ray<'_>, slopes: (f64, f64)) {
         let Shape { units, outputs, .. } = self.shape;
         let largest = ray.direction.iter().fold(0.0f64, |m, a| m.max(a.abs()));
+        let (nearest, farthest) = (self.splat(-FARTHEST), self.splat(FARTHEST));
         for (j, &a) in ray.direction.iter().enumerate() {
             let inverse = if a.abs() > ACROSS * largest { -1.0 / a } else { 0.0 };
-            for (t, &z) in self.at[j].iter_mut().zip(&self.base[j]) {
-                *t = (z * inverse).clamp(-FARTHEST, FARTHEST);
-            }
+            let kink = self.load(self.base[j]) * self.splat(inverse);
+            self.at[j] = kink.at_least(nearest).at_most(farthest).get();
         }
         for pass in (1..units).rev() {
             for k in 0..pass {
-                let (head, tail) = self.at.split_at_mut(k + 1);
-                exchange(&mut head[k], &mut tail[0]);
+                let (low, high) = (self.load(self.at[k]), self.load(self.at[k + 1]));
+                self.at[k] = low.if_above(high, high, low).get();
+                self.at[k + 1] = low.if_above(high, low, high).get();
             }
         }
         for k in 0..units {
-            let residual = &mut self.residual[k * outputs..(k + 1) * outputs];
-            evaluate(ray, self.base, &self.at[k], residual);
+            self.evaluate(ray, self.load(self.at[k]), k);
         }
         for o in 0..outputs {
             let (mut first, mut last) = (0.0, 0.0);
@@ -160,8 +160,8 @@ impl<'a> Block<'a> {
                 first += step * behind;
                 last += step * ahead;
             }
-            self.ends[0][o] = [first; LANES];
-            self.ends[1][o] = [last; LANES];
+            self.ends[0][o] = self.splat(first).get();
+            self.ends[1][o] = self.splat(last).get();
         }
     }
 
@@ -171,123 +171,121 @@ impl<'a> Block<'a> {
     fn curve(&mut self, ray: &Ray<'_>) {
         let Shape { outputs, nodes, .. } = self.shape;
         for (k, &t) in ray.grid.iter().enumerate() {
-            let residual = &mut self.residual[k * outputs..(k + 1) * outputs];
-            evaluate(ray, self.base, &[t; LANES], residual);
+            self.evaluate(ray, self.splat(t), k);
         }
         for o in 0..outputs {
-            let value = |k: usize| &self.residual[k * outputs + o];
-            let slope = |k: usize| 1.0 / (ray.grid[k + 1] - ray.grid[k]);
-            difference(value(0), value(1), slope(0), &mut self.ends[0][o]);
-            difference(value(nodes), value(nodes + 1), slope(nodes), &mut self.ends[1][o]);
-        }
-        for k in 1..=nodes {
-            let (left, right) = (ray.grid[k] - ray.grid[k - 1], ray.grid[k + 1] - ray.grid[k]);
-            // left * right / 12 times the second derivative by divided differences
-            let weight = left * right / (6.0 * (left + right));
-            let (head, tail) = self.residual.split_at_mut(k * outputs);
-            let (here, there) = tail.split_at(outputs);
-            for o in 0..outputs {
-                // Slot k - 1 has served its last difference and takes the moved value of node k.
-                let before = &mut head[(k - 1) * outputs + o];
-                for ((b, &c), &a) in before.iter_mut().zip(&here[o]).zip(&there[o]) {
-                    *b = c - weight * ((a - c) / right - (c - *b) / left);
-                }
+            for (side, k) in [(0, 0), (1, nodes)] {
+                let slope = self.splat(1.0 / (ray.grid[k + 1] - ray.grid[k]));
+                let value = |k: usize| self.load(self.residual[k * outputs + o]);
+                self.ends[side][o] = ((value(k) - value(k + 1)) * slope).get();
             }
-            self.at[k - 1] = [ray.grid[k]; LANES];
+            for k in 1..=nodes {
+                let value = |k: usize| self.load(self.residual[k * outputs + o]);
+                let (left, right) = (ray.grid[k] - ray.grid[k - 1], ray.grid[k + 1] - ray.grid[k]);
+                // left * right / 12 times the second derivative by divided differences
+                let weight = left * right / (6.0 * (left + right));
+                let rise = (value(k + 1) - value(k)) * self.splat(-weight / right);
+                let moved = (value(k) - value(k - 1)).mul_add(self.splat(weight / left), rise);
+                // Slot k - 1 has served its last difference.
+                self.residual[(k - 1) * outputs + o] = (value(k) + moved).get();
+            }
+        }
+        for k in 0..nodes {
+            self.at[k] = self.splat(ray.grid[k + 1]).get();
         }
     }
 
-    /// Finds the Gaussian of piece `k` and raises `top` where its peak lies within.
+    /// Residuals of all outputs at `t = at`, into slot `slot`.
     #[inline(always)]
-    fn locate(&mut self, k: usize, lambda: f64, top: &mut Lane) {
+    fn evaluate(&mut self, ray: &Ray<'_>, at: Lanes<S>, slot: usize) {
+        let outputs = self.shape.outputs;
+        let activation = ray.network.activation;
+        let slot = slot * outputs;
+        for (o, &y) in ray.target.iter().enumerate() {
+            self.residual[slot + o] = self.splat(y).get();
+        }
+        for (j, &step) in ray.direction.iter().enumerate() {
+            let hidden = activation.of(at.mul_add(self.splat(step), self.load(self.base[j])));
+            for (o, &w) in ray.network.weights.row(j).iter().enumerate() {
+                let residual = self.load(self.residual[slot + o]);
+                self.residual[slot + o] = hidden.mul_add(self.splat(-w), residual).get();
+            }
+        }
+    }
+
+    /// Logarithm of the integrand at node `k`.
+    #[inline(always)]
+    fn energy(&self, k: usize, lambda: Lanes<S>) -> Lanes<S> {
+        let outputs = self.shape.outputs;
+        let at = self.load(self.at[k]);
+        let mut square = at * at;
+        for residual in &self.residual[k * outputs..(k + 1) * outputs] {
+            let residual = self.load(*residual);
+            square = (lambda * residual).mul_add(residual, square);
+        }
+        square * self.splat(-0.5)
+    }
+
+    /// Finds the Gaussian of piece `k`; returns the larger of `top` and its peak where that lies within.
+    #[inline(always)]
+    fn locate(&mut self, k: usize, lambda: Lanes<S>, top: Lanes<S>) -> Lanes<S> {
         let Shape { outputs, nodes, .. } = self.shape;
         let node = k.saturating_sub(1);
-        let here = &self.residual[node * outputs..(node + 1) * outputs];
-        let near = (&self.at[node], &self.height[node]);
-        let (mut square, mut product) = ([0.0; LANES], [0.0; LANES]);
-        if k == 0 || k == nodes {
-            let side = usize::from(k != 0);
-            for (slope, residual) in self.ends[side].iter().zip(here) {
-                add_products(slope, residual, &mut square, &mut product);
-            }
-            let gaussian = Gaussian { lambda, square: &square, product: &product };
-            let side = if k == 0 { -1.0 } else { 1.0 };
-            gaussian.beyond(side, near, top, &mut self.pieces[k]);
+        let near = self.end(node);
+        let (mut square, mut product) = (self.splat(0.0), self.splat(0.0));
+        let outermost = k == 0 || k == nodes;
+        for o in 0..outputs {
+            let here = self.load(self.residual[node * outputs + o]);
+            let slope = if outermost {
+                self.load(self.ends[usize::from(k != 0)][o])
+            } else {
+                here - self.load(self.residual[(node + 1) * outputs + o])
+            };
+            square = slope.mul_add(slope, square);
+            product = slope.mul_add(here, product);
+        }
+        let (gaussian, peak) = if outermost {
+            let gaussian = Gaussian::beyond(near, lambda, square, product);
+            (gaussian, gaussian.peak_beyond(self.side(k), top))
         } else {
-            let there = &self.residual[(node + 1) * outputs..(node + 2) * outputs];
-            for (a, b) in here.iter().zip(there) {
-                let mut fall = [0.0; LANES];
-                difference(a, b, 1.0, &mut fall);
-                add_products(&fall, a, &mut square, &mut product);
-            }
-            let gaussian = Gaussian { lambda, square: &square, product: &product };
-            let span = Span { at: near.0, next: &self.at[k], height: near.1 };
-            gaussian.between(&span, top, &mut self.pieces[k]);
+            let length = self.load(self.at[k]) - near.at;
+            let gaussian = Gaussian::between(near, length, lambda, square, product);
+            (gaussian, gaussian.peak_within(length, top))
+        };
+        self.pieces[k] = gaussian.store().map(Lanes::get);
+        peak.at_least(top)
+    }
+
+    #[inline(always)]
+    fn side(&self, k: usize) -> Lanes<S> {
+        self.splat(if k == 0 { -1.0 } else { 1.0 })
+    }
+
+    /// Cuts the pieces off at their ends and adds them up. The variance is summed about the mean, so that it can't
+    /// cancel.
+    #[inline(always)]
+    fn collect(&mut self, top: Lanes<S>) -> Part<Lanes<S>> {
+        let nodes = self.shape.nodes;
+        let (mut mass, mut first, mut second) = (self.splat(0.0), self.splat(0.0), self.splat(0.0));
+        for k in 0..=nodes {
+            let gaussian = Gaussian::load(self.pieces[k].map(|v| self.load(v)));
+            let near = self.end(k.saturating_sub(1));
+            let part = if k == 0 || k == nodes {
+                gaussian.cut_once(self.side(k), near, top)
+            } else {
+                gaussian.cut_twice(near, self.end(k), top)
+            };
+            mass = mass + part.mass;
+            first = part.mass.mul_add(part.mean, first);
+            let [m, v, w] = [part.mean, part.variance, part.mass].map(Lanes::get);
+            self.pieces[k] = [m, v, w, w];
         }
-    }
-}
-
-/// Residuals of all outputs at `t = at`.
-#[inline(always)]
-fn evaluate(ray: &Ray<'_>, base: &[Lane], at: &Lane, residual: &mut [Lane]) {
-    for (r, &y) in residual.iter_mut().zip(ray.target) {
-        *r = [y; LANES];
-    }
-    for (j, (base, &step)) in base.iter().zip(ray.direction).enumerate() {
-        let mut hidden = [0.0; LANES];
-        ray.network.activation.along(base, step, at, &mut hidden);
-        for (r, &w) in residual.iter_mut().zip(ray.network.weights.row(j)) {
-            for (r, &h) in r.iter_mut().zip(&hidden) {
-                *r = h.mul_add(-w, *r);
-            }
+        let inverse = self.splat(1.0) / mass;
+        let mean = first * inverse;
+        for [m, v, w, _] in self.pieces.iter() {
+            let apart = self.load(*m) - mean;
+            second = self.load(*w).mul_add(apart.mul_add(apart, self.load(*v)), second);
         }
-    }
-}
-
-/// Logarithm of the integrand at a node.
-#[inline(always)]
-fn energy(at: &Lane, residual: &[Lane], lambda: f64, out: &mut Lane) {
-    for (e, &t) in out.iter_mut().zip(at) {
-        *e = -0.5 * t * t;
-    }
-    for residual in residual {
-        for (e, &r) in out.iter_mut().zip(residual) {
-            *e = (-0.5 * lambda * r).mul_add(r, *e);
-        }
-    }
-}
-
-/// Sorts each pair, the smaller value into `low`.
-#[inline(always)]
-fn exchange(low: &mut Lane, high: &mut Lane) {
-    for (a, b) in low.iter_mut().zip(high) {
-        let (x, y) = (*a, *b);
-        *a = if x > y { y } else { x };
-        *b = if x > y { x } else { y };
-    }
-}
-
-/// `out = (before - after) scale`: residuals fall where outputs rise.
-#[inline(always)]
-fn difference(before: &Lane, after: &Lane, scale: f64, out: &mut Lane) {
-    for ((o, &b), &a) in out.iter_mut().zip(before).zip(after) {
-        *o = (b - a) * scale;
-    }
-}
-
-/// `top = max(top, values)`.
-#[inline(always)]
-fn raise(top: &mut Lane, values: &Lane) {
-    for (t, &v) in top.iter_mut().zip(values) {
-        *t = if v > *t { v } else { *t };
-    }
-}
-
-/// `square += slope^2`, `product += slope residual`.
-#[inline(always)]
-fn add_products(slope: &Lane, residual: &Lane, square: &mut Lane, product: &mut Lane) {
-    for (((q, p), &s), &r) in square.iter_mut().zip(product).zip(slope).zip(residual) {
-        *q = s.mul_add(s, *q);
-        *p = s.mul_add(r, *p);
+        Part { mass, mean, variance: second * inverse }
     }
 }

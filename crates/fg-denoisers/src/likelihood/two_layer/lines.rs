@@ -1,16 +1,19 @@
 //! The lines of one row decide its moments: where they run, how they are weighed, and the sums over them.
 
 use fg_core::special::exp;
+use fg_core::special::number::{Lanes, Number};
 use fg_core::special::points::GaussianPoints;
+use pulp::Simd;
 
-use super::line::{Found, LANES, Lane};
+use super::line::Found;
 
 /// What is found on all lines of a row, and the moments over them.
-pub(super) struct Lines<'a> {
-    top: &'a mut [Lane],
-    mass: &'a mut [Lane],
-    mean: &'a mut [Lane],
-    variance: &'a mut [Lane],
+pub(super) struct Lines<'a, S: Simd> {
+    simd: S,
+    top: &'a mut [S::f64s],
+    mass: &'a mut [S::f64s],
+    mean: &'a mut [S::f64s],
+    variance: &'a mut [S::f64s],
     /// Mean of `(t, u)`, `d`.
     first: &'a mut [f64],
     /// Covariance of `(t, u)`, `d x d`.
@@ -18,89 +21,87 @@ pub(super) struct Lines<'a> {
     product: &'a mut [f64],
 }
 
-impl<'a> Lines<'a> {
+impl<'a, S: Simd> Lines<'a, S> {
     /// Values needed by [`new`](Self::new).
     pub(super) fn len(d: usize, count: usize) -> usize {
         4 * count + d + 2 * d * d
     }
 
-    /// `count` lines, a multiple of [`LANES`], of a row of `d` units.
-    pub(super) fn new(d: usize, count: usize, memory: &'a mut [f64]) -> Self {
+    /// `count` lines, a multiple of 16, of a row of `d` units.
+    pub(super) fn new(simd: S, d: usize, count: usize, memory: &'a mut [f64]) -> Self {
         let (lanes, rest) = memory.split_at_mut(4 * count);
-        let (lanes, _) = lanes.as_chunks_mut::<LANES>();
-        let (top, lanes) = lanes.split_at_mut(count / LANES);
-        let (mass, lanes) = lanes.split_at_mut(count / LANES);
-        let (mean, variance) = lanes.split_at_mut(count / LANES);
+        let (lanes, _) = S::as_mut_simd_f64s(lanes);
+        let registers = lanes.len() / 4;
+        let (top, lanes) = lanes.split_at_mut(registers);
+        let (mass, lanes) = lanes.split_at_mut(registers);
+        let (mean, variance) = lanes.split_at_mut(registers);
         let (first, rest) = rest.split_at_mut(d);
         let (second, product) = rest.split_at_mut(d * d);
-        Self { top, mass, mean, variance, first, second, product }
+        Self { simd, top, mass, mean, variance, first, second, product }
     }
 
-    pub(super) fn blocks(&self) -> usize {
+    /// Number of registers of lines.
+    #[inline(always)]
+    pub(super) fn registers(&self) -> usize {
         self.top.len()
     }
 
-    /// Where the findings on block `b` go.
+    /// Takes down what is found on register `b`.
     #[inline(always)]
-    pub(super) fn found(&mut self, b: usize) -> Found<'_> {
-        Found {
-            top: &mut self.top[b],
-            mass: &mut self.mass[b],
-            mean: &mut self.mean[b],
-            variance: &mut self.variance[b],
-        }
+    pub(super) fn record(&mut self, b: usize, found: &Found<Lanes<S>>) {
+        self.top[b] = found.top.get();
+        self.mass[b] = found.part.mass.get();
+        self.mean[b] = found.part.mean.get();
+        self.variance[b] = found.part.variance.get();
     }
 
     /// Replaces the masses by weights that add up to one; returns the logarithm of the mean mass.
     #[inline(always)]
     pub(super) fn weigh(&mut self) -> f64 {
-        let mut highest = self.top[0];
-        for top in &self.top[1..] {
-            for (h, &t) in highest.iter_mut().zip(top) {
-                *h = if t > *h { t } else { *h };
-            }
+        let simd = self.simd;
+        let mut highest = Lanes::splat(simd, f64::NEG_INFINITY);
+        for top in self.top.iter() {
+            highest = Lanes::new(simd, *top).at_least(highest);
         }
-        let highest = highest.iter().fold(f64::NEG_INFINITY, |m, &v| if v > m { v } else { m });
+        let highest = highest.largest();
+        let mut total = Lanes::splat(simd, 0.0);
         for (mass, top) in self.mass.iter_mut().zip(&*self.top) {
-            for (m, &t) in mass.iter_mut().zip(top) {
-                *m *= exp::exp(t - highest);
-            }
+            let share = exp::exp(Lanes::new(simd, *top) - Lanes::splat(simd, highest));
+            let weight = Lanes::new(simd, *mass) * share;
+            total = total + weight;
+            *mass = weight.get();
         }
-        let total = sum(self.mass, |_, _, w| w);
-        let inverse = 1.0 / total;
-        for m in self.mass.as_flattened_mut() {
-            *m *= inverse;
+        let total = total.sum();
+        let inverse = Lanes::splat(simd, 1.0 / total);
+        let lanes = S::F64_LANES * self.mass.len();
+        for mass in self.mass.iter_mut() {
+            *mass = (Lanes::new(simd, *mass) * inverse).get();
         }
-        highest + (total / self.mass.as_flattened().len() as f64).ln()
+        highest + (total / lanes as f64).ln()
     }
 
     /// Computes mean and covariance of `(t, u)`.
     #[inline(always)]
     pub(super) fn accumulate(&mut self, points: &GaussianPoints) {
-        let Self { mass, mean, variance, first, second, .. } = self;
-        let d = first.len();
-        first[0] = sum(mass, |b, l, w| w * mean[b][l]);
-        let centre = first[0];
-        for (mean, mass) in mean.iter_mut().zip(&**mass) {
-            for (m, w) in mean.iter_mut().zip(mass) {
-                *m -= centre;
-                // from here on weighted
-                *m *= *w;
-            }
+        let Self { simd, mass, mean, variance, first, second, .. } = self;
+        let (simd, d) = (*simd, first.len());
+        let load = |v: S::f64s| Lanes::new(simd, v);
+        let n = mass.len();
+        first[0] = total(simd, n, |b| load(mass[b]) * load(mean[b]));
+        let centre = Lanes::splat(simd, first[0]);
+        for m in mean.iter_mut() {
+            *m = (load(*m) - centre).get();
         }
-        second[0] = sum(mass, |b, l, w| w * variance[b][l])
-            + sum(mass, |b, l, w| {
-                let product = mean[b][l];
-                if w > 0.0 { product * product / w } else { 0.0 }
-            });
+        let spread = |b: usize| load(mean[b]).mul_add(load(mean[b]), load(variance[b]));
+        second[0] = total(simd, n, |b| load(mass[b]) * spread(b));
         for k in 1..d {
-            let (u, _) = points.component(k - 1).as_chunks::<LANES>();
-            first[k] = sum(mass, |b, l, w| w * u[b][l]);
-            second[k] = sum(mean, |b, l, t| t * u[b][l]);
+            let (u, _) = S::as_simd_f64s(points.component(k - 1));
+            first[k] = total(simd, n, |b| load(mass[b]) * load(u[b]));
+            second[k] = total(simd, n, |b| load(mass[b]) * load(mean[b]) * load(u[b]));
             second[k * d] = second[k];
             for m in 1..=k {
-                let (v, _) = points.component(m - 1).as_chunks::<LANES>();
-                let moment = sum(mass, |b, l, w| w * u[b][l] * v[b][l]);
+                let (v, _) = S::as_simd_f64s(points.component(m - 1));
+                let moment = total(simd, n, |b| load(mass[b]) * load(u[b]) * load(v[b]));
                 second[k * d + m] = first[k].mul_add(-first[m], moment);
                 second[m * d + k] = second[k * d + m];
             }
@@ -146,37 +147,32 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// Where the lines of block `b` cross the plane `t = 0`: `base = r + map (0, u)`.
+/// Where the lines of register `b` cross the plane `t = 0`: `base = r + map (0, u)`.
 #[inline(always)]
-pub(super) fn place(base: &mut [Lane], points: &GaussianPoints, b: usize, r: &[f64], map: &[f64]) {
+pub(super) fn place<S: Simd>(
+    simd: S,
+    base: &mut [S::f64s],
+    points: &GaussianPoints,
+    b: usize,
+    (r, map): (&[f64], &[f64]),
+) {
     let d = r.len();
     for (j, base) in base.iter_mut().enumerate() {
-        *base = [r[j]; LANES];
+        let mut z = Lanes::splat(simd, r[j]);
         for k in 1..d {
-            let entry = map[j * d + k];
-            let (u, _) = points.component(k - 1).as_chunks::<LANES>();
-            for (z, &u) in base.iter_mut().zip(&u[b]) {
-                *z = entry.mul_add(u, *z);
-            }
+            let (u, _) = S::as_simd_f64s(points.component(k - 1));
+            z = Lanes::new(simd, u[b]).mul_add(Lanes::splat(simd, map[j * d + k]), z);
         }
+        *base = z.get();
     }
 }
 
-/// `sum_l term(block, lane, weight)`: partial sums by lane, as floating-point sums may not be reordered.
+/// Sum of `term(register)` over all lanes of all registers.
 #[inline(always)]
-fn sum(weights: &[Lane], term: impl Fn(usize, usize, f64) -> f64) -> f64 {
-    let mut partial = [0.0; LANES];
-    for (b, weights) in weights.iter().enumerate() {
-        for l in 0..LANES {
-            partial[l] += term(b, l, weights[l]);
-        }
+fn total<S: Simd>(simd: S, registers: usize, term: impl Fn(usize) -> Lanes<S>) -> f64 {
+    let mut sum = Lanes::splat(simd, 0.0);
+    for b in 0..registers {
+        sum = sum + term(b);
     }
-    let mut half = LANES / 2;
-    while half > 0 {
-        for l in 0..half {
-            partial[l] += partial[l + half];
-        }
-        half /= 2;
-    }
-    partial[0]
+    sum.sum()
 }

@@ -6,7 +6,7 @@ use fg_core::special::points::GaussianPoints;
 
 use super::TwoLayer;
 use super::frame::{Frame, Whitening, unit_grid};
-use super::line::{Block, Ray, Shape};
+use super::line::{Line, Ray, Shape};
 use super::lines::{self, Lines};
 use crate::ParameterError;
 
@@ -128,7 +128,7 @@ struct Batch<'a, 'b> {
 impl Batch<'_, '_> {
     fn len(node: &TwoLayerMmse) -> usize {
         let (d, outputs) = node.network.weights.shape();
-        let lines = Lines::len(d, node.points[0].count());
+        let lines = Lines::<pulp::Scalar>::len(d, node.points[0].count());
         let row = node.grid.len() + outputs + d;
         Whitening::len(d) + Frame::len(d, outputs) + row + lines + node.shape().len()
     }
@@ -146,11 +146,11 @@ impl Batch<'_, '_> {
     }
 }
 
-impl pulp::NullaryFnOnce for Batch<'_, '_> {
+impl pulp::WithSimd for Batch<'_, '_> {
     type Output = Result<(), Breakdown>;
 
     #[inline(always)]
-    fn call(mut self) -> Self::Output {
+    fn with_simd<S: pulp::Simd>(mut self, simd: S) -> Self::Output {
         let Self { node, observed, cavity, .. } = self;
         let network = &node.network;
         let (d, outputs) = network.weights.shape();
@@ -165,8 +165,8 @@ impl pulp::NullaryFnOnce for Batch<'_, '_> {
         let mut frame = Frame::new(d, outputs, take(Frame::len(d, outputs)));
         let (grid, target, direction) = (take(node.grid.len()), take(outputs), take(d));
         let count = node.points[0].count();
-        let mut lines = Lines::new(d, count, take(Lines::len(d, count)));
-        let mut block = Block::new(node.shape(), take(node.shape().len()));
+        let mut lines = Lines::new(simd, d, count, take(Lines::<S>::len(d, count)));
+        let mut line = Line::new(simd, node.shape(), take(node.shape().len()));
         for i in 0..cavity.len() {
             let r = &cavity.mean()[i * d..(i + 1) * d];
             let y = &observed[i * outputs..(i + 1) * outputs];
@@ -182,9 +182,9 @@ impl pulp::NullaryFnOnce for Batch<'_, '_> {
                 *a = row[0];
             }
             let ray = Ray { network, target, direction, grid };
-            for b in 0..lines.blocks() {
-                lines::place(block.base, points, b, r, frame.map);
-                block.integrate(&ray, &mut lines.found(b));
+            for b in 0..lines.registers() {
+                lines::place(simd, line.base, points, b, (r, frame.map));
+                lines.record(b, &line.integrate(&ray));
             }
             let log_mass = lines.weigh();
             if self.log_partition.is_some() {

@@ -1,0 +1,275 @@
+//! A number is one double or a SIMD register of them: functions written for it serve single values and loops alike.
+//!
+//! This isn't about precision: everything is `f64`. It is the one way to write a formula once and be sure that it
+//! is compiled to vector instructions, which a loop over a long formula often isn't.
+
+use core::ops::{Add, Div, Mul, Neg, Sub};
+
+use pulp::Simd;
+use pulp::bytemuck;
+
+/// What branch-free formulas need: arithmetic, selection, and powers of two.
+pub trait Number:
+    Copy
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+{
+    /// `value` in every lane.
+    #[must_use]
+    fn constant(self, value: f64) -> Self;
+
+    /// `self * b + c`, rounded once.
+    #[must_use]
+    fn mul_add(self, b: Self, c: Self) -> Self;
+
+    /// `sqrt(self)`.
+    #[must_use]
+    fn sqrt(self) -> Self;
+
+    /// `|self|`.
+    #[must_use]
+    fn abs(self) -> Self;
+
+    /// `then` in the lanes where `self > bound`, `otherwise` in the others, also where either is NaN.
+    #[must_use]
+    fn if_above(self, bound: Self, then: Self, otherwise: Self) -> Self;
+
+    /// `2^self` for integers from -1022 to 1023; arbitrary for other values.
+    #[must_use]
+    fn power_of_two(self) -> Self;
+
+    /// The larger of both, `bound` where `self` is NaN.
+    #[must_use]
+    #[inline(always)]
+    fn at_least(self, bound: Self) -> Self {
+        self.if_above(bound, self, bound)
+    }
+
+    /// The smaller of both, `self` where it is NaN.
+    #[must_use]
+    #[inline(always)]
+    fn at_most(self, bound: Self) -> Self {
+        self.if_above(bound, bound, self)
+    }
+}
+
+/// `1.5 * 2^52`: adding it to an integer leaves that integer in the low bits of the sum.
+const INTEGER_BITS: f64 = 6_755_399_441_055_744.0;
+/// Bias of the exponent of a double.
+const BIAS: f64 = 1023.0;
+/// Bits of the mantissa of a double.
+const MANTISSA: u32 = 52;
+
+impl Number for f64 {
+    #[inline(always)]
+    fn constant(self, value: f64) -> Self {
+        value
+    }
+
+    #[inline(always)]
+    fn mul_add(self, b: Self, c: Self) -> Self {
+        Self::mul_add(self, b, c)
+    }
+
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        Self::sqrt(self)
+    }
+
+    #[inline(always)]
+    fn abs(self) -> Self {
+        Self::abs(self)
+    }
+
+    #[inline(always)]
+    fn if_above(self, bound: Self, then: Self, otherwise: Self) -> Self {
+        if self > bound { then } else { otherwise }
+    }
+
+    #[inline(always)]
+    fn power_of_two(self) -> Self {
+        Self::from_bits((self + BIAS + INTEGER_BITS).to_bits() << MANTISSA)
+    }
+}
+
+/// A SIMD register of doubles, as many as the machine has.
+#[derive(Clone, Copy, Debug)]
+pub struct Lanes<S: Simd> {
+    simd: S,
+    value: S::f64s,
+}
+
+impl<S: Simd> Lanes<S> {
+    /// The register that holds `value`.
+    #[inline(always)]
+    pub fn new(simd: S, value: S::f64s) -> Self {
+        Self { simd, value }
+    }
+
+    /// `value` in every lane.
+    #[inline(always)]
+    pub fn splat(simd: S, value: f64) -> Self {
+        Self { simd, value: simd.splat_f64s(value) }
+    }
+
+    /// The register itself.
+    #[inline(always)]
+    pub fn get(self) -> S::f64s {
+        self.value
+    }
+
+    /// Sum of all lanes.
+    #[inline(always)]
+    pub fn sum(self) -> f64 {
+        self.simd.reduce_sum_f64s(self.value)
+    }
+
+    /// Largest lane.
+    #[inline(always)]
+    pub fn largest(self) -> f64 {
+        self.simd.reduce_max_f64s(self.value)
+    }
+
+    /// Values as registers, and what is left over.
+    #[inline(always)]
+    pub fn registers(values: &[f64]) -> (&[S::f64s], &[f64]) {
+        S::as_simd_f64s(values)
+    }
+
+    /// Values as registers, and what is left over.
+    #[inline(always)]
+    pub fn registers_mut(values: &mut [f64]) -> (&mut [S::f64s], &mut [f64]) {
+        S::as_mut_simd_f64s(values)
+    }
+}
+
+impl<S: Simd> Add for Lanes<S> {
+    type Output = Self;
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        Self { value: self.simd.add_f64s(self.value, other.value), ..self }
+    }
+}
+
+impl<S: Simd> Sub for Lanes<S> {
+    type Output = Self;
+    #[inline(always)]
+    fn sub(self, other: Self) -> Self {
+        Self { value: self.simd.sub_f64s(self.value, other.value), ..self }
+    }
+}
+
+impl<S: Simd> Mul for Lanes<S> {
+    type Output = Self;
+    #[inline(always)]
+    fn mul(self, other: Self) -> Self {
+        Self { value: self.simd.mul_f64s(self.value, other.value), ..self }
+    }
+}
+
+impl<S: Simd> Div for Lanes<S> {
+    type Output = Self;
+    #[inline(always)]
+    fn div(self, other: Self) -> Self {
+        Self { value: self.simd.div_f64s(self.value, other.value), ..self }
+    }
+}
+
+impl<S: Simd> Neg for Lanes<S> {
+    type Output = Self;
+    #[inline(always)]
+    fn neg(self) -> Self {
+        Self { value: self.simd.neg_f64s(self.value), ..self }
+    }
+}
+
+impl<S: Simd> Number for Lanes<S> {
+    #[inline(always)]
+    fn constant(self, value: f64) -> Self {
+        Self { value: self.simd.splat_f64s(value), ..self }
+    }
+
+    #[inline(always)]
+    fn mul_add(self, b: Self, c: Self) -> Self {
+        Self { value: self.simd.mul_add_f64s(self.value, b.value, c.value), ..self }
+    }
+
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        Self { value: self.simd.sqrt_f64s(self.value), ..self }
+    }
+
+    #[inline(always)]
+    fn abs(self) -> Self {
+        Self { value: self.simd.abs_f64s(self.value), ..self }
+    }
+
+    #[inline(always)]
+    fn if_above(self, bound: Self, then: Self, otherwise: Self) -> Self {
+        let mask = self.simd.greater_than_f64s(self.value, bound.value);
+        Self { value: self.simd.select_f64s(mask, then.value, otherwise.value), ..self }
+    }
+
+    #[inline(always)]
+    fn power_of_two(self) -> Self {
+        let mut shifted = (self + self.constant(BIAS + INTEGER_BITS)).value;
+        // One shift of the whole register: the loop runs over its lanes.
+        let bits: &mut [u64] = bytemuck::cast_slice_mut(core::slice::from_mut(&mut shifted));
+        for lane in bits {
+            *lane <<= MANTISSA;
+        }
+        Self { value: shifted, ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `abs(2^x - 3 sqrt(|x|))`, or `x` above 5: every operation of the trait.
+    fn formula<N: Number>(x: N) -> N {
+        let value = x.sqrt().mul_add(-x.constant(3.0), x.power_of_two()).abs() / x.constant(2.0);
+        x.if_above(x.constant(5.0), -x, value + x)
+            .at_least(x.constant(-7.0))
+            .at_most(x - x.constant(0.25))
+    }
+
+    struct Check;
+
+    impl pulp::WithSimd for Check {
+        type Output = ();
+
+        fn with_simd<S: Simd>(self, simd: S) {
+            let values: Vec<f64> = (0..16).map(f64::from).collect();
+            let mut out = vec![0.0; 16];
+            let (registers, rest) = Lanes::<S>::registers(&values);
+            assert!(rest.is_empty(), "16 is a multiple of every register's length");
+            for (o, v) in Lanes::<S>::registers_mut(&mut out).0.iter_mut().zip(registers) {
+                *o = formula(Lanes::new(simd, *v)).get();
+            }
+            for (x, o) in values.iter().zip(&out) {
+                assert_eq!(formula(*x).to_bits(), o.to_bits(), "{x}");
+            }
+            let register = Lanes::new(simd, registers[0]);
+            let lanes = 16 / registers.len();
+            assert_eq!(register.largest().to_bits(), values[lanes - 1].to_bits());
+            assert_eq!(register.sum().to_bits(), values[..lanes].iter().sum::<f64>().to_bits());
+        }
+    }
+
+    #[test]
+    fn registers_compute_what_doubles_do() {
+        pulp::Arch::new().dispatch(Check);
+        pulp::WithSimd::with_simd(Check, pulp::Scalar);
+    }
+
+    #[test]
+    fn powers_of_two_are_exact_over_the_normal_range() {
+        for n in -1022..=1023 {
+            assert_eq!(f64::from(n).power_of_two().to_bits(), 2f64.powi(n).to_bits(), "{n}");
+        }
+    }
+}
