@@ -17,7 +17,7 @@ use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
 use crate::options::{Setting, run_options};
-use crate::support::{Failure, in_parallel, progress_bar, say};
+use crate::support::{Failure, in_parallel, progress_bar, say, short};
 
 /// One problem solved.
 struct Run {
@@ -126,7 +126,7 @@ fn table(setting: &Setting, runs: &[Run]) -> TextTable {
             format!("{:.2} .. {:.2}", error.lower, error.upper),
             sweeps.median.to_string(),
             here().filter(|run| run.diverged).count().to_string(),
-            format!("{:.3}", seconds.median),
+            short(seconds.median),
         ]);
     }
     table
