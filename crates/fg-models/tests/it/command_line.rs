@@ -54,7 +54,7 @@ fn refused(program: &str, arguments: &[&str], named: &[&str]) {
 fn refused_in_one_line(program: &str, arguments: &[&str], named: &[&str]) {
     refused(program, arguments, named);
     let stderr = run(program, arguments).stderr;
-    assert_eq!(String::from_utf8_lossy(&stderr).lines().count(), 1);
+    assert_eq!(String::from_utf8_lossy(&stderr).lines().count(), 1, "one line of explanation");
 }
 
 #[test]
