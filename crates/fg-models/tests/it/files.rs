@@ -82,7 +82,10 @@ fn errors_name_the_file_and_the_array() {
 
     let file = NpzFile::open(&example()).unwrap();
     let error = file.rows("W1").unwrap_err();
-    assert!(error.to_string().ends_with("two_layer_small.npz: array W1: not in the file"), "{error}");
+    assert!(
+        error.to_string().ends_with("two_layer_small.npz: array W1: not in the file"),
+        "{error}"
+    );
     let error = file.rows_of_shape("Y", (Some(7), None), "as many rows as X").unwrap_err();
     let expected = "array Y: needs 7 x any (as many rows as X), got 342 x 1";
     assert!(error.to_string().ends_with(expected), "{error}");
@@ -90,7 +93,10 @@ fn errors_name_the_file_and_the_array() {
     let nan = folder.path("nan.npz");
     write_npz(&nan, &[("X", &Rows::column(vec![1.0, f64::NAN]))]);
     let error = NpzFile::open(&nan).unwrap().rows("X").unwrap_err();
-    assert!(error.to_string().ends_with("nan.npz: array X: value at row 1, column 0 is NaN"), "{error}");
+    assert!(
+        error.to_string().ends_with("nan.npz: array X: value at row 1, column 0 is NaN"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -36,7 +36,8 @@ fn a_gaussian_signal_is_estimated_by_ridge_regression() {
 fn a_sparse_signal_is_found_and_the_deviation_is_honest() {
     let mut rng = Pcg64::seed_from_u64(2);
     let spectrum = geometric_spectrum(256, 10.0).unwrap();
-    let operator = Dense::new(rotationally_invariant(256, 512, &spectrum, &mut rng).unwrap()).unwrap();
+    let operator =
+        Dense::new(rotationally_invariant(256, 512, &spectrum, &mut rng).unwrap()).unwrap();
     let signal = bernoulli_gauss((512, 1), 0.1, 0.0, 1.0, &mut rng);
     let clean = linear::outputs(&operator, &signal);
     let variance = noise_variance(&clean, 40.0);
@@ -50,7 +51,10 @@ fn a_sparse_signal_is_found_and_the_deviation_is_honest() {
     let claimed = fit.deviation().norm_squared() / 512.0;
     let actual = fit.estimate().mean_squared_error(&signal);
     // The claimed variance is of the order of the error; a factor of 3 is beyond the scatter of 50 active entries.
-    assert!(claimed < 3.0 * actual && actual < 3.0 * claimed, "claimed {claimed:e}, actual {actual:e}");
+    assert!(
+        claimed < 3.0 * actual && actual < 3.0 * claimed,
+        "claimed {claimed:e}, actual {actual:e}"
+    );
 }
 
 #[test]

@@ -58,9 +58,14 @@ fn linear_units_are_estimated_by_ridge_regression() {
             let options = Options::default().with_max_sweeps(500).with_tolerance(1e-13);
             let fit = model.fit(&inputs, &targets, &options).unwrap();
             let sum = ridge(&operator, &centred, &variances, noise);
-            let expected = Rows::from_fn(operator.columns(), 3, |i, j| sum[(i, 0)] * w2[j] / square);
+            let expected =
+                Rows::from_fn(operator.columns(), 3, |i, j| sum[(i, 0)] * w2[j] / square);
             let error = fit.belief().mean().mean_squared_error(&expected).sqrt();
-            assert!(error < EXACT, "{estimation:?}, bias {bias}: off by {error:e}, {}", fit.report());
+            assert!(
+                error < EXACT,
+                "{estimation:?}, bias {bias}: off by {error:e}, {}",
+                fit.report()
+            );
             let plugin = model.predict(fit.belief().mean(), &inputs);
             let averaged = model.predict_averaged(fit.belief(), &inputs);
             let difference = plugin.mean_squared_error(&averaged).sqrt();
