@@ -19,6 +19,7 @@ const TOLERANCE: f64 = 1e-5;
 
 /// Solve linear inverse problems: a synthetic study, or your own data with --matrix.
 #[derive(Debug, Parser)]
+#[command(allow_negative_numbers = true)]
 pub(crate) struct Options {
     /// Rows of A, M [default: 512]
     #[arg(long)]

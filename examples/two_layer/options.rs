@@ -20,6 +20,7 @@ const SNR: [f64; 2] = [10.0, 15.0];
 
 /// Learn the first layer of a two-layer network: the published figure, or your own data with --data.
 #[derive(Debug, Parser)]
+#[command(allow_negative_numbers = true)]
 pub(crate) struct Options {
     /// Fewer training sizes and runs: under a minute
     #[arg(long)]

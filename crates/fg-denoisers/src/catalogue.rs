@@ -2,8 +2,10 @@
 //!
 //! A test compares the names of the modules with this list, so that a family can't be left out.
 
+use fg_core::Rows;
 use fg_core::denoiser::{Channel, Denoiser, Likelihood};
 
+use crate::likelihood::{Activation, TwoLayer, TwoLayerMap, TwoLayerMmse};
 use crate::{
     Awgn, BernoulliGauss, ElasticNet, Gaussian, GaussianNoise, L1, L2, Laplace, ParameterError,
     Stacked,
@@ -104,7 +106,24 @@ pub fn likelihoods() -> Result<Vec<Entry<dyn Likelihood>>, ParameterError> {
             Box::new(Awgn::from_precision_matrix(2, &CORRELATED)?),
         ),
         entry("likelihood/awgn", "noise-free", 2, Box::new(Awgn::new(f64::INFINITY)?)),
+        entry(
+            "likelihood/two_layer",
+            "one ReLU, mean",
+            1,
+            Box::new(TwoLayerMmse::new(unit(Activation::Relu)?)),
+        ),
+        entry(
+            "likelihood/two_layer",
+            "linear, maximum",
+            1,
+            Box::new(TwoLayerMap::new(unit(Activation::Linear)?)),
+        ),
     ])
+}
+
+/// One hidden unit and one output: what can be compared with the laws to full accuracy.
+fn unit(activation: Activation) -> Result<TwoLayer, ParameterError> {
+    TwoLayer::new(Rows::column(vec![1.5]), vec![0.25], activation, 4.0)
 }
 
 /// Channels.

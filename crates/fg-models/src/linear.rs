@@ -1,4 +1,4 @@
-//! The linear inverse problem `Y = A X + noise`: prior - X - [A] - Z - likelihood.
+//! The linear inverse problem `Y = A X + noise`: `prior - X - [A] - Z - likelihood`.
 
 use fg_core::denoiser::Denoiser;
 use fg_core::operator::LinearOperator;

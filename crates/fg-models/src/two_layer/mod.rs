@@ -1,4 +1,4 @@
-//! Learning the first layer of a network whose second layer is known: prior - W1 - [X] - Z - likelihood.
+//! Learning the first layer of a network whose second layer is known: `prior - W1 - [X] - Z - likelihood`.
 //!
 //! The model is `y_i = W2' sigma(W1' x_i + b1) + b2 + noise` with `W2`, `b2` and the noise variance known, rows of
 //! `W1` Gaussian. The samples make up the operator, `Z = X W1`: learning is a linear inverse problem whose output
