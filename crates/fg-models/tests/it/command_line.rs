@@ -33,9 +33,9 @@ fn run(program: &str, arguments: &[&str]) -> Output {
     Command::new(programs().join(program)).args(arguments).output().unwrap()
 }
 
-/// Runs `program` with an output folder that must not appear, and checks exit code and message.
+/// Runs `program` with an output folder that must not appear, checks exit code and message, and returns the message.
 #[track_caller]
-fn refused(program: &str, arguments: &[&str], named: &[&str]) {
+fn refused(program: &str, arguments: &[&str], named: &[&str]) -> String {
     let folder = Folder::new(&format!("refused-{}", arguments.join("").replace(['/', ' '], "")));
     let out = folder.path("out");
     let all = [arguments, &["--out", out.to_str().unwrap()]].concat();
@@ -47,14 +47,14 @@ fn refused(program: &str, arguments: &[&str], named: &[&str]) {
     }
     assert!(message.starts_with("error: "), "{all:?}: {message}");
     assert!(!out.exists(), "{all:?} wrote something");
+    message
 }
 
 /// As [`refused`], with a message of one line.
 #[track_caller]
 fn refused_in_one_line(program: &str, arguments: &[&str], named: &[&str]) {
-    refused(program, arguments, named);
-    let stderr = run(program, arguments).stderr;
-    assert_eq!(String::from_utf8_lossy(&stderr).lines().count(), 1, "one line of explanation");
+    let message = refused(program, arguments, named);
+    assert_eq!(message.lines().count(), 1, "{arguments:?}: {message}");
 }
 
 #[test]
