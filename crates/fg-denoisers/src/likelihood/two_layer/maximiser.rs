@@ -39,7 +39,7 @@ pub const MOST_KINKED_UNITS: usize = 8;
 
 /// Default of [`TwoLayerMap::with_step`]: the average over rows is that of a density smoothed over the step, whose
 /// bias is of second order, while the noise of the jumps falls as one over the step.
-const STEP: f64 = 0.3;
+pub(super) const STEP: f64 = 0.3;
 
 /// There is no finite maximum, or the climb to it fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

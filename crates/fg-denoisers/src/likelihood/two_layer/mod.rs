@@ -9,6 +9,8 @@ mod frame;
 mod line;
 mod lines;
 mod maximiser;
+#[cfg(test)]
+mod maximiser_tests;
 mod newton;
 mod patterns;
 mod piece;

@@ -7,8 +7,12 @@ use super::maximiser::{Maximiser, NoMaximum};
 
 /// Newton steps from one start before it is given up: convergence is quadratic after the first few.
 const STEPS: usize = 200;
-/// A point is stationary when the next step would raise the objective by less than this share of its scale.
-const TOLERANCE: f64 = 1e-28;
+/// Increases below this share of the objective's terms drown in its rounding: the objective can't judge such a step, and
+/// Newton's own quadratic convergence is trusted instead.
+const BLIND: f64 = 64.0 * f64::EPSILON;
+/// A blind step must shrink the next increase to this share of the last; quadratic convergence does far better, and where
+/// it doesn't, rounding of the gradient is all that is left.
+const PROGRESS: f64 = 0.25;
 /// Share of the predicted increase a step must reach (Armijo's rule).
 const SUFFICIENT: f64 = 1e-4;
 /// Halvings of a step before the start is given up: beyond, it no longer changes `z`.
@@ -40,7 +44,7 @@ struct Buffers<'w> {
 
 /// Values [`Newton`] needs for one row.
 pub(super) fn work_len(d: usize, outputs: usize) -> usize {
-    4 * d + outputs + 4 * d * d
+    4 * d + outputs + 5 * d * d
 }
 
 impl Newton<'_> {
@@ -77,6 +81,14 @@ impl Newton<'_> {
         }
     }
 
+    /// The size of the objective's terms at `z`, to which its rounding is relative.
+    fn scale(&self, natural: &[f64], z: &[f64], residual: &[f64]) -> f64 {
+        let loss: f64 = residual.iter().map(|r| r * r).sum();
+        let linear: f64 = natural.iter().zip(z).map(|(n, z)| n * z).sum();
+        let quadratic = small::bilinear(z, self.gamma, z, z.len());
+        linear.abs() + 0.5 * quadratic + 0.5 * self.network.noise_precision * loss
+    }
+
     /// Climbs from `b.point`; returns the objective at the top, the Hessian left in `b.hessian`.
     fn climb(
         &self,
@@ -86,42 +98,52 @@ impl Newton<'_> {
     ) -> Result<f64, NoMaximum> {
         let d = natural.len();
         let mut value = self.value(natural, target, b.point, b.residual);
+        let mut last = f64::INFINITY;
         for _ in 0..STEPS {
-            let z: &[f64] = b.point;
-            b.trial.copy_from_slice(z);
-            let at = core::mem::take(&mut b.trial);
+            let at = core::mem::take(&mut b.point);
             self.expand(natural, at, b);
-            b.trial = at;
+            b.point = at;
             factor_shifted(b.hessian, b.factor, d)?;
             b.step.copy_from_slice(b.gradient);
             small::solve_lower(b.factor, b.step, d);
-            let decrement: f64 = b.step.iter().map(|s| s * s).sum();
+            let increase: f64 = b.step.iter().map(|s| s * s).sum();
             small::solve_lower_transposed(b.factor, b.step, d);
-            let scale = 1.0 + value.abs() + small::bilinear(b.point, self.gamma, b.point, d);
-            if !(decrement > TOLERANCE * scale) {
+            let blind = increase <= BLIND * self.scale(natural, b.point, b.residual);
+            if increase == 0.0 || (blind && increase > PROGRESS * last) {
                 return Ok(value);
             }
-            let mut length = 1.0;
-            let mut accepted = false;
-            for _ in 0..HALVINGS {
-                for j in 0..d {
-                    b.trial[j] = b.point[j] + length * b.step[j];
+            if blind {
+                last = increase;
+                for (p, s) in b.point.iter_mut().zip(&*b.step) {
+                    *p += s;
                 }
-                let raised = self.value(natural, target, b.trial, b.residual);
-                if raised >= value + SUFFICIENT * length * decrement {
-                    b.point.copy_from_slice(b.trial);
-                    value = raised;
-                    accepted = true;
-                    break;
-                }
-                length *= 0.5;
+                value = self.value(natural, target, b.point, b.residual);
+            } else {
+                value = self.search(natural, target, (value, increase), b)?;
             }
-            if !accepted {
-                // No step raises the objective beyond its rounding: this is the top, to that accuracy.
-                let rounding = decrement <= f64::EPSILON * scale;
-                self.value(natural, target, b.point, b.residual);
-                return if rounding { Ok(value) } else { Err(NoMaximum) };
+        }
+        Err(NoMaximum)
+    }
+
+    /// Halves the step until the objective rises enough, and takes it; returns the objective.
+    fn search(
+        &self,
+        natural: &[f64],
+        target: &[f64],
+        (value, increase): (f64, f64),
+        b: &mut Buffers<'_>,
+    ) -> Result<f64, NoMaximum> {
+        let mut length = 1.0;
+        for _ in 0..HALVINGS {
+            for (t, (p, s)) in b.trial.iter_mut().zip(b.point.iter().zip(&*b.step)) {
+                *t = p + length * s;
             }
+            let raised = self.value(natural, target, b.trial, b.residual);
+            if raised >= value + SUFFICIENT * length * increase {
+                b.point.copy_from_slice(b.trial);
+                return Ok(raised);
+            }
+            length *= 0.5;
         }
         Err(NoMaximum)
     }
@@ -165,14 +187,15 @@ impl Maximiser for Newton<'_> {
         for sign in [1.0, 0.0, -1.0] {
             small::row_times(natural, self.inverse, b.point, d);
             b.point.iter_mut().for_each(|p| *p *= sign);
-            let top = self.climb(natural, target, &mut b)?;
-            if top > best {
+            // A start that ends on a saddle, or nowhere, is no top; one of the others must be.
+            let Ok(top) = self.climb(natural, target, &mut b) else { continue };
+            let (inverse, scratch) = scratch.split_at_mut(d * d);
+            if top > best && small::invert_positive(b.hessian, inverse, scratch, d).is_ok() {
                 best = top;
                 z.copy_from_slice(b.point);
-                let inverted = small::invert_positive(b.hessian, covariance, scratch, d);
-                inverted.map_err(|_| NoMaximum)?;
+                covariance.copy_from_slice(inverse);
             }
         }
-        Ok(best)
+        if best == f64::NEG_INFINITY { Err(NoMaximum) } else { Ok(best) }
     }
 }
