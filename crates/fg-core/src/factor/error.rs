@@ -117,15 +117,26 @@ pub enum Breakdown {
     },
 }
 
+/// A size that may be free, for messages.
+pub(crate) struct Size(pub(crate) Option<usize>);
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(size) => size.fmt(f),
+            None => f.write_str("any"),
+        }
+    }
+}
+
 impl fmt::Display for Misfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let size = |s: Option<usize>| s.map_or_else(|| "any".to_owned(), |s| s.to_string());
         match self {
             Self::Shape { port, expected, found } => write!(
                 f,
                 "port {port} needs {} x {}, got {} x {}",
-                size(expected.0),
-                size(expected.1),
+                Size(expected.0),
+                Size(expected.1),
                 found.0,
                 found.1
             ),

@@ -12,6 +12,7 @@ mod rowwise;
 
 pub use belief::{Belief, Gain};
 pub use channel::ChannelFactor;
+pub(crate) use error::Size;
 pub use error::{Breakdown, Misfit, Undrawable, Unready};
 pub use likelihood::LikelihoodFactor;
 pub use linear::{LinearFactor, Solver};

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::factor::{Misfit, Unready};
+use crate::factor::{Misfit, Size, Unready};
 use crate::message::StructureError;
 
 /// A graph isn't well formed.
@@ -95,18 +95,6 @@ pub enum GraphError {
         /// What is wrong.
         reason: Unready,
     },
-}
-
-/// A size that may be free, for messages.
-struct Size(Option<usize>);
-
-impl fmt::Display for Size {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(size) => size.fmt(f),
-            None => f.write_str("any"),
-        }
-    }
 }
 
 impl fmt::Display for GraphError {

@@ -1,7 +1,7 @@
 //! From a belief to the factor's new message: divide by the cavity, exactly where the factor can, project or clamp.
 
 use super::options::Options;
-use crate::factor::{Belief, Breakdown};
+use crate::factor::{Belief, Breakdown, Gain};
 use crate::message::small::{self, NotPositive};
 use crate::message::{Message, Policy, Projector};
 
@@ -72,7 +72,7 @@ impl Extrinsic {
             let not_positive =
                 |NotPositive { pivot, .. }| Breakdown::NotPositive { port: 0, block: b, pivot };
             match belief.gain() {
-                Some(_) => self.take_gain(belief, cavity, b, message),
+                Some(gain) => self.take_gain(gain, cavity, b, message),
                 None => self.subtract(belief, cavity, b, options, message).map_err(not_positive)?,
             }
             match options.policy {
@@ -138,9 +138,8 @@ impl Extrinsic {
         mean_change.max(precision_change)
     }
 
-    fn take_gain(&mut self, belief: &Belief, cavity: &Message, b: usize, message: &mut Message) {
+    fn take_gain(&mut self, gain: &Gain, cavity: &Message, b: usize, message: &mut Message) {
         let size = self.columns * self.columns;
-        let Some(gain) = belief.gain() else { return };
         let (natural, precision) = message.parts_mut();
         let range = precision.layout().range(b);
         let form = precision.layout().form();
@@ -231,15 +230,7 @@ impl Extrinsic {
                 self.values[k] = self.values[k].clamp(minimum, maximum);
             }
         }
-        for i in 0..d {
-            for j in 0..=i {
-                let terms = (0..d)
-                    .map(|k| self.vectors[i * d + k] * self.values[k] * self.vectors[j * d + k]);
-                let sum = terms.sum();
-                self.covariance[i * d + j] = sum;
-                self.covariance[j * d + i] = sum;
-            }
-        }
+        small::rebuild(&self.vectors, &self.values, &mut self.covariance, d);
     }
 }
 

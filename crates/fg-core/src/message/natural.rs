@@ -253,14 +253,10 @@ fn pseudo_inverse(matrix: &[f64], out: &mut [f64], d: usize) {
     let (mut values, mut vectors) = (vec![0.0; d], vec![0.0; d * d]);
     small::eigen_symmetric(&mut matrix.to_vec(), &mut values, &mut vectors, d);
     let largest = values.iter().copied().fold(0.0, f64::max);
-    out.fill(0.0);
-    for k in (0..d).filter(|&k| values[k] > RANK_TOLERANCE * largest) {
-        for i in 0..d {
-            for j in 0..d {
-                out[i * d + j] += vectors[i * d + k] * vectors[j * d + k] / values[k];
-            }
-        }
+    for value in &mut values {
+        *value = if *value > RANK_TOLERANCE * largest { 1.0 / *value } else { 0.0 };
     }
+    small::rebuild(&vectors, &values, out, d);
 }
 
 /// Values can't be a message about a variable.

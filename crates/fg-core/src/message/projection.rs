@@ -14,7 +14,7 @@ pub enum Policy {
     /// message. The threshold is zero for exact beliefs and `errors` standard errors for sampled ones.
     #[default]
     Project,
-    /// Move the eigenvalues of the precision, relative to nothing, into `[minimum, maximum]`, and keep the mean
+    /// Move the eigenvalues of the precision into `[minimum, maximum]`, and keep the mean
     /// of the belief: `N` follows `Gamma`.
     Clamp {
         /// Smallest precision of a message.
@@ -200,16 +200,10 @@ impl Projector {
 
     /// `whitened = Q f(D) Q'`.
     fn spectral(&mut self, f: impl Fn(f64) -> f64) {
-        let d = self.columns;
-        for i in 0..d {
-            for j in 0..=i {
-                let sum = (0..d)
-                    .map(|k| self.vectors[i * d + k] * f(self.values[k]) * self.vectors[j * d + k])
-                    .sum();
-                self.whitened[i * d + j] = sum;
-                self.whitened[j * d + i] = sum;
-            }
+        for (changed, &value) in self.row.iter_mut().zip(&self.values) {
+            *changed = f(value);
         }
+        small::rebuild(&self.vectors, &self.row, &mut self.whitened, self.columns);
     }
 
     /// `gamma = L whitened L'`.

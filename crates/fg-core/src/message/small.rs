@@ -208,6 +208,17 @@ pub fn eigen_symmetric(a: &mut [f64], values: &mut [f64], v: &mut [f64], d: usiz
     }
 }
 
+/// `out = v diag(values) v'`, exactly symmetric: the inverse of [`eigen_symmetric`] for changed eigenvalues.
+pub fn rebuild(v: &[f64], values: &[f64], out: &mut [f64], d: usize) {
+    for i in 0..d {
+        for j in 0..=i {
+            let sum = (0..d).map(|k| v[i * d + k] * values[k] * v[j * d + k]).sum();
+            out[i * d + j] = sum;
+            out[j * d + i] = sum;
+        }
+    }
+}
+
 /// Annihilates `a[p][q]`; false when it is already negligible beside both diagonal entries.
 fn rotate(a: &mut [f64], v: &mut [f64], p: usize, q: usize, d: usize) -> bool {
     let apq = a[p * d + q];
@@ -280,11 +291,10 @@ mod tests {
             let d = 4;
             let (mut values, mut v) = (vec![0.0; d], vec![0.0; d * d]);
             eigen_symmetric(&mut a.clone(), &mut values, &mut v, d);
-            for i in 0..d {
-                for j in 0..d {
-                    let sum: f64 = (0..d).map(|k| v[i * d + k] * values[k] * v[j * d + k]).sum();
-                    prop_assert!((sum - a[i * d + j]).abs() < ROUNDING * trace(&a, d));
-                }
+            let mut rebuilt = vec![0.0; d * d];
+            rebuild(&v, &values, &mut rebuilt, d);
+            for (found, expected) in rebuilt.iter().zip(&a) {
+                prop_assert!((found - expected).abs() < ROUNDING * trace(&a, d));
             }
         }
     }

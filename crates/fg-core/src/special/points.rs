@@ -1,5 +1,6 @@
 //! Gaussian points decide what an average over a few directions costs and how exact it is.
 
+use super::quantile;
 use crate::message::small;
 
 /// Points whose sample mean is zero and whose sample covariance is the identity, both to rounding: an average over
@@ -32,7 +33,7 @@ impl GaussianPoints {
         let mut half = vec![0.0; dimension * pairs];
         for k in 0..dimension {
             for (i, v) in half[k * pairs..(k + 1) * pairs].iter_mut().enumerate() {
-                *v = normal_quantile(uniform(i, k, seed) + HALF_CELL);
+                *v = quantile(uniform(i, k, seed) + HALF_CELL);
             }
         }
         whiten(&mut half, dimension, pairs);
@@ -102,28 +103,6 @@ fn whiten(points: &mut [f64], dimension: usize, count: usize) {
     }
 }
 
-/// Newton steps of [`normal_quantile`]: fewer than ten are needed for any 53-bit uniform.
-const QUANTILE_STEPS: usize = 60;
-/// Relative change at which they stop.
-const QUANTILE_TOLERANCE: f64 = 1e-15;
-
-/// The standard normal quantile of `p` in `(0, 1)`, to `1e-13`, by Newton's method on the logarithm of the tail: it
-/// is concave, so that the iteration converges from the median.
-pub fn normal_quantile(p: f64) -> f64 {
-    let tail = p.min(1.0 - p);
-    let mut x = 0.0f64;
-    for _ in 0..QUANTILE_STEPS {
-        let mass = 0.5 * libm::erfc(x * core::f64::consts::FRAC_1_SQRT_2);
-        let density = (-0.5 * x * x).exp() / (2.0 * core::f64::consts::PI).sqrt();
-        let step = (mass / tail).ln() * mass / density;
-        x += step;
-        if step.abs() <= QUANTILE_TOLERANCE * (1.0 + x.abs()) {
-            break;
-        }
-    }
-    if p < 0.5 { -x } else { x }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,7 +152,7 @@ mod tests {
     #[test]
     fn quantile_inverts_the_distribution_function() {
         for p in [HALF_CELL, 1e-4, 0.3, 0.5, 0.9, 1.0 - HALF_CELL] {
-            let back = 0.5 * libm::erfc(-normal_quantile(p) * core::f64::consts::FRAC_1_SQRT_2);
+            let back = 0.5 * libm::erfc(-quantile(p) * core::f64::consts::FRAC_1_SQRT_2);
             assert!((back / p - 1.0).abs() < ROUNDING, "{p} {back}");
         }
     }

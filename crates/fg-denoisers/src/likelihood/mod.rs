@@ -4,4 +4,4 @@ mod awgn;
 mod two_layer;
 
 pub use awgn::Awgn;
-pub use two_layer::{Activation, MOST_KINKED_UNITS, TwoLayer, TwoLayerMap, TwoLayerMmse};
+pub use two_layer::{Activation, TwoLayer, TwoLayerMap, TwoLayerMmse};

@@ -1,6 +1,6 @@
 //! The activation decides what a hidden unit passes on: its value, slopes and Gaussian averages.
 
-use core::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, PI};
+use core::f64::consts::{FRAC_2_SQRT_PI, PI};
 
 use fg_core::special::exp;
 use fg_core::special::number::Number;
@@ -170,16 +170,6 @@ impl Activation {
     }
 }
 
-/// The standard normal distribution function.
-pub(super) fn normal_cdf(x: f64) -> f64 {
-    0.5 * libm::erfc(-x * FRAC_1_SQRT_2)
-}
-
-/// The standard normal density.
-pub(super) fn normal_pdf(x: f64) -> f64 {
-    (-0.5 * x * x).exp() / SQRT_TAU
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -225,7 +215,7 @@ mod tests {
                 let sum: f64 = (0..n)
                     .map(|i| {
                         let x = -9.0 + 18.0 * (f64::from(i) + 0.5) / f64::from(n);
-                        normal_pdf(x) * activation.value(mean + f64::sqrt(variance) * x)
+                        fg_core::special::pdf(x) * activation.value(mean + f64::sqrt(variance) * x)
                     })
                     .sum();
                 let reference = sum * 18.0 / f64::from(n);

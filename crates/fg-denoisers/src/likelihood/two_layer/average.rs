@@ -1,11 +1,11 @@
 //! Gaussian averages of activations decide what the network predicts for an uncertain hidden row.
 
-use super::activation::{normal_cdf, normal_pdf};
+use fg_core::special::{cdf, pdf};
 
 /// `E max(z, 0)` for `z ~ N(mean, deviation^2)`.
 pub(super) fn rectified(mean: f64, deviation: f64) -> f64 {
     let x = mean / deviation;
-    mean * normal_cdf(x) + deviation * normal_pdf(x)
+    mean * cdf(x) + deviation * pdf(x)
 }
 
 /// Beyond so many deviations the normal density is below `1e-17`.
@@ -26,7 +26,7 @@ fn smooth(mean: f64, deviation: f64) -> f64 {
     let (mut sum, mut k) = (0.0, 0.0);
     while k <= intervals {
         let x = -REACH + k * h;
-        sum += normal_pdf(x) / (1.0 + (-(mean + deviation * x)).exp());
+        sum += pdf(x) / (1.0 + (-(mean + deviation * x)).exp());
         k += 1.0;
     }
     sum * h
@@ -46,7 +46,7 @@ const PANELS: [f64; 8] = [0.0, 1.5, 3.0, 5.0, 8.0, 13.0, 21.0, 37.0];
 /// A logistic function is a step plus `-sign(z) / (1 + e^|z|)`, which lives on the scale one, where the wide
 /// density is smooth.
 fn step_like(mean: f64, deviation: f64) -> f64 {
-    let density = |z: f64| normal_pdf((z - mean) / deviation) / deviation;
+    let density = |z: f64| pdf((z - mean) / deviation) / deviation;
     let remainder = |z: f64| (density(-z) - density(z)) / (1.0 + z.exp());
     let mut sum = 0.0;
     for panel in PANELS.windows(2) {
@@ -56,7 +56,7 @@ fn step_like(mean: f64, deviation: f64) -> f64 {
             sum += weight * half * pair;
         }
     }
-    normal_cdf(mean / deviation) + sum
+    cdf(mean / deviation) + sum
 }
 
 #[cfg(test)]

@@ -27,15 +27,13 @@ use crate::ParameterError;
 ///
 /// # Cost
 ///
-/// `(2 d + 1)` solutions a row, each `3^d d (d + outputs)` operations with a kink; up to [`MOST_KINKED_UNITS`] units.
+/// `(2 d + 1)` solutions a row, each `3^d d (d + outputs)` operations with a kink, and as
+/// much memory: meant for up to about eight units.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TwoLayerMap {
     network: TwoLayer,
     step: f64,
 }
-
-/// Units beyond which patterns of an activation with a kink are too many to be tried: `3^8 = 6561`.
-pub const MOST_KINKED_UNITS: usize = 8;
 
 /// Default of [`TwoLayerMap::with_step`]: the average over rows is that of a density smoothed over the step, whose
 /// bias is of second order, while the noise of the jumps falls as one over the step.

@@ -17,18 +17,15 @@ mod piece;
 mod posterior;
 
 pub use activation::Activation;
-pub use maximiser::{MOST_KINKED_UNITS, TwoLayerMap};
+pub use maximiser::TwoLayerMap;
 pub use posterior::TwoLayerMmse;
 
 use fg_core::Rows;
 use fg_core::denoiser::GaussianRow;
 
-use fg_core::special::points::normal_quantile;
+use fg_core::special::{open_uniform, quantile};
 
 use crate::ParameterError;
-
-/// Takes the place of a uniform of zero, half the spacing of random doubles.
-const SMALLEST_UNIFORM: f64 = 0.5 * f64::EPSILON;
 
 /// The known second layer: `y = W2' sigma(z) + b2 + noise`, noise `~ N(0, I / noise_precision)`.
 ///
@@ -160,7 +157,7 @@ impl TwoLayer {
         self.predict(z, y);
         let deviation = 1.0 / self.noise_precision.sqrt();
         for (y, u) in y.iter_mut().zip(uniforms) {
-            *y += deviation * normal_quantile(u.max(SMALLEST_UNIFORM));
+            *y += deviation * quantile(open_uniform(*u));
         }
     }
 

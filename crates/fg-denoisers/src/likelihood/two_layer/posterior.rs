@@ -59,7 +59,7 @@ impl TwoLayerMmse {
         Self { points: scramblings(d, points), network, grid }
     }
 
-    /// Default: 64. Lines per row, rounded up to a multiple of 16; each stands for a whole line of points. With a
+    /// Default: 32 for activations with kinks, 16 for the others. Lines per row, rounded up to a multiple of 16; each stands for a whole line of points. With a
     /// single hidden unit there is only one line.
     ///
     /// # Errors
@@ -77,7 +77,7 @@ impl TwoLayerMmse {
         Ok(self)
     }
 
-    /// Default: 9. Nodes on each line between which a smooth activation is interpolated; of no effect for
+    /// Default: 5, and 65 for a single hidden unit. Nodes on each line between which a smooth activation is interpolated; of no effect for
     /// activations with kinks, which are exact.
     ///
     /// # Errors
