@@ -11,6 +11,7 @@
 //! * **Randomness** is an argument.
 
 pub mod denoiser;
+pub mod evolution;
 pub mod factor;
 pub mod graph;
 pub mod inference;
@@ -23,6 +24,7 @@ pub mod special;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
+pub use evolution::{Evolution, Prediction};
 pub use graph::{FactorId, Graph, GraphBuilder, GraphError, VariableId};
 pub use inference::{
     Inference, InferenceError, IterationInfo, Observer, Options, Report, Solution, Status,

@@ -32,6 +32,8 @@ pub enum Misfit {
 pub enum Unready {
     /// No data has been given.
     NoData,
+    /// The operator is an ensemble that no matrix has been drawn from.
+    NoMatrix,
     /// Row `row` of the data can't come from the model.
     BadData {
         /// The first such row.
@@ -152,6 +154,7 @@ impl fmt::Display for Unready {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoData => write!(f, "no data has been given"),
+            Self::NoMatrix => write!(f, "operator is an ensemble without a matrix"),
             Self::BadData { row, reason } => write!(f, "data row {row}: {reason}"),
             Self::DataShape { expected, found } => write!(
                 f,

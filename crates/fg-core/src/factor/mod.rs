@@ -6,7 +6,7 @@ mod belief;
 mod channel;
 mod error;
 mod likelihood;
-mod linear;
+pub(crate) mod linear;
 mod prior;
 mod rowwise;
 
@@ -17,6 +17,7 @@ pub use error::{Breakdown, Misfit, Undrawable, Unready};
 pub use likelihood::LikelihoodFactor;
 pub use linear::{LinearFactor, Solver};
 pub use prior::PriorFactor;
+pub(crate) use rowwise::gaussian_estimate;
 
 use core::any::Any;
 use core::fmt;

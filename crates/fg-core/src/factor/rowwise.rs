@@ -87,7 +87,7 @@ pub(super) fn constant_message(
 }
 
 /// Product of one Gaussian and rows of a cavity: the belief of a Gaussian factor the layout can't represent.
-pub(super) fn gaussian_estimate(
+pub(crate) fn gaussian_estimate(
     gaussian: impl Fn(usize) -> Option<GaussianRow>,
     cavity: &RowCavity<'_>,
     out: &mut RowEstimate<'_>,

@@ -7,7 +7,7 @@ use crate::message::{Message, Policy, Projector};
 
 /// Buffers for the division at one edge, and what the last division found.
 #[derive(Debug)]
-pub(super) struct Extrinsic {
+pub(crate) struct Extrinsic {
     columns: usize,
     projector: Projector,
     covariance: Vec<f64>,
@@ -18,19 +18,19 @@ pub(super) struct Extrinsic {
     values: Vec<f64>,
     work: Vec<f64>,
     row: Vec<f64>,
-    pub(super) counts: Counts,
+    pub(crate) counts: Counts,
 }
 
 /// How often a limit bit in one division.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Counts {
-    pub(super) dropped: usize,
-    pub(super) clamped: usize,
-    pub(super) bounded: usize,
+pub(crate) struct Counts {
+    pub(crate) dropped: usize,
+    pub(crate) clamped: usize,
+    pub(crate) bounded: usize,
 }
 
 impl Extrinsic {
-    pub(super) fn new(columns: usize) -> Self {
+    pub(crate) fn new(columns: usize) -> Self {
         let square = || vec![0.0; columns * columns];
         Self {
             columns,
@@ -51,7 +51,7 @@ impl Extrinsic {
     ///
     /// `Gamma_new = Lambda - Gamma` and `N_new = Xhat Lambda - N` with `Lambda` the inverse of the belief's
     /// covariance restricted to the layout's form, or the belief's own gain where it has one.
-    pub(super) fn divide(
+    pub(crate) fn divide(
         &mut self,
         belief: &Belief,
         cavity: &Message,
@@ -92,7 +92,7 @@ impl Extrinsic {
 
     /// Root mean square move of the belief if `message` replaced `previous`, as a share of the belief's root
     /// second moment; also the share of its precision that would change. Damping plays no part.
-    pub(super) fn change(&mut self, belief: &Belief, previous: &Message, message: &Message) -> f64 {
+    pub(crate) fn change(&mut self, belief: &Belief, previous: &Message, message: &Message) -> f64 {
         let d = self.columns;
         let size = d * d;
         let (mut moved, mut moment, mut precision_change) = (0.0, 0.0, 0.0f64);

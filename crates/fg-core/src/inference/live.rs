@@ -8,7 +8,7 @@ use crate::schedule::{Schedule, Update};
 /// A message is read by the updates of the other factors at its variable; where those are all constant, so that
 /// they need no update, the message is dead, and with it perhaps the messages that only served it. What starts a
 /// run is needed where the sweeps or the rest of the start read it.
-pub(super) fn prune(
+pub(crate) fn prune(
     graph: &Graph,
     schedule: Schedule,
     constant: &[bool],

@@ -17,6 +17,10 @@ pub use options::{Options, OptionsError};
 pub use report::{EdgeFigures, Event, Recovery, Report, Status, SweepFigures};
 pub use solution::Solution;
 
+pub(crate) use extrinsic::Extrinsic;
+pub(crate) use live::prune;
+pub(crate) use state::reporter;
+
 use crate::graph::Graph;
 
 impl Graph {

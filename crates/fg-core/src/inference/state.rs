@@ -171,15 +171,7 @@ impl State {
         variable: usize,
     ) -> Result<&Belief, (usize, Breakdown)> {
         let edges = &graph.variable_nodes()[variable].edges;
-        let computing = |e: &&usize| !self.edges[**e].constant;
-        let informative =
-            |e: &&usize| graph.factor_nodes()[graph.edges()[**e].factor].factor.informative();
-        let reporter = edges
-            .iter()
-            .filter(computing)
-            .find(informative)
-            .or_else(|| edges.iter().find(computing));
-        let Some(&e) = reporter else {
+        let Some(e) = reporter(graph, variable, |e| self.edges[e].constant) else {
             let factor = graph.edges()[edges[0]].factor;
             let belief = self.product_belief(graph, variable);
             return belief.map_err(|reason| (factor, reason));
@@ -222,6 +214,24 @@ impl State {
         let belief = gaussian_belief(&product, &node.layout)?;
         Ok(self.products[variable].insert(belief))
     }
+}
+
+/// The edge whose belief users should read: a row-wise factor's where there is one that computes, otherwise any
+/// computing factor's; none when all messages are constant.
+pub(crate) fn reporter(
+    graph: &Graph,
+    variable: usize,
+    constant: impl Fn(usize) -> bool,
+) -> Option<usize> {
+    let computing = || {
+        let edges = graph.variable_nodes()[variable].edges.iter().copied();
+        edges.filter(|&e| !constant(e))
+    };
+    let informative = |&e: &usize| {
+        let factor = &graph.factor_nodes()[graph.edges()[e].factor].factor;
+        factor.informative()
+    };
+    computing().find(informative).or_else(|| computing().next())
 }
 
 /// The product of all messages into edge `e`'s variable but its own, as last formed.

@@ -1,10 +1,14 @@
 //! Linear maps between the rows of two variables, `Z = A X`.
 
 mod dense;
+mod ensemble;
 
 pub use dense::{Dense, OperatorError};
+pub use ensemble::Ensemble;
 
 use core::fmt;
+
+use crate::evolution::Spectrum;
 
 /// A linear map `A` (`m x n`) applied to the rows of a matrix of `d` columns.
 ///
@@ -27,6 +31,16 @@ pub trait LinearOperator: fmt::Debug + Send + Sync {
     /// The matrix, where it is stored.
     fn dense(&self) -> Option<faer::MatRef<'_, f64>> {
         None
+    }
+
+    /// The law of its singular values, where it is known without a decomposition; state evolution asks for it.
+    fn spectrum(&self) -> Option<Spectrum> {
+        None
+    }
+
+    /// Whether there is a matrix, so that the operator can be applied.
+    fn is_realised(&self) -> bool {
+        true
     }
 
     /// Short name shown in pictures and reports.

@@ -70,7 +70,7 @@ impl GaussianPoints {
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "indices are below 2^16, dimensions below 128")]
-fn uniform(index: usize, dimension: usize, seed: u32) -> f64 {
+pub(crate) fn uniform(index: usize, dimension: usize, seed: u32) -> f64 {
     let padding = (dimension / SOBOL_DIMENSIONS) as u32;
     // An odd multiplier spreads the seeds of padded dimensions away from those of other point sets.
     let seed = seed.wrapping_add(padding.wrapping_mul(0x9e37_79b9));

@@ -196,6 +196,10 @@ impl Law for BernoulliGauss {
         1
     }
 
+    fn jumps(&self) -> Option<Vec<f64>> {
+        Some(vec![1.0 - self.sparsity])
+    }
+
     /// The first `1 - rho` of the unit interval is zero, the rest is stretched to the slab's uniform: one
     /// dimension suffices, which integrates far better than two.
     fn draw(&self, uniforms: &[f64], row: &mut [f64]) {

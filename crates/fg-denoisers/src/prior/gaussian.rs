@@ -139,6 +139,10 @@ impl Law for Gaussian {
         d
     }
 
+    fn jumps(&self) -> Option<Vec<f64>> {
+        Some(Vec::new())
+    }
+
     fn draw(&self, uniforms: &[f64], row: &mut [f64]) {
         match &self.mean {
             Mean::Entry(mean) => row.fill(*mean),

@@ -166,6 +166,11 @@ impl Law for Laplace {
         1
     }
 
+    /// Smooth on either side of the cusp.
+    fn jumps(&self) -> Option<Vec<f64>> {
+        Some(vec![0.5])
+    }
+
     fn draw(&self, uniforms: &[f64], row: &mut [f64]) {
         let u = open_uniform(uniforms[0]);
         row[0] = if u < 0.5 { (2.0 * u).ln() } else { -(2.0 * (1.0 - u)).ln() } * self.scale;

@@ -42,7 +42,7 @@ impl Half {
             // An operator without range: Z is the bias.
             return belief.set_known(0);
         }
-        if !exact(belief.layout().form(), pencil.form()) {
+        if !exact_gain(belief.layout().form(), pencil.form()) {
             return;
         }
         let n = self.mean.len() / d;
@@ -66,7 +66,7 @@ impl Half {
 }
 
 /// Whether a variable of this form can carry the gain of a pencil of that form.
-fn exact(variable: ColumnForm, pencil: ColumnForm) -> bool {
+pub(crate) fn exact_gain(variable: ColumnForm, pencil: ColumnForm) -> bool {
     match variable {
         ColumnForm::Full => true,
         ColumnForm::Diagonal => pencil != ColumnForm::Full,

@@ -17,12 +17,15 @@ use std::sync::OnceLock;
 
 use faer::{Mat, MatRef};
 
-use super::{Belief, Breakdown, Cavity, Factor, Misfit, Port, Role, Undrawable, Uniforms};
+use super::{Belief, Breakdown, Cavity, Factor, Misfit, Port, Role, Undrawable, Uniforms, Unready};
 use crate::message::Layout;
 use crate::operator::LinearOperator;
 use crate::rows::Rows;
+pub(crate) use beliefs::exact_gain;
 use decomposition::Decomposition;
 pub use decomposition::Solver;
+pub(crate) use moments::{Moments, input_moments, output_moments};
+pub(crate) use pencil::Pencil;
 use shared::SharedWorkspace;
 
 /// Port of the input `X`.
@@ -187,6 +190,10 @@ impl Factor for LinearFactor {
         Ok(())
     }
 
+    fn ready(&self, _variables: &[Layout]) -> Result<(), Unready> {
+        if self.operator.is_realised() { Ok(()) } else { Err(Unready::NoMatrix) }
+    }
+
     fn workspace(&self, variables: &[Layout]) -> Result<Box<dyn Any + Send>, Breakdown> {
         let d = variables[X].columns();
         let (m, n) = (self.operator.outputs(), self.operator.inputs());
@@ -227,6 +234,9 @@ impl Factor for LinearFactor {
         _uniforms: &mut dyn Uniforms,
     ) -> Result<Option<Rows>, Undrawable> {
         let [x, z] = values else { return Err(Undrawable) };
+        if !self.operator.is_realised() {
+            return Err(Undrawable);
+        }
         let d = x.columns();
         self.operator.apply(x.as_slice(), z.as_mut_slice(), d);
         beliefs::add_bias(z.as_mut_slice(), self.bias(), d);

@@ -2,11 +2,11 @@
 
 /// Variance averaged over rows, and the precision gained over the cavity, of one transformed column.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Moments {
+pub(crate) struct Moments {
     /// Row average of the posterior variance; zero when the operator leaves nothing free.
-    pub(super) variance: f64,
+    pub(crate) variance: f64,
     /// `1 / variance` minus the cavity's precision, free of cancellation.
-    pub(super) gain: f64,
+    pub(crate) gain: f64,
 }
 
 /// The shape of an operator and the squares of its `min(m, n)` singular values.
@@ -23,38 +23,59 @@ impl Spectrum<'_> {
         self.squares.iter().filter(|&&s| s > 0.0).count()
     }
 
-    /// The moments of X: over `n` directions, `1 / (mu + s^2 nu)` and `s^2 nu / (mu + s^2 nu)`.
+    /// The moments of X over the `n` input directions.
     pub(super) fn input(&self, mu: f64, nu: f64) -> Moments {
-        let (mut variance, mut gained) = (0.0, 0.0);
-        for &square in self.squares {
-            let precision = mu + square * nu;
-            variance += 1.0 / precision;
-            gained += square * nu / precision;
-        }
-        let beyond = self.inputs - self.squares.len();
-        if beyond > 0 {
-            variance += beyond as f64 / mu;
-        }
-        Moments { variance: variance / self.inputs as f64, gain: gained / variance }
+        input_moments(self.directions(self.inputs), mu, nu)
     }
 
-    /// The moments of Z: over `m` directions, `s^2 / (mu + s^2 nu)` and `mu / (mu + s^2 nu)`.
-    ///
-    /// Directions outside the range of the operator have variance zero: all information is gained there,
-    /// whatever `mu`.
+    /// The moments of Z over the `m` output directions.
     pub(super) fn output(&self, mu: f64, nu: f64) -> Moments {
-        let (mut variance, mut gained) = (0.0, (self.outputs - self.squares.len()) as f64);
-        for &square in self.squares {
-            if square > 0.0 {
-                let precision = mu + square * nu;
-                variance += square / precision;
-                gained += mu / precision;
-            } else {
-                gained += 1.0;
-            }
-        }
-        Moments { variance: variance / self.outputs as f64, gain: gained / variance }
+        output_moments(self.directions(self.outputs), mu, nu)
     }
+
+    /// Squares and weights of `count` directions, those beyond the singular values with square zero.
+    fn directions(&self, count: usize) -> impl Iterator<Item = (f64, f64)> {
+        let each = 1.0 / count as f64;
+        let beyond = count - self.squares.len();
+        let rest = (beyond > 0).then_some((0.0, beyond as f64 * each));
+        self.squares.iter().map(move |&square| (square, each)).chain(rest)
+    }
+}
+
+/// The moments of X: averages over directions `(s^2, weight)` of `1 / (mu + s^2 nu)` and `s^2 nu / (mu + s^2 nu)`.
+pub(crate) fn input_moments(
+    directions: impl Iterator<Item = (f64, f64)>,
+    mu: f64,
+    nu: f64,
+) -> Moments {
+    let (mut variance, mut gained) = (0.0, 0.0);
+    for (square, weight) in directions {
+        let share = weight / (mu + square * nu);
+        variance += share;
+        gained += square * nu * share;
+    }
+    Moments { variance, gain: gained / variance }
+}
+
+/// The moments of Z: averages over directions `(s^2, weight)` of `s^2 / (mu + s^2 nu)` and `mu / (mu + s^2 nu)`.
+///
+/// Directions outside the range of the operator have variance zero: all information is gained there, whatever `mu`.
+pub(crate) fn output_moments(
+    directions: impl Iterator<Item = (f64, f64)>,
+    mu: f64,
+    nu: f64,
+) -> Moments {
+    let (mut variance, mut gained) = (0.0, 0.0);
+    for (square, weight) in directions {
+        if square > 0.0 {
+            let share = weight / (mu + square * nu);
+            variance += square * share;
+            gained += mu * share;
+        } else {
+            gained += weight;
+        }
+    }
+    Moments { variance, gain: gained / variance }
 }
 
 #[cfg(test)]

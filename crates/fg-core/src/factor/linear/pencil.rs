@@ -6,17 +6,17 @@ use crate::message::small;
 
 /// `T`, its inverse and the two diagonals, for `d` columns.
 #[derive(Debug)]
-pub(super) struct Pencil {
+pub(crate) struct Pencil {
     d: usize,
     form: ColumnForm,
     /// `T`, row-major.
-    pub(super) map: Vec<f64>,
+    pub(crate) map: Vec<f64>,
     /// `T^-1`, row-major.
-    pub(super) inverse: Vec<f64>,
+    pub(crate) inverse: Vec<f64>,
     /// Precision of X in each transformed column, not negative.
-    pub(super) mu: Vec<f64>,
+    pub(crate) mu: Vec<f64>,
     /// Precision of Z in each transformed column, not negative.
-    pub(super) nu: Vec<f64>,
+    pub(crate) nu: Vec<f64>,
     root: Vec<f64>,
     work: Vec<f64>,
     product: Vec<f64>,
@@ -29,7 +29,7 @@ pub(super) struct Pencil {
 const INDEFINITE: f64 = 1e-9;
 
 impl Pencil {
-    pub(super) fn new(d: usize) -> Self {
+    pub(crate) fn new(d: usize) -> Self {
         let square = || vec![0.0; d * d];
         Self {
             d,
@@ -47,7 +47,7 @@ impl Pencil {
     }
 
     /// The narrowest form that holds for both precisions; unless it is full, `T` is the identity.
-    pub(super) fn form(&self) -> ColumnForm {
+    pub(crate) fn form(&self) -> ColumnForm {
         self.form
     }
 
@@ -56,7 +56,7 @@ impl Pencil {
     /// # Errors
     /// [`Breakdown::Undetermined`] when `Gx + Gz` is singular, [`Breakdown::ImproperCavity`] when one of them
     /// is indefinite.
-    pub(super) fn update(&mut self, gx: &[f64], gz: &[f64]) -> Result<(), Breakdown> {
+    pub(crate) fn update(&mut self, gx: &[f64], gz: &[f64]) -> Result<(), Breakdown> {
         let d = self.d;
         let holds = |form: ColumnForm| form.holds(gx, d) && form.holds(gz, d);
         self.form = if holds(ColumnForm::Isotropic) {
@@ -176,19 +176,19 @@ impl Pencil {
     }
 
     /// `out = T diag(values) T'`: a covariance in the original columns.
-    pub(super) fn covariance(&self, values: &[f64], out: &mut [f64]) {
+    pub(crate) fn covariance(&self, values: &[f64], out: &mut [f64]) {
         let entry = |i: usize, j: usize| self.map[i * self.d + j];
         congruence(self.d, values, entry, out);
     }
 
     /// `out = T^-T diag(values) T^-1`: a precision in the original columns.
-    pub(super) fn precision(&self, values: &[f64], out: &mut [f64]) {
+    pub(crate) fn precision(&self, values: &[f64], out: &mut [f64]) {
         let entry = |i: usize, j: usize| self.inverse[j * self.d + i];
         congruence(self.d, values, entry, out);
     }
 
     /// Planar `out` (`n x d`) of the natural parameters `rows` (`n x d`, row-major) in transformed columns, `N T`.
-    pub(super) fn transform(&self, rows: &[f64], out: &mut [f64]) {
+    pub(crate) fn transform(&self, rows: &[f64], out: &mut [f64]) {
         let d = self.d;
         if d == 1 {
             return out.copy_from_slice(rows);
@@ -202,7 +202,7 @@ impl Pencil {
     }
 
     /// As [`transform`](Self::transform), of planar natural parameters.
-    pub(super) fn transform_planar(&self, planar: &[f64], out: &mut [f64]) {
+    pub(crate) fn transform_planar(&self, planar: &[f64], out: &mut [f64]) {
         let d = self.d;
         let n = planar.len() / d;
         for (e, o) in out.iter_mut().enumerate() {
@@ -211,13 +211,13 @@ impl Pencil {
     }
 
     /// Row-major values of a planar mean in transformed columns, `Xt T'`.
-    pub(super) fn mean(&self, planar: &[f64], out: &mut [f64]) {
+    pub(crate) fn mean(&self, planar: &[f64], out: &mut [f64]) {
         let d = self.d;
         to_rows(planar, out, d, |j, c| self.map[c * d + j]);
     }
 
     /// Row-major values of planar natural parameters in transformed columns, `(N T) T^-1`.
-    pub(super) fn natural(&self, planar: &[f64], out: &mut [f64]) {
+    pub(crate) fn natural(&self, planar: &[f64], out: &mut [f64]) {
         let d = self.d;
         to_rows(planar, out, d, |j, c| self.inverse[j * d + c]);
     }

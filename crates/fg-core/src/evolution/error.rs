@@ -1,0 +1,164 @@
+//! What keeps a graph from being predicted, and what makes its prediction doubtful.
+
+use core::fmt;
+
+use crate::inference::OptionsError;
+use crate::schedule::ScheduleError;
+
+/// State evolution can't follow a graph.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum EvolutionError {
+    /// An option of the run is out of range.
+    Options(OptionsError),
+    /// The schedule doesn't fit the graph.
+    Schedule(ScheduleError),
+    /// A factor has no law to draw the truth from: give it one.
+    NoLaw {
+        /// Name of the factor.
+        factor: String,
+    },
+    /// A factor is none of those that can be followed: row-wise ones and linear ones.
+    Unfollowed {
+        /// Name of the factor.
+        factor: String,
+    },
+    /// Only messages with one precision for all rows can be followed.
+    NotShared {
+        /// Name of the variable.
+        variable: String,
+    },
+    /// No factor produces the variable, or the factors that do wait for each other.
+    Order {
+        /// Name of the variable.
+        variable: String,
+    },
+    /// A constant message is infinitely precise: give the factor a large precision instead.
+    Known {
+        /// Name of the factor.
+        factor: String,
+    },
+    /// A law, spectrum or start was given to a factor or port that has no use for it.
+    Misplaced {
+        /// Name of the factor.
+        factor: String,
+        /// What was given.
+        what: &'static str,
+    },
+    /// A matrix given has another size than the variable's `d x d`.
+    Columns {
+        /// What was given.
+        what: &'static str,
+        /// Columns of the variable.
+        expected: usize,
+        /// Columns given.
+        found: usize,
+    },
+    /// The operator's singular values can't be computed.
+    Spectrum {
+        /// Name of the factor.
+        factor: String,
+    },
+    /// The number of points isn't between 16 and 65536.
+    Points {
+        /// The number.
+        found: usize,
+    },
+    /// The prediction rests on an assumption that the graph doesn't meet, and the caller didn't accept that.
+    Unacknowledged(Warning),
+}
+
+/// An assumption of state evolution that a graph doesn't meet: expectation propagation runs, but its prediction is an
+/// approximation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Warning {
+    /// Two row-wise factors that aren't Gaussian share a variable: messages between them aren't Gaussian.
+    SharedVariable {
+        /// Name of the variable.
+        variable: String,
+    },
+    /// The graph has a loop through this variable: messages that meet there aren't independent.
+    Loop {
+        /// Name of the variable.
+        variable: String,
+    },
+    /// An estimator looks at all rows together; it is called with the points as if they were its rows.
+    NotSeparable {
+        /// Name of the factor.
+        factor: String,
+    },
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SharedVariable { variable } => {
+                write!(f, "two row-wise factors that aren't Gaussian share variable `{variable}`")
+            }
+            Self::Loop { variable } => {
+                write!(f, "the graph has a loop through variable `{variable}`")
+            }
+            Self::NotSeparable { factor } => {
+                write!(f, "factor `{factor}` looks at all rows together")
+            }
+        }
+    }
+}
+
+impl fmt::Display for EvolutionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Options(error) => error.fmt(f),
+            Self::Schedule(error) => error.fmt(f),
+            Self::NoLaw { factor } => {
+                write!(
+                    f,
+                    "factor `{factor}` describes no distribution: give it the law of the truth"
+                )
+            }
+            Self::Unfollowed { factor } => {
+                write!(f, "factor `{factor}` is neither row-wise nor linear")
+            }
+            Self::NotShared { variable } => {
+                write!(f, "variable `{variable}` has more than one precision for its rows")
+            }
+            Self::Order { variable } => {
+                write!(f, "variable `{variable}` is produced by no factor, or in a circle")
+            }
+            Self::Known { factor } => {
+                write!(
+                    f,
+                    "factor `{factor}` knows its variable exactly: give it a finite precision"
+                )
+            }
+            Self::Misplaced { factor, what } => {
+                write!(f, "factor `{factor}` has no use for {what}")
+            }
+            Self::Columns { what, expected, found } => {
+                write!(f, "{what} needs {expected} columns, got {found}")
+            }
+            Self::Spectrum { factor } => {
+                write!(f, "singular values of factor `{factor}` can't be computed")
+            }
+            Self::Points { found } => {
+                write!(f, "number of points must be between 16 and 65536, got {found}")
+            }
+            Self::Unacknowledged(warning) => write!(f, "{warning}; accept it to go on"),
+        }
+    }
+}
+
+impl core::error::Error for EvolutionError {}
+
+impl From<OptionsError> for EvolutionError {
+    fn from(error: OptionsError) -> Self {
+        Self::Options(error)
+    }
+}
+
+impl From<ScheduleError> for EvolutionError {
+    fn from(error: ScheduleError) -> Self {
+        Self::Schedule(error)
+    }
+}

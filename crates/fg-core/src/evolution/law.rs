@@ -1,0 +1,217 @@
+//! The law of a message decides what state evolution knows of it: what it claims, and what is true of it.
+
+use core::fmt;
+
+use crate::message::small;
+
+/// What a message about rows `x0` of a variable claims and what is true of it, in natural form:
+///
+/// ```text
+/// n = x0 M + c + p,    p ~ (0, Chi), uncorrelated with x0
+/// ```
+///
+/// `Gamma` is the precision it claims. A fresh observation of that precision has `M = Chi = Gamma` and `c = 0`; what
+/// an estimator sends on the side of a prior has `M = Chi = Gamma - Cov(x0)^-1` when it is matched, and anything
+/// when it isn't. All matrices are `d x d`, row-major.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MessageLaw {
+    columns: usize,
+    pub(super) precision: Vec<f64>,
+    pub(super) signal: Vec<f64>,
+    pub(super) offset: Vec<f64>,
+    pub(super) noise: Vec<f64>,
+}
+
+impl MessageLaw {
+    /// The message that says nothing, about a variable of `d` columns.
+    pub fn vacuous(d: usize) -> Self {
+        let square = || vec![0.0; d * d];
+        Self {
+            columns: d,
+            precision: square(),
+            signal: square(),
+            offset: vec![0.0; d],
+            noise: square(),
+        }
+    }
+
+    /// A fresh, honest observation of the truth with noise of precision `precision` (`d x d`): `M = Chi = Gamma`.
+    ///
+    /// As a start with a tiny precision it is the perturbation that models with a symmetry need: without it, SE stays
+    /// at the symmetric point for good, while a run of finite size leaves it by chance.
+    ///
+    /// # Errors
+    /// [`LawError`] when the matrix isn't `d x d`, finite, symmetric and positive semi-definite.
+    pub fn observation(precision: &[f64], d: usize) -> Result<Self, LawError> {
+        let gamma = precision.to_vec();
+        Self::new(d, gamma.clone(), gamma.clone(), vec![0.0; d], gamma)
+    }
+
+    /// An honest observation with noise of the same precision in every column.
+    ///
+    /// # Errors
+    /// [`LawError`] when the precision is negative or not finite.
+    pub fn isotropic(precision: f64, d: usize) -> Result<Self, LawError> {
+        let mut gamma = vec![0.0; d * d];
+        (0..d).for_each(|j| gamma[j * d + j] = precision);
+        Self::observation(&gamma, d)
+    }
+
+    /// An observation `r = x0 A + e`, `e ~ (0, E)`, that claims the precision `Gamma`: `M = A Gamma` and
+    /// `Chi = Gamma E Gamma`. A guess that shares a part of the truth is of this kind.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn from_mean_form(
+        d: usize,
+        precision: &[f64],
+        gain: &[f64],
+        error: &[f64],
+    ) -> Result<Self, LawError> {
+        for (name, matrix) in [("precision", precision), ("gain", gain), ("error", error)] {
+            check_length(name, matrix, d * d)?;
+        }
+        let (mut signal, mut half, mut noise) =
+            (vec![0.0; d * d], vec![0.0; d * d], vec![0.0; d * d]);
+        small::multiply(gain, precision, &mut signal, d);
+        small::multiply(precision, error, &mut half, d);
+        small::multiply(&half, precision, &mut noise, d);
+        small::symmetrise(&mut noise, d);
+        Self::new(d, precision.to_vec(), signal, vec![0.0; d], noise)
+    }
+
+    /// A message law from `Gamma`, `M`, `c` and `Chi`.
+    ///
+    /// # Errors
+    /// [`LawError`] naming the matrix that has another size, isn't finite or, for `Gamma` and `Chi`, isn't symmetric
+    /// and positive semi-definite.
+    pub fn new(
+        d: usize,
+        precision: Vec<f64>,
+        signal: Vec<f64>,
+        offset: Vec<f64>,
+        noise: Vec<f64>,
+    ) -> Result<Self, LawError> {
+        check_length("signal", &signal, d * d)?;
+        check_length("offset", &offset, d)?;
+        for (name, matrix) in [("precision", &precision), ("noise", &noise)] {
+            check_length(name, matrix, d * d)?;
+            if !semi_definite(matrix, d) {
+                return Err(LawError::Indefinite { matrix: name });
+            }
+        }
+        Ok(Self { columns: d, precision, signal, offset, noise })
+    }
+
+    /// Number of columns of the variable, `d`.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// `Gamma`, `d x d`: the precision the message claims.
+    pub fn precision(&self) -> &[f64] {
+        &self.precision
+    }
+
+    /// `M`, `d x d`: how much of the truth it holds.
+    pub fn signal(&self) -> &[f64] {
+        &self.signal
+    }
+
+    /// `c`, of length `d`: what it holds whatever the truth.
+    pub fn offset(&self) -> &[f64] {
+        &self.offset
+    }
+
+    /// `Chi`, `d x d`: the covariance of its noise.
+    pub fn noise(&self) -> &[f64] {
+        &self.noise
+    }
+
+    /// The product of two messages whose noises are independent: everything adds.
+    pub(super) fn multiply(&mut self, other: &Self) {
+        let add = |a: &mut [f64], b: &[f64]| a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
+        add(&mut self.precision, &other.precision);
+        add(&mut self.signal, &other.signal);
+        add(&mut self.offset, &other.offset);
+        add(&mut self.noise, &other.noise);
+    }
+
+    /// Largest change of `Gamma`, `M` or `Chi` against `other`, relative to `Gamma`: in one dimension the change of
+    /// the logarithm of the precision.
+    pub(super) fn distance(&self, other: &Self) -> f64 {
+        let norm = |v: &[f64]| v.iter().map(|x| x * x).sum::<f64>().sqrt();
+        let scale = norm(&self.precision).max(norm(&other.precision));
+        let moved = |a: &[f64], b: &[f64]| {
+            a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt()
+        };
+        let largest = moved(&self.precision, &other.precision)
+            .max(moved(&self.signal, &other.signal))
+            .max(moved(&self.noise, &other.noise));
+        if largest == 0.0 { 0.0 } else { largest / scale }
+    }
+}
+
+fn check_length(matrix: &'static str, values: &[f64], expected: usize) -> Result<(), LawError> {
+    if values.len() != expected {
+        return Err(LawError::Length { matrix, expected, found: values.len() });
+    }
+    if values.iter().any(|v| !v.is_finite()) {
+        return Err(LawError::NotFinite { matrix });
+    }
+    Ok(())
+}
+
+/// Eigenvalues of a positive semi-definite matrix of size one may fall this far below zero by rounding.
+const ROUNDING: f64 = 1e-12;
+
+fn semi_definite(matrix: &[f64], d: usize) -> bool {
+    let mut work = matrix.to_vec();
+    small::symmetrise(&mut work, d);
+    let scale = work.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+    let symmetric = matrix.iter().zip(&work).all(|(a, b)| (a - b).abs() <= ROUNDING * scale);
+    let (mut values, mut vectors) = (vec![0.0; d], vec![0.0; d * d]);
+    small::eigen_symmetric(&mut work, &mut values, &mut vectors, d);
+    symmetric && values.iter().all(|&v| v >= -ROUNDING * scale)
+}
+
+/// A message law can't be true of any message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LawError {
+    /// A matrix has another number of entries than it needs.
+    Length {
+        /// Which one.
+        matrix: &'static str,
+        /// Entries needed.
+        expected: usize,
+        /// Entries given.
+        found: usize,
+    },
+    /// An entry is NaN or infinite.
+    NotFinite {
+        /// Of which matrix.
+        matrix: &'static str,
+    },
+    /// A precision or a covariance isn't symmetric and positive semi-definite.
+    Indefinite {
+        /// Which one.
+        matrix: &'static str,
+    },
+}
+
+impl fmt::Display for LawError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Length { matrix, expected, found } => {
+                write!(f, "{matrix} of a message law needs {expected} entries, got {found}")
+            }
+            Self::NotFinite { matrix } => write!(f, "{matrix} of a message law must be finite"),
+            Self::Indefinite { matrix } => {
+                write!(f, "{matrix} of a message law must be symmetric and positive semi-definite")
+            }
+        }
+    }
+}
+
+impl core::error::Error for LawError {}

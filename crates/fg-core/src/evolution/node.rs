@@ -1,0 +1,103 @@
+//! A node is a factor as state evolution sees it: told message laws, it answers with beliefs on rows.
+
+use super::law::MessageLaw;
+use super::linear::LinearNode;
+use super::port::Port;
+use super::prediction::{EstimateLaw, Samples};
+use super::rowwise::RowwiseNode;
+use crate::factor::Breakdown;
+use crate::message::Message;
+
+/// The two kinds of factor that can be followed.
+#[derive(Debug)]
+pub(super) enum Node<'g> {
+    Rowwise(Box<RowwiseNode<'g>>),
+    Linear(Box<LinearNode>),
+}
+
+impl Node<'_> {
+    pub(super) fn port(&self, port: usize) -> &Port {
+        match self {
+            Self::Rowwise(node) => &node.ports[port],
+            Self::Linear(node) => &node.ports[port],
+        }
+    }
+
+    pub(super) fn port_mut(&mut self, port: usize) -> &mut Port {
+        match self {
+            Self::Rowwise(node) => &mut node.ports[port],
+            Self::Linear(node) => &mut node.ports[port],
+        }
+    }
+
+    /// Makes `law` the cavity of a port; `cross` as in [`RowwiseNode::tell`].
+    pub(super) fn tell(&mut self, port: usize, law: &MessageLaw, cross: Option<&[Vec<f64>]>) {
+        match self {
+            Self::Rowwise(node) => node.tell(port, law, cross),
+            Self::Linear(node) => node.tell(port, law, cross),
+        }
+    }
+
+    /// A message of this law with a noise of its own, on the rows of a port.
+    pub(super) fn message(&mut self, port: usize, law: &MessageLaw) -> Message {
+        match self {
+            Self::Rowwise(node) => node.message(port, law),
+            Self::Linear(node) => node.message(port, law),
+        }
+    }
+
+    /// Computes the beliefs at all ports and averages their covariances.
+    pub(super) fn beliefs(&mut self) -> Result<(), Breakdown> {
+        match self {
+            Self::Rowwise(node) => node.beliefs()?,
+            Self::Linear(node) => node.beliefs()?,
+        }
+        let ports = match self {
+            Self::Rowwise(node) => &mut node.ports[..],
+            Self::Linear(node) => &mut node.ports[..],
+        };
+        for (p, port) in ports.iter_mut().enumerate() {
+            port.average();
+            let finite = port.belief.covariances().iter().all(|v| v.is_finite())
+                && port.belief.mean().first_non_finite().is_none();
+            if !finite {
+                return Err(Breakdown::NotFinite { port: p, row: 0 });
+            }
+        }
+        Ok(())
+    }
+
+    /// A row that rows of truth and messages at this port are short of.
+    fn shift(&self, port: usize) -> Option<&[f64]> {
+        match self {
+            Self::Linear(node) if port == 1 => node.bias.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// The law of a message on the rows of a port; a bias is put back.
+    pub(super) fn finish(&self, port: usize, mut law: MessageLaw) -> MessageLaw {
+        if let Some(b) = self.shift(port) {
+            // About Z - 1 b' it is x0 M + p; about Z it is z0 M + p + b (Gamma - M).
+            let gap: Vec<f64> = law.precision.iter().zip(&law.signal).map(|(g, m)| g - m).collect();
+            super::port::add_product(b, &gap, &mut law.offset);
+        }
+        law
+    }
+
+    /// The law of truth and estimate at a port.
+    pub(super) fn estimate(&self, port: usize) -> EstimateLaw {
+        self.port(port).estimate(self.shift(port))
+    }
+
+    /// Draws of truth, cavity mean and estimate, where there are points.
+    pub(super) fn samples(&self, port: usize) -> Option<Samples> {
+        match self {
+            Self::Rowwise(node) => {
+                let [truth, cavity, estimate] = node.samples(port);
+                Some(Samples { truth, cavity, estimate })
+            }
+            Self::Linear(_) => None,
+        }
+    }
+}

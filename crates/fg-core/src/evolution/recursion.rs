@@ -1,0 +1,406 @@
+//! The recursion: message laws through the schedule, division, projection and damping of the run they predict.
+
+use super::error::EvolutionError;
+use super::law::MessageLaw;
+use super::node::Node;
+use super::port::matched_law;
+use super::prediction::{
+    EstimateLaw, MessagePrediction, PredictedStatus, Prediction, SweepPrediction,
+};
+use super::truth::{Anatomy, Moments, Nodes, Setup, anatomy};
+use super::{Evolution, describes_law};
+use crate::denoiser::Estimation;
+use crate::factor::{Breakdown, Role};
+use crate::graph::{FactorId, Graph, VariableId};
+use crate::inference::{Extrinsic, Options, prune, reporter};
+use crate::message::Message;
+use crate::schedule::Update;
+
+/// What is known of the messages at one edge.
+#[derive(Debug)]
+struct Edge {
+    law: MessageLaw,
+    /// Covariance of the noise of each version of the message, and those with the noises of all versions before it;
+    /// only the present one unless versions are followed jointly.
+    noises: Vec<Vec<f64>>,
+    cross: Vec<Vec<Vec<f64>>>,
+    version: usize,
+    constant: bool,
+    /// Whether there is a message to damp towards.
+    updated: bool,
+    damping: f64,
+    extrinsic: Extrinsic,
+    /// The versions of the other messages at each time the factor was told their product.
+    told: Vec<Vec<usize>>,
+}
+
+struct State<'g> {
+    graph: &'g Graph,
+    options: Options,
+    nodes: Vec<Node<'g>>,
+    moments: Vec<Moments>,
+    edges: Vec<Edge>,
+    /// Whether the noises of several sweeps are followed together.
+    joint: bool,
+    matched: bool,
+    /// Sum of the versions of all cavities of a factor when its beliefs were computed.
+    computed_at: Vec<Option<usize>>,
+}
+
+/// A step that failed, and at which factor.
+struct Failure {
+    factor: usize,
+    reason: Breakdown,
+}
+
+pub(super) fn run(evolution: &Evolution<'_>) -> Result<Prediction, EvolutionError> {
+    check(evolution)?;
+    let mut state = State::new(evolution)?;
+    let graph = evolution.graph;
+    let constant: Vec<bool> = state.edges.iter().map(|e| e.constant).collect();
+    let (mut start, sweep) = prune(graph, evolution.options.schedule.resolve(graph)?, &constant);
+    for (factor, port, _) in &evolution.starts {
+        for update in start.iter_mut().filter(|u| u.factor == *factor) {
+            update.ports.retain(|p| p != port);
+        }
+    }
+    let followed = followed(evolution);
+    let mut sweeps: Vec<SweepPrediction> = Vec::new();
+    let broken = |failure: Failure, sweep: usize| PredictedStatus::Breakdown {
+        factor: graph.factor_nodes()[failure.factor].name.clone(),
+        sweep,
+        reason: failure.reason,
+    };
+    let mut status = PredictedStatus::SweepLimit;
+    if let Err(failure) = start.iter().try_for_each(|u| state.update(u, &mut Vec::new())) {
+        status = broken(failure, 0);
+    } else {
+        for number in 1..=evolution.options.max_sweeps {
+            let mut messages = Vec::new();
+            if let Err(failure) = sweep.iter().try_for_each(|u| state.update(u, &mut messages)) {
+                status = broken(failure, number);
+                break;
+            }
+            let change = messages.iter().map(|m| m.change).fold(0.0, f64::max);
+            let estimates = (0..followed.len())
+                .map(|v| followed[v].then(|| state.estimate(v).ok()).flatten())
+                .collect();
+            sweeps.push(SweepPrediction { sweep: number, change, messages, estimates });
+            if change < evolution.tolerance || sweep.is_empty() {
+                status = PredictedStatus::FixedPoint;
+                break;
+            }
+        }
+    }
+    let variables = 0..graph.variable_nodes().len();
+    let last = variables.clone().map(|v| state.estimate(v).ok()).collect();
+    let samples = variables.map(|v| {
+        let edge = graph.edges()[state.reporter(v)?];
+        state.nodes[edge.factor].samples(edge.port)
+    });
+    let samples = samples.collect();
+    Ok(Prediction { status, sweeps, last, samples, matched: state.matched })
+}
+
+/// Refuses what doesn't fit before anything is computed.
+fn check(evolution: &Evolution<'_>) -> Result<(), EvolutionError> {
+    let graph = evolution.graph;
+    evolution.options.validate()?;
+    if !(16..=1 << 16).contains(&evolution.points) {
+        return Err(EvolutionError::Points { found: evolution.points });
+    }
+    for node in graph.variable_nodes() {
+        if node.layout.blocks() != 1 {
+            return Err(EvolutionError::NotShared { variable: node.name.clone() });
+        }
+    }
+    let fits = |factor: FactorId, what: &'static str, fits: fn(&Anatomy<'_>) -> bool| {
+        let node = graph.factor_nodes().get(factor.index());
+        let anatomy = node.and_then(|_| anatomy(graph, factor.index()));
+        if anatomy.is_some_and(|a| fits(&a)) {
+            return Ok(());
+        }
+        let factor = node.map_or_else(|| "unknown".to_owned(), |node| node.name.clone());
+        Err(EvolutionError::Misplaced { factor, what })
+    };
+    for (factor, _) in &evolution.laws {
+        fits(*factor, "the law of a variable", |a| matches!(a, Anatomy::Prior(_)))?;
+    }
+    for (factor, _) in &evolution.likelihoods {
+        fits(*factor, "a true likelihood", |a| matches!(a, Anatomy::Likelihood(_)))?;
+    }
+    for (factor, _) in &evolution.channels {
+        fits(*factor, "a true channel", |a| matches!(a, Anatomy::Channel(_)))?;
+    }
+    for (factor, _) in &evolution.spectra {
+        fits(*factor, "a spectrum", |a| matches!(a, Anatomy::Linear(_)))?;
+    }
+    for (variable, moments) in &evolution.moments {
+        let expected = graph.layout(*variable).columns();
+        let found = moments.mean.len();
+        if found != expected || moments.second.len() != expected * expected {
+            return Err(EvolutionError::Columns { what: "moments of the truth", expected, found });
+        }
+    }
+    for (factor, port, law) in &evolution.starts {
+        let node = graph.factor_nodes().get(factor.index());
+        if node.is_none_or(|node| *port >= node.ports.len()) {
+            let factor = node.map_or_else(|| "unknown".to_owned(), |node| node.name.clone());
+            return Err(EvolutionError::Misplaced { factor, what: "a start" });
+        }
+        let expected = graph.layout(graph.variable_at(*factor, *port)).columns();
+        if law.columns() != expected {
+            let found = law.columns();
+            return Err(EvolutionError::Columns { what: "a start", expected, found });
+        }
+    }
+    match evolution.warnings().into_iter().find(|w| !evolution.accepted.contains(w)) {
+        Some(warning) => Err(EvolutionError::Unacknowledged(warning)),
+        None => Ok(()),
+    }
+}
+
+/// Variables whose estimates are followed: those of priors and those asked for.
+fn followed(evolution: &Evolution<'_>) -> Vec<bool> {
+    let graph = evolution.graph;
+    let mut followed = vec![false; graph.variable_nodes().len()];
+    for edge in graph.edges() {
+        followed[edge.variable] |= matches!(anatomy(graph, edge.factor), Some(Anatomy::Prior(_)));
+    }
+    for variable in &evolution.followed {
+        followed[variable.index()] = true;
+    }
+    followed
+}
+
+impl<'g> State<'g> {
+    fn new(evolution: &Evolution<'g>) -> Result<Self, EvolutionError> {
+        let Nodes { nodes, moments } = Setup::nodes(evolution)?;
+        let (graph, options) = (evolution.graph, evolution.options.clone());
+        let mut edges = Vec::with_capacity(graph.edges().len());
+        for edge in graph.edges() {
+            let d = graph.variable_nodes()[edge.variable].layout.columns();
+            let law = constant_law(evolution, &nodes, edge.factor)?;
+            let constant = law.is_some();
+            let law = law.unwrap_or_else(|| MessageLaw::vacuous(d));
+            let own =
+                |(f, p, _): &&(FactorId, usize, f64)| f.index() == edge.factor && *p == edge.port;
+            let damping = options.port_damping.iter().rev().find(own).map(|d| d.2);
+            edges.push(Edge {
+                noises: vec![law.noise.clone()],
+                cross: vec![Vec::new()],
+                law,
+                version: 0,
+                constant,
+                updated: constant,
+                damping: damping.unwrap_or(options.damping),
+                extrinsic: Extrinsic::new(d),
+                told: Vec::new(),
+            });
+        }
+        let joint = evolution.is_joint();
+        let matched = !joint && is_matched(evolution);
+        let computed_at = vec![None; nodes.len()];
+        let mut state = Self { graph, options, nodes, moments, edges, joint, matched, computed_at };
+        state.start(evolution)?;
+        Ok(state)
+    }
+
+    /// Sets the messages that the recursion starts from; where versions are followed jointly, also their rows.
+    fn start(&mut self, evolution: &Evolution<'_>) -> Result<(), EvolutionError> {
+        for (factor, port, law) in &evolution.starts {
+            let edge = &mut self.edges[self.graph.edge(factor.index(), *port)];
+            if edge.constant {
+                let factor = self.graph.factor_name(*factor).to_owned();
+                return Err(EvolutionError::Misplaced { factor, what: "a start" });
+            }
+            edge.law = law.clone();
+            edge.noises = vec![law.noise.clone()];
+            edge.updated = true;
+        }
+        if self.joint {
+            for (e, edge) in self.graph.edges().iter().enumerate() {
+                let node = &mut self.nodes[edge.factor];
+                let message = if self.edges[e].updated && !self.edges[e].constant {
+                    node.message(edge.port, &self.edges[e].law)
+                } else {
+                    Message::vacuous(node.port(edge.port).layout())
+                };
+                let port = node.port_mut(edge.port);
+                let (_, noise) = port.law_of(&message);
+                port.remember(noise);
+                port.sent = Some(message);
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings a factor's beliefs up to date.
+    fn refresh(&mut self, factor: usize) -> Result<(), Failure> {
+        let failed = |reason| Failure { factor, reason };
+        let node = &self.graph.factor_nodes()[factor];
+        let mut now = 0;
+        for port in 0..node.ports.len() {
+            let e = node.first_edge + port;
+            let variable = &self.graph.variable_nodes()[self.graph.edges()[e].variable];
+            let others: Vec<usize> = variable.edges.iter().copied().filter(|&o| o != e).collect();
+            let versions: Vec<usize> = others.iter().map(|&o| self.edges[o].version).collect();
+            now += versions.iter().sum::<usize>();
+            if self.edges[e].told.last() == Some(&versions) {
+                continue;
+            }
+            let mut law = MessageLaw::vacuous(variable.layout.columns());
+            others.iter().for_each(|&o| law.multiply(&self.edges[o].law));
+            let cross = self.joint.then(|| {
+                let with = |old: &Vec<usize>| self.cross(&others, old, &versions);
+                self.edges[e].told.iter().map(with).collect::<Vec<_>>()
+            });
+            if !self.joint {
+                self.edges[e].told.clear();
+            }
+            self.edges[e].told.push(versions);
+            self.nodes[factor].tell(port, &law, cross.as_deref());
+            self.computed_at[factor] = None;
+        }
+        if self.computed_at[factor] != Some(now) {
+            self.nodes[factor].beliefs().map_err(failed)?;
+            self.computed_at[factor] = Some(now);
+        }
+        Ok(())
+    }
+
+    /// `E[p_old' p_new]` of the product of several messages at two times.
+    fn cross(&self, edges: &[usize], old: &[usize], new: &[usize]) -> Vec<f64> {
+        let mut sum: Vec<f64> = Vec::new();
+        for (&e, (&s, &t)) in edges.iter().zip(old.iter().zip(new)) {
+            let edge = &self.edges[e];
+            let term = if s == t { &edge.noises[t] } else { &edge.cross[t][s] };
+            sum.resize(term.len(), 0.0);
+            sum.iter_mut().zip(term).for_each(|(a, b)| *a += b);
+        }
+        sum
+    }
+
+    fn update(
+        &mut self,
+        update: &Update,
+        messages: &mut Vec<MessagePrediction>,
+    ) -> Result<(), Failure> {
+        let factor = update.factor.index();
+        self.refresh(factor)?;
+        for &port in &update.ports {
+            let sent = self.send(factor, port);
+            messages.push(sent.map_err(|reason| Failure { factor, reason })?);
+        }
+        Ok(())
+    }
+
+    /// Divides the belief by its cavity on the rows, damps, and takes the law of what comes out.
+    fn send(&mut self, factor: usize, port: usize) -> Result<MessagePrediction, Breakdown> {
+        let e = self.graph.edge(factor, port);
+        let variable = self.graph.edges()[e].variable;
+        let (node, edge) = (&mut self.nodes[factor], &mut self.edges[e]);
+        let at = node.port(port);
+        let mut message = Message::vacuous(at.layout());
+        edge.extrinsic
+            .divide(&at.belief, &at.cavity, &self.options, &mut message)
+            .map_err(|b| b.at_port(port))?;
+        if let Some(row) = message.first_non_finite() {
+            return Err(Breakdown::NotFinite { port, row });
+        }
+        let counts = edge.extrinsic.counts;
+        let law = if self.matched {
+            let moments = &self.moments[variable];
+            let covariance = moments.covariance();
+            let ports = &self.graph.factor_nodes()[factor].ports;
+            let prior = (ports[port].role == Role::Produced)
+                .then_some((&moments.mean[..], &covariance[..]));
+            matched_law(message.precision().block(0), prior, at.d)
+        } else {
+            node.finish(port, at.law_of(&message).0)
+        };
+        let change = law.distance(&edge.law);
+        let law = if self.joint {
+            let at = node.port_mut(port);
+            if let Some(previous) = at.sent.as_ref().filter(|_| edge.updated) {
+                message.damp(previous, edge.damping);
+            }
+            let (law, noise) = at.law_of(&message);
+            let cross = at.remember(noise);
+            at.sent = Some(message);
+            edge.cross.push(cross);
+            edge.noises.push(law.noise.clone());
+            node.finish(port, law)
+        } else {
+            edge.noises[0].copy_from_slice(&law.noise);
+            law
+        };
+        edge.law = law.clone();
+        edge.version += 1;
+        edge.updated = true;
+        let limited = counts.dropped + counts.clamped + counts.bounded;
+        let (factor, variable) = (FactorId(factor), VariableId(variable));
+        Ok(MessagePrediction { factor, port, variable, law, change, limited })
+    }
+
+    fn reporter(&self, variable: usize) -> Option<usize> {
+        reporter(self.graph, variable, |e| self.edges[e].constant)
+    }
+
+    /// The law of the estimate that users of a run read.
+    fn estimate(&mut self, variable: usize) -> Result<EstimateLaw, ()> {
+        let e = self.reporter(variable).ok_or(())?;
+        let edge = self.graph.edges()[e];
+        self.refresh(edge.factor).map_err(|_| ())?;
+        let mut law = self.nodes[edge.factor].estimate(edge.port);
+        if self.matched {
+            // A posterior mean errs as it claims to, and is the truth less its error.
+            law.error.copy_from_slice(&law.covariance);
+            for k in 0..law.error.len() {
+                law.overlap[k] = law.truth[k] - law.error[k];
+            }
+            law.estimate.copy_from_slice(&law.overlap);
+        }
+        Ok(law)
+    }
+}
+
+/// The law of a factor's message where it doesn't depend on the cavity.
+fn constant_law(
+    evolution: &Evolution<'_>,
+    nodes: &[Node<'_>],
+    factor: usize,
+) -> Result<Option<MessageLaw>, EvolutionError> {
+    let graph = evolution.graph;
+    let Node::Rowwise(node) = &nodes[factor] else { return Ok(None) };
+    if node.is_known() {
+        let factor = graph.factor_nodes()[factor].name.clone();
+        return Err(EvolutionError::Known { factor });
+    }
+    let Some(message) = node.gaussian_message() else { return Ok(None) };
+    let own = evolution.likelihoods.iter().any(|(f, _)| f.index() == factor);
+    if !own && matches!(anatomy(graph, factor), Some(Anatomy::Likelihood(_))) {
+        // Exact: the data of a Gaussian are the truth and noise of the precision it assumes.
+        let d = message.layout().columns();
+        return Ok(Some(matched_law(message.precision().block(0), None, d)));
+    }
+    Ok(Some(node.ports[0].law_of(&message).0))
+}
+
+/// Whether messages are what they claim: posterior means under the true laws, and nothing set from outside.
+fn is_matched(evolution: &Evolution<'_>) -> bool {
+    let graph = evolution.graph;
+    let as_assumed = evolution.laws.is_empty()
+        && evolution.likelihoods.is_empty()
+        && evolution.channels.is_empty()
+        && evolution.moments.is_empty()
+        && evolution.starts.is_empty();
+    let mmse = |f: usize| {
+        let law = match anatomy(graph, f) {
+            Some(Anatomy::Prior(denoiser)) => describes_law(denoiser),
+            _ => true,
+        };
+        law && graph.factor_nodes()[f].factor.estimation() == Estimation::Mmse
+    };
+    !evolution.general && as_assumed && (0..graph.factor_nodes().len()).all(mmse)
+}

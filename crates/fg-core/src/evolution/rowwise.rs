@@ -1,0 +1,248 @@
+//! A row-wise factor under state evolution: its own belief code on low-discrepancy rows of truth, data and messages.
+
+use super::innovation::Innovations;
+use super::law::MessageLaw;
+use super::points::Points;
+use super::port::{Port, add_product};
+use crate::denoiser::{
+    Channel, Denoiser, GaussianRow, Likelihood, RowCavity, RowEstimate, Scratch,
+};
+use crate::factor::{Breakdown, gaussian_estimate};
+use crate::message::{Message, small};
+use crate::rows::Rows;
+
+/// What the factor is.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind<'g> {
+    Prior(&'g dyn Denoiser),
+    Likelihood(&'g dyn Likelihood),
+    Channel(&'g dyn Channel),
+}
+
+/// A row-wise factor on points.
+#[derive(Debug)]
+pub(super) struct RowwiseNode<'g> {
+    kind: Kind<'g>,
+    pub(super) ports: Vec<Port>,
+    told: Vec<Told>,
+    points: Points,
+    /// Data drawn for the truth of a likelihood.
+    data: Rows,
+    /// The row of the variable that each point stands for, where the estimator tells rows apart.
+    places: Option<Vec<usize>>,
+    scratch: Scratch,
+}
+
+/// What one port has been told: innovations, and the rows that realise them.
+#[derive(Debug)]
+struct Told {
+    innovations: Innovations,
+    realised: Vec<Rows>,
+    mean: Rows,
+}
+
+impl<'g> RowwiseNode<'g> {
+    pub(super) fn new(
+        kind: Kind<'g>,
+        ports: Vec<Port>,
+        data: Rows,
+        places: Option<Vec<usize>>,
+        mut points: Points,
+    ) -> Self {
+        for port in &ports {
+            points.keep(&port.truth);
+        }
+        let told = |port: &Port| Told {
+            innovations: Innovations::new(port.d),
+            realised: Vec::new(),
+            mean: Rows::zeros(port.truth.rows(), port.d),
+        };
+        let told = ports.iter().map(told).collect();
+        Self { kind, ports, told, points, data, places, scratch: Scratch::default() }
+    }
+
+    /// Makes `law` the cavity of a port; `cross` holds the covariances of its noise with those of all earlier ones,
+    /// or nothing when only the present matters.
+    pub(super) fn tell(&mut self, port: usize, law: &MessageLaw, cross: Option<&[Vec<f64>]>) {
+        let told = &mut self.told[port];
+        if cross.is_none() {
+            told.innovations.clear();
+        }
+        let coefficients = told.innovations.push(&law.noise, cross.unwrap_or(&[]));
+        while told.realised.len() < coefficients.len() {
+            told.realised.push(self.points.normals(self.ports[port].d));
+        }
+        let target = &mut self.ports[port];
+        write(&target.truth, law, coefficients, &told.realised, &mut target.cavity);
+    }
+
+    /// A message of this law with a noise of its own, on the rows of a port: what a run starts from.
+    pub(super) fn message(&mut self, port: usize, law: &MessageLaw) -> Message {
+        let fresh = [self.points.normals(self.ports[port].d)];
+        let mut innovations = Innovations::new(self.ports[port].d);
+        let coefficients = innovations.push(&law.noise, &[]);
+        let target = &self.ports[port];
+        let mut message = Message::vacuous(target.layout());
+        write(&target.truth, law, coefficients, &fresh, &mut message);
+        message
+    }
+
+    fn gaussian(&self, i: usize) -> Option<GaussianRow> {
+        match self.kind {
+            Kind::Prior(denoiser) => denoiser.gaussian(self.place(i), self.ports[0].d),
+            Kind::Likelihood(likelihood) => likelihood.gaussian(self.data.row(i)),
+            Kind::Channel(_) => None,
+        }
+    }
+
+    /// Whether the factor knows its variable exactly.
+    pub(super) fn is_known(&self) -> bool {
+        self.gaussian(0).is_some_and(|row| row.known)
+    }
+
+    /// The message of a factor that is Gaussian in every row with a precision that messages can have, on the rows.
+    pub(super) fn gaussian_message(&self) -> Option<Message> {
+        let port = &self.ports[0];
+        let mut message = Message::vacuous(port.layout());
+        let form = message.layout().form();
+        let (natural, precision) = message.parts_mut();
+        for i in 0..port.truth.rows() {
+            let row = self.gaussian(i).filter(|row| !row.known)?;
+            natural.row_mut(i).copy_from_slice(&row.natural);
+            let block = precision.block_mut(0);
+            let same =
+                if i == 0 { form.holds(&row.precision, port.d) } else { block == row.precision };
+            if !same {
+                return None;
+            }
+            block.copy_from_slice(&row.precision);
+        }
+        Some(message)
+    }
+
+    fn place(&self, i: usize) -> usize {
+        self.places.as_ref().map_or(0, |places| places[i])
+    }
+
+    /// Beliefs at all ports, given what they were told.
+    pub(super) fn beliefs(&mut self) -> Result<(), Breakdown> {
+        for (port, told) in self.ports.iter_mut().zip(&mut self.told) {
+            port.belief.reset();
+            port.cavity.mean_into(&mut told.mean);
+        }
+        let standard_error = match self.kind {
+            Kind::Channel(channel) => {
+                self.channel_beliefs(channel)?;
+                channel.standard_error()
+            }
+            Kind::Prior(denoiser) => {
+                self.one_port_beliefs()?;
+                denoiser.standard_error()
+            }
+            Kind::Likelihood(likelihood) => {
+                self.one_port_beliefs()?;
+                likelihood.standard_error()
+            }
+        };
+        for port in &mut self.ports {
+            port.belief.set_standard_error(standard_error);
+        }
+        Ok(())
+    }
+
+    fn one_port_beliefs(&mut self) -> Result<(), Breakdown> {
+        let Self { kind, ports, told, data, places, scratch, .. } = self;
+        let (port, told) = (&mut ports[0], &told[0]);
+        let d = port.d;
+        let count = port.truth.rows();
+        let (mean, covariance) = port.belief.rows_mut();
+        let mut estimate = |range: core::ops::Range<usize>, place: usize| {
+            let cavity = RowCavity::new(
+                place,
+                d,
+                port.cavity.natural().rows_slice(range.clone()),
+                told.mean.rows_slice(range.clone()),
+                port.cavity.precision().block(0),
+            );
+            let mut out = RowEstimate {
+                mean: mean.rows_slice_mut(range.clone()),
+                covariance: &mut covariance[range.start * d * d..range.end * d * d],
+            };
+            match kind {
+                Kind::Prior(denoiser) => {
+                    let gaussian = |i| denoiser.gaussian(i, d);
+                    gaussian_estimate(gaussian, &cavity, &mut out, scratch)
+                        .unwrap_or_else(|| denoiser.estimate(&cavity, &mut out, scratch))
+                }
+                Kind::Likelihood(likelihood) => {
+                    let gaussian =
+                        |i: usize| likelihood.gaussian(data.row(range.start + i - place));
+                    let observed = data.rows_slice(range.clone());
+                    gaussian_estimate(gaussian, &cavity, &mut out, scratch).unwrap_or_else(|| {
+                        likelihood.estimate(observed, &cavity, &mut out, scratch)
+                    })
+                }
+                Kind::Channel(_) => Ok(()),
+            }
+        };
+        match places {
+            None => estimate(0..count, 0),
+            Some(places) => (0..count).try_for_each(|i| estimate(i..i + 1, places[i])),
+        }
+    }
+
+    fn channel_beliefs(&mut self, channel: &dyn Channel) -> Result<(), Breakdown> {
+        let [input, output] = &mut self.ports[..] else { return Ok(()) };
+        let cavities = [&input.cavity, &output.cavity];
+        let rows = |p: usize, d: usize| {
+            RowCavity::new(
+                0,
+                d,
+                cavities[p].natural().as_slice(),
+                self.told[p].mean.as_slice(),
+                cavities[p].precision().block(0),
+            )
+        };
+        let (first, second) = (rows(0, input.d), rows(1, output.d));
+        let (input_mean, input_covariance) = input.belief.rows_mut();
+        let (output_mean, output_covariance) = output.belief.rows_mut();
+        let mut out_input =
+            RowEstimate { mean: input_mean.as_mut_slice(), covariance: input_covariance };
+        let mut out_output =
+            RowEstimate { mean: output_mean.as_mut_slice(), covariance: output_covariance };
+        channel.estimate([&first, &second], [&mut out_input, &mut out_output], &mut self.scratch)
+    }
+
+    /// Truth, cavity mean and estimate of every point at a port.
+    pub(super) fn samples(&self, port: usize) -> [Rows; 3] {
+        let (told, port) = (&self.told[port], &self.ports[port]);
+        [port.truth.clone(), told.mean.clone(), port.belief.mean().clone()]
+    }
+}
+
+/// `n = x0 M + c + sum_s xi_s K_s` on all rows.
+fn write(
+    truth: &Rows,
+    law: &MessageLaw,
+    coefficients: &[Vec<f64>],
+    xi: &[Rows],
+    out: &mut Message,
+) {
+    let d = truth.columns();
+    let (natural, precision) = out.parts_mut();
+    precision.block_mut(0).copy_from_slice(&law.precision);
+    small::symmetrise(precision.block_mut(0), d);
+    for i in 0..truth.rows() {
+        let row = natural.row_mut(i);
+        row.copy_from_slice(&law.offset);
+        add_product(truth.row(i), &law.signal, row);
+    }
+    for (xi, k) in xi.iter().zip(coefficients) {
+        if k.iter().all(|&v| v == 0.0) {
+            continue;
+        }
+        for i in 0..truth.rows() {
+            add_product(xi.row(i), k, natural.row_mut(i));
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! The truth decides what a run is measured against: laws of all variables, drawn or propagated from the factors.
+
+use core::any::Any;
+
+use super::Evolution;
+use super::error::EvolutionError;
+use super::innovation::roots;
+use super::linear::LinearNode;
+use super::node::Node;
+use super::points::Points;
+use super::port::{Port, add_product, mean, second_moment};
+use super::rowwise::{Kind, RowwiseNode};
+use super::spectrum::Spectrum;
+use crate::denoiser::{Channel, Denoiser, Law};
+use crate::factor::{ChannelFactor, LikelihoodFactor, LinearFactor, PriorFactor, Role, Uniforms};
+use crate::graph::Graph;
+use crate::rows::Rows;
+
+/// A factor by its kind.
+pub(super) enum Anatomy<'g> {
+    Prior(&'g dyn Denoiser),
+    Likelihood(&'g LikelihoodFactor),
+    Channel(&'g dyn Channel),
+    Linear(&'g LinearFactor),
+}
+
+/// What a factor is, where it can be followed.
+pub(super) fn anatomy(graph: &Graph, factor: usize) -> Option<Anatomy<'_>> {
+    let any: &dyn Any = &*graph.factor_nodes()[factor].factor;
+    if let Some(prior) = any.downcast_ref::<PriorFactor>() {
+        return Some(Anatomy::Prior(prior.denoiser()));
+    }
+    if let Some(likelihood) = any.downcast_ref::<LikelihoodFactor>() {
+        return Some(Anatomy::Likelihood(likelihood));
+    }
+    if let Some(channel) = any.downcast_ref::<ChannelFactor>() {
+        return Some(Anatomy::Channel(channel.channel()));
+    }
+    any.downcast_ref::<LinearFactor>().map(Anatomy::Linear)
+}
+
+/// Mean and second moment of the true rows of a variable.
+#[derive(Clone, Debug)]
+pub(super) struct Moments {
+    pub(super) mean: Vec<f64>,
+    pub(super) second: Vec<f64>,
+}
+
+impl Moments {
+    /// `E[x0' x0] - E[x0]' E[x0]`.
+    pub(super) fn covariance(&self) -> Vec<f64> {
+        let d = self.mean.len();
+        let entry = |(k, m): (usize, &f64)| m - self.mean[k / d] * self.mean[k % d];
+        self.second.iter().enumerate().map(entry).collect()
+    }
+
+    fn of(rows: &Rows, weights: &[f64]) -> Self {
+        Self { mean: mean(rows, weights), second: second_moment(rows, rows, weights) }
+    }
+}
+
+/// Makes the nodes in the order in which the model draws data.
+pub(super) struct Setup<'e, 'g> {
+    evolution: &'e Evolution<'g>,
+    moments: Vec<Option<Moments>>,
+}
+
+/// All nodes of a graph, and the moments of the truth.
+pub(super) struct Nodes<'g> {
+    pub(super) nodes: Vec<Node<'g>>,
+    pub(super) moments: Vec<Moments>,
+}
+
+impl<'e, 'g> Setup<'e, 'g> {
+    pub(super) fn nodes(evolution: &'e Evolution<'g>) -> Result<Nodes<'g>, EvolutionError> {
+        let graph = evolution.graph;
+        let named = |v: usize| graph.variable_nodes()[v].name.clone();
+        let order =
+            graph.generative_order().map_err(|v| EvolutionError::Order { variable: named(v) })?;
+        let moments = vec![None; graph.variable_nodes().len()];
+        let mut setup = Self { evolution, moments };
+        let mut nodes: Vec<Option<Node<'g>>> =
+            (0..graph.factor_nodes().len()).map(|_| None).collect();
+        for f in order {
+            nodes[f] = Some(setup.node(f)?);
+        }
+        let nodes = nodes.into_iter().flatten().collect();
+        let moments = setup.moments.into_iter().flatten().collect();
+        Ok(Nodes { nodes, moments })
+    }
+
+    fn graph(&self) -> &'g Graph {
+        self.evolution.graph
+    }
+
+    fn variable(&self, factor: usize, port: usize) -> usize {
+        self.graph().edges()[self.graph().edge(factor, port)].variable
+    }
+
+    fn port(&self, factor: usize, port: usize, truth: Rows, points: &Points) -> Port {
+        let variable = self.variable(factor, port);
+        let form = self.graph().variable_nodes()[variable].layout.form();
+        Port::new(truth, points.weights().to_vec(), form, true)
+    }
+
+    fn node(&mut self, factor: usize) -> Result<Node<'g>, EvolutionError> {
+        let seed = u32::try_from(factor).unwrap_or(u32::MAX);
+        let mut points = Points::new(self.evolution.points, seed);
+        let name = || self.graph().factor_nodes()[factor].name.clone();
+        let Some(anatomy) = anatomy(self.graph(), factor) else {
+            return Err(EvolutionError::Unfollowed { factor: name() });
+        };
+        Ok(match anatomy {
+            Anatomy::Prior(denoiser) => {
+                let variable = self.variable(factor, 0);
+                if let Some(grid) = self.grid(factor, denoiser) {
+                    points = grid;
+                }
+                let (truth, places) = self.from_prior(factor, &mut points)?;
+                self.produce(variable, Moments::of(&truth, points.weights()));
+                let ports = vec![self.port(factor, 0, truth, &points)];
+                let data = Rows::default();
+                let node = RowwiseNode::new(Kind::Prior(denoiser), ports, data, places, points);
+                Node::Rowwise(Box::new(node))
+            }
+            Anatomy::Likelihood(likelihood) => {
+                let truth = self.sample(self.variable(factor, 0), &mut points)?;
+                let data = self.data(factor, likelihood, &truth, &mut points)?;
+                let ports = vec![self.port(factor, 0, truth, &points)];
+                let kind = Kind::Likelihood(likelihood.likelihood());
+                Node::Rowwise(Box::new(RowwiseNode::new(kind, ports, data, None, points)))
+            }
+            Anatomy::Channel(channel) => {
+                let (input, output) = self.through_channel(factor, &mut points)?;
+                self.produce(self.variable(factor, 1), Moments::of(&output, points.weights()));
+                let ports = vec![
+                    self.port(factor, 0, input, &points),
+                    self.port(factor, 1, output, &points),
+                ];
+                let kind = Kind::Channel(channel);
+                let data = Rows::default();
+                Node::Rowwise(Box::new(RowwiseNode::new(kind, ports, data, None, points)))
+            }
+            Anatomy::Linear(linear) => self.linear(factor, linear)?,
+        })
+    }
+
+    /// A grid in place of points, where a scalar prior's law is piecewise smooth in one uniform and the noise of one
+    /// sweep is all that there is beside it.
+    fn grid(&self, factor: usize, denoiser: &dyn Denoiser) -> Option<Points> {
+        let variable = &self.graph().variable_nodes()[self.variable(factor, 0)];
+        if variable.layout.columns() != 1 || denoiser.rows().is_some() || self.evolution.is_joint()
+        {
+            return None;
+        }
+        let own = self.evolution.laws.iter().find(|(f, _)| f.index() == factor);
+        let law = own.map(|(_, law)| &**law as &dyn Law).or_else(|| denoiser.law())?;
+        let jumps = law.jumps().filter(|_| law.uniforms(1) == 1)?;
+        Some(Points::grid(&jumps, self.evolution.points))
+    }
+
+    fn linear(&mut self, factor: usize, linear: &LinearFactor) -> Result<Node<'g>, EvolutionError> {
+        let spectrum = self.spectrum(factor, linear)?;
+        let [x, z] = [0, 1].map(|p| self.variable(factor, p));
+        let input = self.moments_of(x)?;
+        let bias = linear.bias().map(<[f64]>::to_vec);
+        let d = input.mean.len();
+        let mean = bias.clone().unwrap_or_else(|| vec![0.0; d]);
+        let power = spectrum.output_power();
+        let second: Vec<f64> = input
+            .second
+            .iter()
+            .enumerate()
+            .map(|(k, m)| power * m + mean[k / d] * mean[k % d])
+            .collect();
+        self.produce(z, Moments { mean, second });
+        let forms = [x, z].map(|v| self.graph().variable_nodes()[v].layout.form());
+        let node = LinearNode::new(&spectrum, bias, forms, &input.mean, &input.second);
+        Ok(Node::Linear(Box::new(node)))
+    }
+
+    /// The caller's moments of a variable win over those propagated.
+    fn produce(&mut self, variable: usize, moments: Moments) {
+        let own = self.evolution.moments.iter().find(|(v, _)| v.index() == variable);
+        self.moments[variable] = Some(own.map_or(moments, |(_, own)| own.clone()));
+    }
+
+    fn moments_of(&self, variable: usize) -> Result<Moments, EvolutionError> {
+        let order = || EvolutionError::Order {
+            variable: self.graph().variable_nodes()[variable].name.clone(),
+        };
+        self.moments[variable].clone().ok_or_else(order)
+    }
+
+    fn spectrum(&self, factor: usize, linear: &LinearFactor) -> Result<Spectrum, EvolutionError> {
+        if let Some((_, own)) = self.evolution.spectra.iter().find(|(f, _)| f.index() == factor) {
+            return Ok(own.clone());
+        }
+        if let Some(law) = linear.operator().spectrum() {
+            return Ok(law);
+        }
+        let name = || self.graph().factor_nodes()[factor].name.clone();
+        let failed = || EvolutionError::Spectrum { factor: name() };
+        let values = linear.singular_values().map_err(|_| failed())?;
+        let operator = linear.operator();
+        Spectrum::of_singular_values(values, operator.outputs(), operator.inputs())
+            .map_err(|_| failed())
+    }
+
+    /// Rows of the law of a prior, and the row of the variable that each stands for where rows differ.
+    fn from_prior(
+        &self,
+        factor: usize,
+        points: &mut Points,
+    ) -> Result<(Rows, Option<Vec<usize>>), EvolutionError> {
+        let node = &self.graph().factor_nodes()[factor];
+        let Some(Anatomy::Prior(denoiser)) = anatomy(self.graph(), factor) else {
+            return Err(EvolutionError::Unfollowed { factor: node.name.clone() });
+        };
+        let variable = &self.graph().variable_nodes()[self.variable(factor, 0)];
+        let d = variable.layout.columns();
+        let own = self.evolution.laws.iter().find(|(f, _)| f.index() == factor);
+        let own = own.map(|(_, law)| &**law as &dyn Law);
+        let count = points.rows();
+        let mut uniforms = Vec::new();
+        let places = denoiser.rows().map(|n| {
+            points.fill(count, 1, &mut uniforms);
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a uniform times a number of rows"
+            )]
+            let place = |u: &f64| ((u * n as f64) as usize).min(n - 1);
+            let mut places: Vec<usize> = uniforms.iter().map(place).collect();
+            places.sort_unstable();
+            places
+        });
+        let place = |i: usize| places.as_ref().map_or(0, |p: &Vec<usize>| p[i]);
+        let law = |i: usize| {
+            let missing = || EvolutionError::NoLaw { factor: node.name.clone() };
+            own.or_else(|| denoiser.row_law(place(i))).ok_or_else(missing)
+        };
+        let mut k = 0;
+        for i in 0..count {
+            k = law(i)?.uniforms(d).max(k);
+            if places.is_none() {
+                break;
+            }
+        }
+        points.fill(count, k, &mut uniforms);
+        let mut rows = Rows::zeros(count, d);
+        for i in 0..count {
+            let law = law(i)?;
+            law.draw(&uniforms[i * k..i * k + law.uniforms(d)], rows.row_mut(i));
+        }
+        Ok((rows, places))
+    }
+
+    /// Rows of the truth of any variable.
+    fn sample(&self, variable: usize, points: &mut Points) -> Result<Rows, EvolutionError> {
+        let graph = self.graph();
+        let node = &graph.variable_nodes()[variable];
+        let order = || EvolutionError::Order { variable: node.name.clone() };
+        let producer =
+            node.edges.iter().map(|&e| graph.edges()[e]).find(|edge| {
+                graph.factor_nodes()[edge.factor].ports[edge.port].role == Role::Produced
+            });
+        let edge = producer.ok_or_else(order)?;
+        match anatomy(graph, edge.factor) {
+            Some(Anatomy::Prior(_)) => Ok(self.from_prior(edge.factor, points)?.0),
+            Some(Anatomy::Channel(_)) => Ok(self.through_channel(edge.factor, points)?.1),
+            Some(Anatomy::Linear(_)) => {
+                let moments = self.moments_of(variable)?;
+                let d = moments.mean.len();
+                let (root, _) = roots(&moments.covariance(), 0.0, d);
+                let normal = points.normals(d);
+                let mut rows = Rows::zeros(points.rows(), d);
+                for i in 0..points.rows() {
+                    rows.row_mut(i).copy_from_slice(&moments.mean);
+                    add_product(normal.row(i), &root, rows.row_mut(i));
+                }
+                Ok(rows)
+            }
+            Some(Anatomy::Likelihood(_)) | None => Err(order()),
+        }
+    }
+
+    /// Rows of input and output of a channel.
+    fn through_channel(
+        &self,
+        factor: usize,
+        points: &mut Points,
+    ) -> Result<(Rows, Rows), EvolutionError> {
+        let node = &self.graph().factor_nodes()[factor];
+        let missing = || EvolutionError::NoLaw { factor: node.name.clone() };
+        let input = self.sample(self.variable(factor, 0), points)?;
+        let own = self.evolution.channels.iter().find(|(f, _)| f.index() == factor);
+        let channel = match (own, anatomy(self.graph(), factor)) {
+            (Some((_, own)), _) => &**own,
+            (None, Some(Anatomy::Channel(channel))) => channel,
+            _ => return Err(missing()),
+        };
+        let k = channel.uniforms(input.columns()).ok_or_else(missing)?;
+        let columns = channel.output_columns(input.columns()).ok_or_else(missing)?;
+        let (mut uniforms, mut output) = (Vec::new(), Rows::zeros(points.rows(), columns));
+        points.fill(points.rows(), k, &mut uniforms);
+        for i in 0..points.rows() {
+            channel.draw(input.row(i), &uniforms[i * k..(i + 1) * k], output.row_mut(i));
+        }
+        Ok((input, output))
+    }
+
+    /// Data for rows of truth.
+    fn data(
+        &self,
+        factor: usize,
+        likelihood: &LikelihoodFactor,
+        truth: &Rows,
+        points: &mut Points,
+    ) -> Result<Rows, EvolutionError> {
+        let own = self.evolution.likelihoods.iter().find(|(f, _)| f.index() == factor);
+        let law = own.map_or(likelihood.likelihood(), |(_, own)| &**own);
+        let name = || self.graph().factor_nodes()[factor].name.clone();
+        let d = truth.columns();
+        let k = law.uniforms(d).ok_or_else(|| EvolutionError::NoLaw { factor: name() })?;
+        let outputs = law.outputs(d);
+        let expected = likelihood.likelihood().outputs(d);
+        if outputs != expected {
+            let what = "the data of a likelihood";
+            return Err(EvolutionError::Columns { what, expected, found: outputs });
+        }
+        let (mut uniforms, mut data) = (Vec::new(), Rows::zeros(points.rows(), outputs));
+        points.fill(points.rows(), k, &mut uniforms);
+        for i in 0..points.rows() {
+            law.draw(truth.row(i), &uniforms[i * k..(i + 1) * k], data.row_mut(i));
+        }
+        Ok(data)
+    }
+}

@@ -1,0 +1,67 @@
+//! Which assumptions of state evolution a graph doesn't meet.
+
+use super::error::Warning;
+use super::truth::{Anatomy, anatomy};
+use crate::graph::Graph;
+
+/// All assumptions that don't hold.
+pub(super) fn warnings(graph: &Graph) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    for (v, node) in graph.variable_nodes().iter().enumerate() {
+        let rowwise = node.edges.iter().filter(|&&e| !is_gaussian(graph, graph.edges()[e].factor));
+        if rowwise.count() > 1 {
+            warnings.push(Warning::SharedVariable { variable: node.name.clone() });
+        }
+        if on_a_loop(graph, v) {
+            warnings.push(Warning::Loop { variable: node.name.clone() });
+        }
+    }
+    for (f, node) in graph.factor_nodes().iter().enumerate() {
+        if let Some(Anatomy::Prior(denoiser)) = anatomy(graph, f)
+            && !denoiser.separable()
+        {
+            warnings.push(Warning::NotSeparable { factor: node.name.clone() });
+        }
+    }
+    warnings
+}
+
+/// Whether a factor is linear, or Gaussian in its variable whatever its data.
+fn is_gaussian(graph: &Graph, factor: usize) -> bool {
+    let node = &graph.factor_nodes()[factor];
+    let columns = |port: usize| graph.layouts_of(factor)[port].columns();
+    match anatomy(graph, factor) {
+        Some(Anatomy::Linear(_)) => true,
+        Some(Anatomy::Prior(denoiser)) => denoiser.gaussian(0, columns(0)).is_some(),
+        Some(Anatomy::Likelihood(factor)) => {
+            let likelihood = factor.likelihood();
+            likelihood.gaussian(&vec![0.0; likelihood.outputs(columns(0))]).is_some()
+        }
+        Some(Anatomy::Channel(_)) => false,
+        None => node.ports.is_empty(),
+    }
+}
+
+/// Whether a path leads from one of the variable's factors to another that avoids the variable.
+fn on_a_loop(graph: &Graph, variable: usize) -> bool {
+    let edges = &graph.variable_nodes()[variable].edges;
+    edges.iter().any(|&e| {
+        let from = graph.edges()[e].factor;
+        let mut seen = vec![false; graph.factor_nodes().len()];
+        let mut stack = vec![from];
+        while let Some(f) = stack.pop() {
+            if core::mem::replace(&mut seen[f], true) {
+                continue;
+            }
+            let node = &graph.factor_nodes()[f];
+            for port in 0..node.ports.len() {
+                let v = graph.edges()[node.first_edge + port].variable;
+                if v != variable {
+                    let next = graph.variable_nodes()[v].edges.iter();
+                    stack.extend(next.map(|&e| graph.edges()[e].factor));
+                }
+            }
+        }
+        edges.iter().any(|&o| o != e && seen[graph.edges()[o].factor])
+    })
+}
