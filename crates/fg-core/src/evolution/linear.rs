@@ -4,6 +4,7 @@ use super::innovation::{Innovations, roots};
 use super::law::MessageLaw;
 use super::port::{Port, add_product};
 use super::spectrum::{Direction, Spectrum};
+use super::truth::Moments as Truth;
 use crate::factor::Breakdown;
 use crate::factor::linear::{Moments, Pencil, exact_gain, input_moments, output_moments};
 use crate::message::{ColumnForm, Message, small};
@@ -21,6 +22,7 @@ pub(super) struct LinearNode {
     directions: Vec<Direction>,
     pub(super) ports: [Port; 2],
     told: [Told; 2],
+    matched: bool,
     /// Whose component each group of rows is.
     groups: Vec<Group>,
     pencil: Pencil,
@@ -48,23 +50,25 @@ const X: usize = 0;
 const Z: usize = 1;
 
 impl LinearNode {
-    /// The node for an input of this mean and second moment.
+    /// The node for an input of these moments; without rows where messages are what they claim, so that precisions say
+    /// all.
     pub(super) fn new(
         spectrum: &Spectrum,
         bias: Option<Vec<f64>>,
         forms: [ColumnForm; 2],
-        mean: &[f64],
-        moment: &[f64],
+        input: &Truth,
+        matched: bool,
     ) -> Self {
-        let d = mean.len();
+        let d = input.mean.len();
         let directions = spectrum.directions();
-        let mut covariance = moment.to_vec();
-        covariance.iter_mut().enumerate().for_each(|(k, c)| *c -= mean[k / d] * mean[k % d]);
-        let (root, _) = roots(&covariance, 0.0, d);
+        let (root, _) = roots(&input.covariance(), 0.0, d);
         // The mean, d deviations, a constant at the output.
-        let truth: Vec<f64> = mean.iter().chain(&root).copied().collect();
+        let truth: Vec<f64> = input.mean.iter().chain(&root).copied().collect();
         let mut groups = vec![Group::Truth; 1 + d];
         groups.push(Group::Own(Z));
+        if matched {
+            groups.clear();
+        }
         let rows = groups.len() * directions.len();
         let of_truth = |port: usize| {
             Rows::from_fn(rows, d, |i, j| {
@@ -79,11 +83,16 @@ impl LinearNode {
             innovations: Innovations::new(d),
             groups: Vec::new(),
         });
-        Self { d, bias, directions, ports, told, groups, pencil: Pencil::new(d) }
+        Self { d, bias, directions, ports, told, matched, groups, pencil: Pencil::new(d) }
     }
 
     /// As [`super::rowwise::RowwiseNode::tell`].
     pub(super) fn tell(&mut self, port: usize, law: &MessageLaw, cross: Option<&[Vec<f64>]>) {
+        if self.matched {
+            let block = self.ports[port].cavity.parts_mut().1.block_mut(0);
+            block.copy_from_slice(&law.precision);
+            return;
+        }
         if cross.is_none() {
             self.told[port].innovations.clear();
         }

@@ -25,6 +25,7 @@ mod port;
 mod prediction;
 mod recursion;
 mod rowwise;
+mod scalar;
 mod spectrum;
 mod truth;
 mod warning;
@@ -56,6 +57,7 @@ pub struct Evolution<'g> {
     points: usize,
     tolerance: f64,
     general: bool,
+    samples: bool,
     laws: Vec<(FactorId, Box<dyn Law>)>,
     likelihoods: Vec<(FactorId, Box<dyn Likelihood>)>,
     channels: Vec<(FactorId, Box<dyn Channel>)>,
@@ -86,6 +88,7 @@ impl<'g> Evolution<'g> {
             points: POINTS,
             tolerance: TOLERANCE,
             general: false,
+            samples: false,
             laws: Vec::new(),
             likelihoods: Vec::new(),
             channels: Vec::new(),
@@ -114,6 +117,13 @@ impl<'g> Evolution<'g> {
     /// are the same.
     pub fn with_general_path(mut self) -> Self {
         self.general = true;
+        self
+    }
+
+    /// Default: off. Keeps draws of the joint law of truth, cavity mean and estimate after the last sweep: see
+    /// [`Prediction::samples`].
+    pub fn with_samples(mut self) -> Self {
+        self.samples = true;
         self
     }
 

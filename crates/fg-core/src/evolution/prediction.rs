@@ -204,8 +204,8 @@ impl Prediction {
         self.last[variable.index()].as_ref()
     }
 
-    /// Draws of `(x0, r, xhat)` after the last sweep, from which any test statistic is averaged; `None` unless a
-    /// row-wise factor estimates the variable.
+    /// Draws of `(x0, r, xhat)` after the last sweep, from which any test statistic is averaged; `None` unless they
+    /// were [asked for](super::Evolution::with_samples) and a row-wise factor estimates the variable.
     pub fn samples(&self, variable: VariableId) -> Option<&Samples> {
         self.samples[variable.index()].as_ref()
     }

@@ -5,7 +5,7 @@ use super::law::MessageLaw;
 use super::node::Node;
 use super::port::matched_law;
 use super::prediction::{
-    EstimateLaw, MessagePrediction, PredictedStatus, Prediction, SweepPrediction,
+    EstimateLaw, MessagePrediction, PredictedStatus, Prediction, Samples, SweepPrediction,
 };
 use super::truth::{Anatomy, Moments, Nodes, Setup, anatomy};
 use super::{Evolution, describes_law};
@@ -94,11 +94,8 @@ pub(super) fn run(evolution: &Evolution<'_>) -> Result<Prediction, EvolutionErro
     }
     let variables = 0..graph.variable_nodes().len();
     let last = variables.clone().map(|v| state.estimate(v).ok()).collect();
-    let samples = variables.map(|v| {
-        let edge = graph.edges()[state.reporter(v)?];
-        state.nodes[edge.factor].samples(edge.port)
-    });
-    let samples = samples.collect();
+    let draw = |v| if evolution.samples { state.samples(v) } else { None };
+    let samples = variables.map(draw).collect();
     Ok(Prediction { status, sweeps, last, samples, matched: state.matched })
 }
 
@@ -175,7 +172,9 @@ fn followed(evolution: &Evolution<'_>) -> Vec<bool> {
 
 impl<'g> State<'g> {
     fn new(evolution: &Evolution<'g>) -> Result<Self, EvolutionError> {
-        let Nodes { nodes, moments } = Setup::nodes(evolution)?;
+        let joint = evolution.is_joint();
+        let matched = !joint && is_matched(evolution);
+        let Nodes { nodes, moments } = Setup::nodes(evolution, matched)?;
         let (graph, options) = (evolution.graph, evolution.options.clone());
         let mut edges = Vec::with_capacity(graph.edges().len());
         for edge in graph.edges() {
@@ -198,8 +197,6 @@ impl<'g> State<'g> {
                 told: Vec::new(),
             });
         }
-        let joint = evolution.is_joint();
-        let matched = !joint && is_matched(evolution);
         let computed_at = vec![None; nodes.len()];
         let mut state = Self { graph, options, nodes, moments, edges, joint, matched, computed_at };
         state.start(evolution)?;
@@ -347,6 +344,13 @@ impl<'g> State<'g> {
         reporter(self.graph, variable, |e| self.edges[e].constant)
     }
 
+    /// Draws of truth, cavity mean and estimate.
+    fn samples(&mut self, variable: usize) -> Option<Samples> {
+        let edge = self.graph.edges()[self.reporter(variable)?];
+        self.refresh(edge.factor).ok()?;
+        self.nodes[edge.factor].samples(edge.port)
+    }
+
     /// The law of the estimate that users of a run read.
     fn estimate(&mut self, variable: usize) -> Result<EstimateLaw, ()> {
         let e = self.reporter(variable).ok_or(())?;
@@ -354,6 +358,7 @@ impl<'g> State<'g> {
         self.refresh(edge.factor).map_err(|_| ())?;
         let mut law = self.nodes[edge.factor].estimate(edge.port);
         if self.matched {
+            law.truth.copy_from_slice(&self.moments[variable].second);
             // A posterior mean errs as it claims to, and is the truth less its error.
             law.error.copy_from_slice(&law.covariance);
             for k in 0..law.error.len() {

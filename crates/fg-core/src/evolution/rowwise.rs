@@ -4,6 +4,7 @@ use super::innovation::Innovations;
 use super::law::MessageLaw;
 use super::points::Points;
 use super::port::{Port, add_product};
+use super::scalar::Scalar;
 use crate::denoiser::{
     Channel, Denoiser, GaussianRow, Likelihood, RowCavity, RowEstimate, Scratch,
 };
@@ -30,6 +31,8 @@ pub(super) struct RowwiseNode<'g> {
     data: Rows,
     /// The row of the variable that each point stands for, where the estimator tells rows apart.
     places: Option<Vec<usize>>,
+    /// Where the prior is scalar and matched: its average in one integral, in place of points.
+    scalar: Option<Scalar>,
     scratch: Scratch,
 }
 
@@ -58,12 +61,30 @@ impl<'g> RowwiseNode<'g> {
             mean: Rows::zeros(port.truth.rows(), port.d),
         };
         let told = ports.iter().map(told).collect();
-        Self { kind, ports, told, points, data, places, scratch: Scratch::default() }
+        Self {
+            kind,
+            ports,
+            told,
+            points,
+            data,
+            places,
+            scalar: None,
+            scratch: Scratch::default(),
+        }
+    }
+
+    /// Follows a scalar prior by one integral in place of points.
+    pub(super) fn follow_exactly(&mut self, scalar: Option<Scalar>) {
+        self.scalar = scalar;
     }
 
     /// Makes `law` the cavity of a port; `cross` holds the covariances of its noise with those of all earlier ones,
     /// or nothing when only the present matters.
     pub(super) fn tell(&mut self, port: usize, law: &MessageLaw, cross: Option<&[Vec<f64>]>) {
+        if self.scalar.is_some() {
+            self.ports[0].cavity.parts_mut().1.block_mut(0).copy_from_slice(&law.precision);
+            return;
+        }
         let told = &mut self.told[port];
         if cross.is_none() {
             told.innovations.clear();
@@ -126,6 +147,14 @@ impl<'g> RowwiseNode<'g> {
 
     /// Beliefs at all ports, given what they were told.
     pub(super) fn beliefs(&mut self) -> Result<(), Breakdown> {
+        if let (Some(scalar), Kind::Prior(denoiser)) = (&mut self.scalar, self.kind) {
+            let port = &mut self.ports[0];
+            let gamma = port.cavity.precision().block(0)[0];
+            let average = scalar.average_variance(denoiser, gamma, &mut self.scratch)?;
+            port.belief.reset();
+            port.belief.blocks_mut().1[0] = average;
+            return Ok(());
+        }
         for (port, told) in self.ports.iter_mut().zip(&mut self.told) {
             port.belief.reset();
             port.cavity.mean_into(&mut told.mean);

@@ -10,11 +10,21 @@ use super::node::Node;
 use super::points::Points;
 use super::port::{Port, add_product, mean, second_moment};
 use super::rowwise::{Kind, RowwiseNode};
+use super::scalar::Scalar;
 use super::spectrum::Spectrum;
-use crate::denoiser::{Channel, Denoiser, Law};
+use crate::denoiser::{Channel, Denoiser, GaussianRow, Law};
 use crate::factor::{ChannelFactor, LikelihoodFactor, LinearFactor, PriorFactor, Role, Uniforms};
 use crate::graph::Graph;
 use crate::rows::Rows;
+
+/// Grids of scalar priors have so many times the points of other row integrals: their rows are cheap, and sparse laws
+/// with little noise need them.
+const GRID_POINTS: usize = 4;
+
+/// Grid for the moments of a law of one uniform: the rule converges exponentially.
+const MOMENT_POINTS: usize = 1024;
+/// Points of a factor whose rows only show that it is Gaussian.
+const FEWEST_POINTS: usize = 16;
 
 /// A factor by its kind.
 pub(super) enum Anatomy<'g> {
@@ -63,6 +73,7 @@ impl Moments {
 pub(super) struct Setup<'e, 'g> {
     evolution: &'e Evolution<'g>,
     moments: Vec<Option<Moments>>,
+    matched: bool,
 }
 
 /// All nodes of a graph, and the moments of the truth.
@@ -72,13 +83,16 @@ pub(super) struct Nodes<'g> {
 }
 
 impl<'e, 'g> Setup<'e, 'g> {
-    pub(super) fn nodes(evolution: &'e Evolution<'g>) -> Result<Nodes<'g>, EvolutionError> {
+    pub(super) fn nodes(
+        evolution: &'e Evolution<'g>,
+        matched: bool,
+    ) -> Result<Nodes<'g>, EvolutionError> {
         let graph = evolution.graph;
         let named = |v: usize| graph.variable_nodes()[v].name.clone();
         let order =
             graph.generative_order().map_err(|v| EvolutionError::Order { variable: named(v) })?;
         let moments = vec![None; graph.variable_nodes().len()];
-        let mut setup = Self { evolution, moments };
+        let mut setup = Self { evolution, moments, matched };
         let mut nodes: Vec<Option<Node<'g>>> =
             (0..graph.factor_nodes().len()).map(|_| None).collect();
         for f in order {
@@ -113,17 +127,22 @@ impl<'e, 'g> Setup<'e, 'g> {
         Ok(match anatomy {
             Anatomy::Prior(denoiser) => {
                 let variable = self.variable(factor, 0);
-                if let Some(grid) = self.grid(factor, denoiser) {
+                let scalar = self.scalar(factor, denoiser);
+                if let Some(grid) = self.grid(factor, denoiser, scalar.is_some()) {
                     points = grid;
                 }
                 let (truth, places) = self.from_prior(factor, &mut points)?;
                 self.produce(variable, Moments::of(&truth, points.weights()));
                 let ports = vec![self.port(factor, 0, truth, &points)];
                 let data = Rows::default();
-                let node = RowwiseNode::new(Kind::Prior(denoiser), ports, data, places, points);
+                let mut node = RowwiseNode::new(Kind::Prior(denoiser), ports, data, places, points);
+                node.follow_exactly(scalar);
                 Node::Rowwise(Box::new(node))
             }
             Anatomy::Likelihood(likelihood) => {
+                if self.is_plain(factor, likelihood) {
+                    points = Points::new(FEWEST_POINTS, seed);
+                }
                 let truth = self.sample(self.variable(factor, 0), &mut points)?;
                 let data = self.data(factor, likelihood, &truth, &mut points)?;
                 let ports = vec![self.port(factor, 0, truth, &points)];
@@ -145,18 +164,58 @@ impl<'e, 'g> Setup<'e, 'g> {
         })
     }
 
-    /// A grid in place of points, where a scalar prior's law is piecewise smooth in one uniform and the noise of one
-    /// sweep is all that there is beside it.
-    fn grid(&self, factor: usize, denoiser: &dyn Denoiser) -> Option<Points> {
+    /// The true law of a prior's variable, where it is one for all rows.
+    fn law(&self, factor: usize, denoiser: &'g dyn Denoiser) -> Option<&dyn Law> {
+        let own = self.evolution.laws.iter().find(|(f, _)| f.index() == factor);
+        own.map(|(_, law)| &**law as &dyn Law).or_else(|| denoiser.law())
+    }
+
+    fn is_scalar(&self, factor: usize, denoiser: &dyn Denoiser) -> bool {
         let variable = &self.graph().variable_nodes()[self.variable(factor, 0)];
-        if variable.layout.columns() != 1 || denoiser.rows().is_some() || self.evolution.is_joint()
-        {
+        variable.layout.columns() == 1 && denoiser.rows().is_none()
+    }
+
+    /// The integral that a matched scalar prior is followed by, where it knows its log-partition function.
+    fn scalar(&self, factor: usize, denoiser: &'g dyn Denoiser) -> Option<Scalar> {
+        if !self.matched || self.evolution.samples || !self.is_scalar(factor, denoiser) {
             return None;
         }
-        let own = self.evolution.laws.iter().find(|(f, _)| f.index() == factor);
-        let law = own.map(|(_, law)| &**law as &dyn Law).or_else(|| denoiser.law())?;
+        let law = self.law(factor, denoiser)?;
         let jumps = law.jumps().filter(|_| law.uniforms(1) == 1)?;
-        Some(Points::grid(&jumps, self.evolution.points))
+        let (mut points, mut row) = (Points::grid(&jumps, MOMENT_POINTS), [0.0]);
+        let mut uniforms = Vec::new();
+        points.fill(points.rows(), 1, &mut uniforms);
+        let (mut mean, mut second) = (0.0, 0.0);
+        for (u, w) in uniforms.iter().zip(points.weights()) {
+            law.draw(&[*u], &mut row);
+            mean += w * row[0];
+            second += w * row[0] * row[0];
+        }
+        Scalar::new(law, denoiser, mean, second - mean * mean)
+    }
+
+    /// A grid in place of points, where a scalar prior's law is piecewise smooth in one uniform and the noise of one
+    /// sweep is all that there is beside it; a coarse one where only the moments of the law are needed.
+    fn grid(&self, factor: usize, denoiser: &'g dyn Denoiser, coarse: bool) -> Option<Points> {
+        if !self.is_scalar(factor, denoiser) || self.evolution.is_joint() {
+            return None;
+        }
+        let law = self.law(factor, denoiser)?;
+        let jumps = law.jumps().filter(|_| law.uniforms(1) == 1)?;
+        let points = if coarse { MOMENT_POINTS } else { GRID_POINTS * self.evolution.points };
+        Some(Points::grid(&jumps, points))
+    }
+
+    /// Whether the likelihood is Gaussian as assumed, and its message one that its variable can carry: no row is ever
+    /// estimated.
+    fn is_plain(&self, factor: usize, likelihood: &LikelihoodFactor) -> bool {
+        let layout = &self.graph().variable_nodes()[self.variable(factor, 0)].layout;
+        let likelihood = likelihood.likelihood();
+        let row = likelihood.gaussian(&vec![0.0; likelihood.outputs(layout.columns())]);
+        let holds =
+            |row: GaussianRow| !row.known && layout.form().holds(&row.precision, layout.columns());
+        row.is_some_and(holds)
+            && self.evolution.likelihoods.iter().all(|(f, _)| f.index() != factor)
     }
 
     fn linear(&mut self, factor: usize, linear: &LinearFactor) -> Result<Node<'g>, EvolutionError> {
@@ -175,7 +234,7 @@ impl<'e, 'g> Setup<'e, 'g> {
             .collect();
         self.produce(z, Moments { mean, second });
         let forms = [x, z].map(|v| self.graph().variable_nodes()[v].layout.form());
-        let node = LinearNode::new(&spectrum, bias, forms, &input.mean, &input.second);
+        let node = LinearNode::new(&spectrum, bias, forms, &input, self.matched);
         Ok(Node::Linear(Box::new(node)))
     }
 

@@ -1,0 +1,158 @@
+//! Matched scalar priors: the average posterior variance as one integral over the cavity mean, exact to many digits.
+
+use core::f64::consts::TAU;
+
+use crate::denoiser::{Denoiser, Law, RowCavity, RowEstimate, Scratch};
+use crate::factor::Breakdown;
+
+/// Nodes and weights of Gauss and Legendre's rule of 16 points on `[-1, 1]`, the positive half.
+const LEGENDRE: [(f64, f64); 8] = [
+    (0.09501250983763744, 0.1894506104550685),
+    (0.28160355077925891, 0.18260341504492359),
+    (0.45801677765722739, 0.16915651939500254),
+    (0.617_876_244_402_643_75, 0.149_595_988_816_576_73),
+    (0.75540440835500303, 0.12462897125553387),
+    (0.86563120238783174, 0.095158511682492785),
+    (0.94457502307323258, 0.062253523938647893),
+    (0.98940093499164993, 0.027152459411754095),
+];
+const PANEL: usize = 2 * LEGENDRE.len();
+
+/// Panels around an atom grow by this factor: posteriors change with the logarithm of the distance from it.
+const GROWTH: f64 = 1.35;
+/// The integral ends so many standard deviations of the cavity mean from its own mean.
+const RANGE: f64 = 14.0;
+/// Draws of the law that find its atoms: values that come twice in a row.
+const PROBES: usize = 257;
+/// A density that integrates to one within this is the one the law describes.
+const NORMALISED: f64 = 1e-6;
+
+/// The atoms of a law of one uniform: values that it takes with a probability of at least `1 / PROBES`.
+fn atoms(law: &dyn Law) -> Vec<f64> {
+    let mut values: Vec<f64> = (0..PROBES)
+        .map(|k| {
+            let mut row = [0.0];
+            law.draw(&[(k as f64 + 0.5) / PROBES as f64], &mut row);
+            row[0]
+        })
+        .collect();
+    values.sort_by(f64::total_cmp);
+    let mut atoms: Vec<f64> =
+        values.windows(2).filter(|w| w[0].to_bits() == w[1].to_bits()).map(|w| w[0]).collect();
+    atoms.dedup();
+    atoms
+}
+
+/// A scalar prior whose posterior variance is averaged over its own marginal law.
+#[derive(Debug, Default)]
+pub(super) struct Scalar {
+    atoms: Vec<f64>,
+    mean: f64,
+    variance: f64,
+    breaks: Vec<f64>,
+    natural: Vec<f64>,
+    r: Vec<f64>,
+    weights: Vec<f64>,
+    estimate: Vec<f64>,
+    posterior: Vec<f64>,
+    log_partition: Vec<f64>,
+}
+
+impl Scalar {
+    /// The average for a law of one uniform with this mean and variance; `None` when the prior doesn't know its
+    /// log-partition function, or it isn't that of the law.
+    pub(super) fn new(
+        law: &dyn Law,
+        denoiser: &dyn Denoiser,
+        mean: f64,
+        variance: f64,
+    ) -> Option<Self> {
+        if !(variance > 0.0) {
+            return None;
+        }
+        let mut scalar = Self { atoms: atoms(law), mean, variance, ..Self::default() };
+        let probe = scalar.average_variance(denoiser, variance.recip(), &mut Scratch::default());
+        probe.is_ok().then_some(scalar)
+    }
+
+    /// `E Var(x | r)` for `r = x + noise` of precision `gamma`:
+    ///
+    /// ```text
+    /// int p(r) Var(x | r) dr,    p(r) = sqrt(gamma / 2 pi) exp(A(gamma r) - gamma r^2 / 2)
+    /// ```
+    ///
+    /// # Errors
+    /// [`Breakdown`] of the estimator; [`Breakdown::NoConvergence`] when the log-partition function `A` isn't known, or
+    /// the density that it gives doesn't integrate to one.
+    pub(super) fn average_variance(
+        &mut self,
+        denoiser: &dyn Denoiser,
+        gamma: f64,
+        scratch: &mut Scratch,
+    ) -> Result<f64, Breakdown> {
+        let unknown = Err(Breakdown::NoConvergence { port: 0, row: 0 });
+        if gamma == 0.0 {
+            return Ok(self.variance);
+        }
+        self.place_nodes(gamma);
+        let count = self.r.len();
+        for buffer in [&mut self.estimate, &mut self.posterior, &mut self.log_partition] {
+            buffer.resize(count, 0.0);
+        }
+        let precision = [gamma];
+        let cavity = RowCavity::new(0, 1, &self.natural, &self.r, &precision);
+        if !denoiser.log_partition(&cavity, &mut self.log_partition) {
+            return unknown;
+        }
+        let mut out = RowEstimate { mean: &mut self.estimate, covariance: &mut self.posterior };
+        denoiser.estimate(&cavity, &mut out, scratch)?;
+        let scale = (gamma / TAU).sqrt();
+        let (mut mass, mut sum) = (0.0, 0.0);
+        for i in 0..count {
+            let exponent = self.log_partition[i] - 0.5 * self.natural[i] * self.r[i];
+            let share = self.weights[i] * scale * exponent.exp();
+            mass += share;
+            sum += share * self.posterior[i];
+        }
+        if (mass - 1.0).abs() < NORMALISED { Ok(sum / mass) } else { unknown }
+    }
+
+    /// Panels between the atoms and the ends, graded around each atom, and the nodes of each panel.
+    fn place_nodes(&mut self, gamma: f64) {
+        let noise = gamma.recip().sqrt();
+        let reach = RANGE * (self.variance + gamma.recip()).sqrt();
+        let (low, high) = (self.mean - reach, self.mean + reach);
+        self.breaks.clear();
+        self.breaks.extend([low, high]);
+        let centres = if self.atoms.is_empty() { &[self.mean][..] } else { &self.atoms };
+        // Without atoms the density varies on the scale of the law or of the noise, whichever is larger.
+        let finest =
+            if self.atoms.is_empty() { noise.max(0.1 * self.variance.sqrt()) } else { noise };
+        for &centre in centres {
+            self.breaks.push(centre);
+            let mut distance = finest;
+            while distance < 2.0 * reach {
+                self.breaks.extend([centre - distance, centre + distance]);
+                distance *= GROWTH;
+            }
+        }
+        self.breaks.retain(|b| *b >= low && *b <= high);
+        self.breaks.sort_by(f64::total_cmp);
+        self.breaks.dedup();
+        for buffer in [&mut self.r, &mut self.natural, &mut self.weights] {
+            buffer.clear();
+            buffer.reserve(PANEL * self.breaks.len());
+        }
+        for panel in self.breaks.windows(2) {
+            let (centre, half) = (0.5 * (panel[0] + panel[1]), 0.5 * (panel[1] - panel[0]));
+            for (x, w) in LEGENDRE {
+                for node in [-x, x] {
+                    let r = half.mul_add(node, centre);
+                    self.r.push(r);
+                    self.natural.push(gamma * r);
+                    self.weights.push(half * w);
+                }
+            }
+        }
+    }
+}
