@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Parser;
+use fg_core::denoiser::Denoiser;
 use fg_core::operator::LinearOperator;
 use fg_core::{Options as RunOptions, Rows};
 use fg_denoisers::prior::{BernoulliGauss, Gaussian, Laplace};
@@ -136,6 +137,15 @@ impl Prior {
             _ => Err(format!(
                 "unknown prior `{name}`, must be bernoulli-gauss:RHO,MEAN,VAR, gauss:MEAN,VAR or laplace:SCALE"
             )),
+        }
+    }
+
+    /// The number of columns of a signal it is for; `None` when any will do.
+    pub(crate) fn columns(&self) -> Option<usize> {
+        match self {
+            Self::BernoulliGauss(p) => p.columns(),
+            Self::Gauss(p) => p.columns(),
+            Self::Laplace(p) => p.columns(),
         }
     }
 

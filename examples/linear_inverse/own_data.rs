@@ -24,6 +24,13 @@ pub(crate) fn estimate(task: &OwnData, folder: &Path) -> Result<(), Failure> {
             observations.rows()
         )));
     }
+    if let Some(columns) = task.prior.columns().filter(|&c| c != observations.columns()) {
+        return Err(Failure::input(format!(
+            "{}: the number of columns must be {columns} with this prior, got {}",
+            task.observations.display(),
+            observations.columns()
+        )));
+    }
     let named = |error: &dyn std::fmt::Display| {
         Failure::input(format!("{}: {error}", task.matrix.display()))
     };

@@ -129,11 +129,12 @@ pub fn fit(
 }
 
 /// As [`fit`], but a run that hasn't settled within the sweeps of `options` goes on, from where it is, with the weight
-/// `damping` for new messages, for as many sweeps again.
+/// `damping` for new messages, for as many sweeps again; one that has diverged starts anew with it.
 ///
 /// Without damping a run settles fastest, but at condition numbers of 1e3 and above some runs of a thousand unknowns go
-/// round in a cycle; a weight of 0.7 breaks almost all of them. The report is that of the second part where there
-/// is one, and the observer counts its sweeps from one again.
+/// round in a cycle; a weight of 0.7 breaks almost all of them. Data unlike anything the prior expects can make its
+/// message vanish, which leaves more unknowns than observations undetermined; damping leaves a part of the message
+/// before. The report is that of the second part where there is one, and the observer counts its sweeps from one again.
 ///
 /// # Errors
 /// As [`fit`], and when `damping` isn't in `(0, 1]`.
@@ -161,12 +162,17 @@ fn run(
     let damped = damped.transpose()?;
     start.set(&mut run, &graph, &parts)?;
     let mut solution = run.run(observer)?;
-    if let Some(mut damped) = damped.filter(|_| solution.report().status == Status::SweepLimit) {
-        let layout = graph.layout(signal);
-        if graph.factor(prior).constant_message(0, layout).is_none() {
-            damped.start(prior, 0, run.message(prior, 0).clone())?;
+    let Some(mut damped) = damped else { return Ok(LinearFit { signal, solution }) };
+    match solution.report().status {
+        Status::SweepLimit => {
+            let layout = graph.layout(signal);
+            if graph.factor(prior).constant_message(0, layout).is_none() {
+                damped.start(prior, 0, run.message(prior, 0).clone())?;
+            }
         }
-        solution = damped.run(observer)?;
+        Status::Diverged { .. } => start.set(&mut damped, &graph, &parts)?,
+        _ => return Ok(LinearFit { signal, solution }),
     }
+    solution = damped.run(observer)?;
     Ok(LinearFit { signal, solution })
 }

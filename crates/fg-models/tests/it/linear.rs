@@ -118,6 +118,28 @@ fn closures_start_by_themselves_and_starts_can_be_chosen() {
     assert!(error.contains("-1"), "{error}");
 }
 
+/// Ten dense unknowns behind six observations, where the prior expects one in ten: its belief is wider than its cavity, so
+/// its message vanishes in the first sweep and nothing is left to determine the signal.
+#[test]
+fn data_unlike_the_prior_is_answered_by_a_damped_run() {
+    let operator = Dense::from_rows(&Rows::from_fn(6, 10, |i, j| {
+        ((7 * i * i + 3 * j * j + 5 * i * j) as f64).sin()
+    }))
+    .unwrap();
+    let observations = linear::outputs(&operator, &Rows::from_fn(10, 1, |_, _| 1.0));
+    let model = || {
+        let prior = BernoulliGauss::new(0.1, 0.0, 1.0).unwrap();
+        linear::graph(operator.clone(), observations.clone(), prior, 10.0).unwrap()
+    };
+    let fit = linear::fit_settling(model(), &Options::default(), 0.7, &mut ()).unwrap();
+    assert!(fit.solution().report().status.is_usable(), "{}", fit.solution().report());
+    let misfit = linear::outputs(&operator, fit.estimate()).mean_squared_error(&observations);
+    assert!(misfit < observations.norm_squared() / 6.0, "misfit {misfit}");
+    let plain = linear::fit(model(), &Options::default(), &mut ()).unwrap();
+    assert!(!plain.solution().report().status.is_usable(), "{}", plain.solution().report());
+    assert!(linear::fit_settling(model(), &Options::default(), 0.0, &mut ()).is_err());
+}
+
 #[test]
 fn what_does_not_fit_is_named() {
     let operator = || Dense::from_rows(&Rows::from_fn(3, 2, |i, j| (i + j) as f64)).unwrap();
