@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use clap::Parser;
 use fg_core::denoiser::{BlackBox, Denoiser, Differentiated, Pointwise, ScalarFunction};
 use fg_core::operator::Dense;
-use fg_core::{Inference, IterationInfo, Message, Options, Precision, Rows};
+use fg_core::{IterationInfo, Options, Rows};
 use fg_denoisers::BernoulliGauss;
 use fg_models::linear;
 use fg_models::metrics::nmse_db;
@@ -80,22 +80,16 @@ impl Problem {
     ) -> Result<Series, Box<dyn std::error::Error>> {
         let (operator, seen) = (self.operator.clone(), self.seen.clone());
         let model = linear::graph(operator, seen, denoiser, 1.0 / self.variance)?;
-        let (x, prior, mut curve) = (model.signal, model.prior, Vec::new());
-        let graph = model.builder.build()?;
+        let (x, mut curve) = (model.signal, Vec::new());
         let mut watch = |info: &mut IterationInfo<'_>| {
             let error = info.mean(x).map_or(f64::NAN, |mean| nmse_db(mean, &self.signal));
             curve.push((info.sweep() as f64, error));
             ControlFlow::Continue(())
         };
-        // A bare estimator has no mean to start from: the run starts from zero, with the power that was seen.
-        let power = self.seen.norm_squared() / self.signal.rows() as f64;
-        let precision = Precision::isotropic(graph.layout(x).clone(), 1.0 / power)?;
-        let start = Message::from_mean(&Rows::zeros(self.signal.rows(), 1), precision)?;
-        let mut run = Inference::new(&graph, &Options::default().with_max_sweeps(30))?;
-        run.start(prior, 0, start)?;
-        let solution = run.run(&mut watch)?;
-        let error = nmse_db(solution.mean(x), &self.signal);
-        println!("{name:15} NMSE {error:6.2} dB, {}", solution.report());
+        // A bare estimator has no variance of its own: the run finds a start in the size of the data.
+        let fit = linear::fit(model, &Options::default().with_max_sweeps(30), &mut watch)?;
+        let error = nmse_db(fit.estimate(), &self.signal);
+        println!("{name:15} NMSE {error:6.2} dB, {}", fit.solution().report());
         Ok(Series::new(name, color, curve))
     }
 }

@@ -30,11 +30,7 @@ fn stratified(law: &dyn Law, n: usize, rng: &mut Pcg64) -> Rows {
 }
 
 /// Errors of a variable after each sweep of a run.
-fn errors_of(
-    mut run: Inference<'_>,
-    variable: VariableId,
-    truth: &Rows,
-) -> Vec<f64> {
+fn errors_of(mut run: Inference<'_>, variable: VariableId, truth: &Rows) -> Vec<f64> {
     let mut errors = Vec::new();
     let mut watch = |info: &mut IterationInfo<'_>| {
         errors.push(info.mean(variable).unwrap().mean_squared_error(truth));
@@ -53,9 +49,17 @@ fn compare(name: &str, measured: &[Vec<f64>], predicted: &[f64], band: f64) {
         let mean = values.iter().sum::<f64>() / runs;
         let spread = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (runs - 1.0);
         let error = (spread / runs).sqrt() / mean;
-        println!("{name} {}: {mean:.5} predicted {expected:.5} ratio {:.4} +- {error:.4}", t + 1, mean / expected);
+        println!(
+            "{name} {}: {mean:.5} predicted {expected:.5} ratio {:.4} +- {error:.4}",
+            t + 1,
+            mean / expected
+        );
         if std::env::var("LOOSE").is_err() {
-        assert!((mean / expected - 1.0).abs() < band, "{name}, sweep {}: {mean} for {expected}", t + 1);
+            assert!(
+                (mean / expected - 1.0).abs() < band,
+                "{name}, sweep {}: {mean} for {expected}",
+                t + 1
+            );
         }
     }
 }
@@ -114,22 +118,33 @@ fn wrong_sparsity_and_soft_thresholds() {
                 let evolution = Evolution::new(&problem.graph, &options()).with_tolerance(0.0);
                 let prediction = evolution.with_law(prior, law.clone()).run().unwrap();
                 assert!(!prediction.is_matched(), "a law was given");
-                predicted[k] = prediction.sweeps().iter().map(|s| s.estimate(problem.x).unwrap().mse()).collect();
+                predicted[k] = prediction
+                    .sweeps()
+                    .iter()
+                    .map(|s| s.estimate(problem.x).unwrap().mse())
+                    .collect();
             }
         }
         let problem = Sparse::draw(L1::new(12.0).unwrap(), &law, rng);
         let prior = problem.graph.find_factor("prior").unwrap();
         let precision = 5.0;
         let layout = problem.graph.layout(problem.x).clone();
-        let start = Message::from_mean(&Rows::zeros(N, 1), Precision::isotropic(layout, precision).unwrap()).unwrap();
+        let start = Message::from_mean(
+            &Rows::zeros(N, 1),
+            Precision::isotropic(layout, precision).unwrap(),
+        )
+        .unwrap();
         let mut run = Inference::new(&problem.graph, &options()).unwrap();
         run.start(prior, 0, start).unwrap();
         measured[2].push(errors_of(run, problem.x, &problem.truth));
         if seed == 0 {
-            let start = MessageLaw::new(1, vec![precision], vec![0.0], vec![0.0], vec![0.0]).unwrap();
+            let start =
+                MessageLaw::new(1, vec![precision], vec![0.0], vec![0.0], vec![0.0]).unwrap();
             let evolution = Evolution::new(&problem.graph, &options()).with_tolerance(0.0);
-            let prediction = evolution.with_law(prior, law.clone()).with_start(prior, 0, start).run().unwrap();
-            predicted[2] = prediction.sweeps().iter().map(|s| s.estimate(problem.x).unwrap().mse()).collect();
+            let prediction =
+                evolution.with_law(prior, law.clone()).with_start(prior, 0, start).run().unwrap();
+            predicted[2] =
+                prediction.sweeps().iter().map(|s| s.estimate(problem.x).unwrap().mse()).collect();
         }
     }
     for (k, name) in ["matched", "wrong sparsity", "L1"].into_iter().enumerate() {
@@ -137,7 +152,13 @@ fn wrong_sparsity_and_soft_thresholds() {
     }
 }
 
-fn two_layer(activation: Activation, estimation: Estimation, inputs: usize, ratio: usize, runs: u64) {
+fn two_layer(
+    activation: Activation,
+    estimation: Estimation,
+    inputs: usize,
+    ratio: usize,
+    runs: u64,
+) {
     let rng = &mut Pcg64::seed_from_u64(77);
     let weights = Rows::from_vec(4, 1, vec![1.2, -0.7, 0.5, 1.9]).unwrap();
     let noise = 0.3;
@@ -150,7 +171,12 @@ fn two_layer(activation: Activation, estimation: Estimation, inputs: usize, rati
         let samples = gaussian_rows(ratio * inputs, inputs, 1.0 / inputs as f64, rng);
         let operator = Dense::from_rows(&samples).unwrap();
         let mut hidden = Rows::zeros(ratio * inputs, 4);
-        fg_core::operator::LinearOperator::apply(&operator, truth.as_slice(), hidden.as_mut_slice(), 4);
+        fg_core::operator::LinearOperator::apply(
+            &operator,
+            truth.as_slice(),
+            hidden.as_mut_slice(),
+            4,
+        );
         let mut clean = Rows::zeros(ratio * inputs, 1);
         for i in 0..clean.rows() {
             output.predict(hidden.row(i), clean.row_mut(i));
@@ -162,7 +188,8 @@ fn two_layer(activation: Activation, estimation: Estimation, inputs: usize, rati
         if run == 0 {
             let began = std::time::Instant::now();
             let evolution = Evolution::new(&graph, &options).with_tolerance(0.0);
-            let prediction = evolution.with_law(prior, Gaussian::new(0.0, 1.0).unwrap()).run().unwrap();
+            let prediction =
+                evolution.with_law(prior, Gaussian::new(0.0, 1.0).unwrap()).run().unwrap();
             println!("{:?} {}", began.elapsed(), prediction.status());
             predicted = prediction.sweeps().iter().map(|s| s.estimate(w).unwrap().mse()).collect();
         }

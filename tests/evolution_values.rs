@@ -65,8 +65,8 @@ fn speed_probe() {
     let spectrum = Spectrum::marchenko_pastur(0.5).unwrap();
     let (graph, x) = sparse(spectrum, BernoulliGauss::new(0.1, 0.0, 10.0).unwrap(), 1e3);
     for _ in 0..3 {
-    let began = std::time::Instant::now();
-    let p = graph.predict(&Options::default().with_max_sweeps(300)).unwrap();
-    println!("probe {:?} {} {}", began.elapsed(), p.sweeps().len(), p.estimate(x).nmse_db());
+        let began = std::time::Instant::now();
+        let p = graph.predict(&Options::default().with_max_sweeps(300)).unwrap();
+        println!("probe {:?} {} {}", began.elapsed(), p.sweeps().len(), p.estimate(x).nmse_db());
     }
 }

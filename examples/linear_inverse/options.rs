@@ -3,17 +3,21 @@
 use std::path::PathBuf;
 
 use clap::Parser;
+use fg_core::denoiser::Denoiser;
 use fg_core::operator::LinearOperator;
 use fg_core::{Options as RunOptions, Rows};
 use fg_denoisers::prior::{BernoulliGauss, Gaussian, Laplace};
+use fg_models::synthetic::active_entries;
 use fg_models::{LinearGraph, ModelError, linear};
 
 use crate::support::{Failure, available_threads};
 
 /// Condition numbers of the study.
 const CONDITIONS: [f64; 5] = [1.0, 10.0, 1e2, 1e3, 1e4];
-/// Most sweeps: several times what a condition number of 1e4 takes.
+/// Most sweeps without damping, and again with it: several times what a condition number of 1e4 takes.
 const SWEEPS: usize = 200;
+/// Weight of a new message against the one before, for runs that haven't settled without damping.
+pub(crate) const DAMPING: f64 = 0.7;
 /// Relative change of the estimate at which it has settled to well below 0.01 dB.
 const TOLERANCE: f64 = 1e-5;
 
@@ -136,6 +140,15 @@ impl Prior {
         }
     }
 
+    /// The number of columns of a signal it is for; `None` when any will do.
+    pub(crate) fn columns(&self) -> Option<usize> {
+        match self {
+            Self::BernoulliGauss(p) => p.columns(),
+            Self::Gauss(p) => p.columns(),
+            Self::Laplace(p) => p.columns(),
+        }
+    }
+
     /// The graph of a problem with this prior.
     pub(crate) fn graph(
         &self,
@@ -227,6 +240,10 @@ impl Options {
         }
         let prior = BernoulliGauss::new(self.sparsity.unwrap_or(0.1), 0.0, 1.0);
         let prior = prior.map_err(|error| Failure::input(format!("--sparsity: {error}")))?;
+        if active_entries(columns, prior.sparsity()) == 0 {
+            let message = format!("--sparsity: {} leaves no entry of {columns}", prior.sparsity());
+            return Err(Failure::input(message));
+        }
         let seed = self.seed.unwrap_or(0);
         Ok(Setting { rows, columns, prior, snr_db, conditions, runs, seed, threads })
     }

@@ -8,7 +8,7 @@ use fg_core::{IterationInfo, Rows};
 use fg_models::report::{Axis, CsvTable, Figure, Panel, Series, Stroke, read_npy, write_npy};
 use fg_models::{LinearFit, linear};
 
-use crate::options::{OwnData, run_options};
+use crate::options::{DAMPING, OwnData, run_options};
 use crate::support::{Failure, say};
 
 /// Estimates the signal and writes `estimate.npy`, `deviation.npy`, `history.csv` and the figure `history`.
@@ -24,6 +24,13 @@ pub(crate) fn estimate(task: &OwnData, folder: &Path) -> Result<(), Failure> {
             observations.rows()
         )));
     }
+    if let Some(columns) = task.prior.columns().filter(|&c| c != observations.columns()) {
+        return Err(Failure::input(format!(
+            "{}: the number of columns must be {columns} with this prior, got {}",
+            task.observations.display(),
+            observations.columns()
+        )));
+    }
     let named = |error: &dyn std::fmt::Display| {
         Failure::input(format!("{}: {error}", task.matrix.display()))
     };
@@ -34,10 +41,11 @@ pub(crate) fn estimate(task: &OwnData, folder: &Path) -> Result<(), Failure> {
     let mut observer = |info: &mut IterationInfo<'_>| {
         let claimed = info.figures().edges.iter().rfind(|edge| edge.variable == x);
         let deviation = claimed.map_or(f64::NAN, |edge| edge.variance.sqrt());
-        history.push([info.sweep() as f64, info.change(), deviation]);
+        history.push([1.0 + history.len() as f64, info.change(), deviation]);
         ControlFlow::Continue(())
     };
-    let fit = linear::fit(model, &run_options(), &mut observer).map_err(|error| named(&error))?;
+    let fit = linear::fit_settling(model, &run_options(), DAMPING, &mut observer);
+    let fit = fit.map_err(|error| named(&error))?;
     let report = fit.solution().report();
     if !report.status.is_usable() {
         return Err(Failure::other(format!("{}: {report}", task.matrix.display())));

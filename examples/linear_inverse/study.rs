@@ -10,13 +10,13 @@ use fg_models::linear;
 use fg_models::metrics::{Quartiles, nmse_db};
 use fg_models::report::{Axis, CsvTable, Figure, Panel, Series, TextTable};
 use fg_models::synthetic::{
-    add_noise, bernoulli_gauss, derived_seed, geometric_spectrum, noise_variance,
+    add_noise, derived_seed, exactly_sparse, geometric_spectrum, noise_variance,
     rotationally_invariant,
 };
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
-use crate::options::{Setting, run_options};
+use crate::options::{DAMPING, Setting, run_options};
 use crate::support::{Failure, in_parallel, progress_bar, say, short};
 
 /// One problem solved.
@@ -71,14 +71,13 @@ fn solve(setting: &Setting, condition: f64, run: usize) -> Result<Run, Failure> 
         .and_then(|spectrum| rotationally_invariant(*rows, *columns, &spectrum, &mut rng))
         .map_err(|error| Failure::input(format!("--condition: {error}")))?;
     let signal =
-        bernoulli_gauss((*columns, 1), prior.sparsity(), prior.mean(), prior.variance(), &mut rng);
+        exactly_sparse((*columns, 1), prior.sparsity(), prior.mean(), prior.variance(), &mut rng);
     let operator = Dense::new(operator).map_err(Failure::other)?;
     let clean = linear::outputs(&operator, &signal);
     let variance = noise_variance(&clean, *snr_db);
     let observations = add_noise(&clean, variance, &mut rng);
 
     let began = Instant::now();
-    // A signal without a non-zero entry, likely at a tiny sparsity, has no noise level.
     let model = linear::graph(operator, observations, prior.clone(), variance.recip())
         .map_err(|error| Failure::input(format!("--snr, --sparsity: {error}")))?;
     let (x, mut errors) = (model.signal, Vec::new());
@@ -89,7 +88,8 @@ fn solve(setting: &Setting, condition: f64, run: usize) -> Result<Run, Failure> 
         }
         ControlFlow::Continue(())
     };
-    let fit = linear::fit(model, &run_options(), &mut observer).map_err(Failure::other)?;
+    let fit = linear::fit_settling(model, &run_options(), DAMPING, &mut observer);
+    let fit = fit.map_err(Failure::other)?;
     let seconds = began.elapsed().as_secs_f64();
     let status = &fit.solution().report().status;
     let diverged = !status.is_usable();

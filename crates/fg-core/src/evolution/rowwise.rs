@@ -61,16 +61,7 @@ impl<'g> RowwiseNode<'g> {
             mean: Rows::zeros(port.truth.rows(), port.d),
         };
         let told = ports.iter().map(told).collect();
-        Self {
-            kind,
-            ports,
-            told,
-            points,
-            data,
-            places,
-            scalar: None,
-            scratch: Scratch::default(),
-        }
+        Self { kind, ports, told, points, data, places, scalar: None, scratch: Scratch::default() }
     }
 
     /// Follows a scalar prior by one integral in place of points.

@@ -7,3 +7,4 @@ pub(crate) mod kernels;
 pub(crate) mod padded;
 pub(crate) mod product;
 pub(crate) mod spectral;
+mod tridiagonal;

@@ -19,19 +19,44 @@ pub(crate) struct Padded {
 }
 
 impl Padded {
-    /// A copy of `matrix`.
-    pub(crate) fn new(matrix: MatRef<'_, f64>) -> Self {
-        let (rows, columns) = matrix.shape();
+    /// A matrix of zeros.
+    pub(crate) fn zeros(rows: usize, columns: usize) -> Self {
         let stride = (rows.div_ceil(LINE) | 1) * LINE;
-        let mut values = vec![0.0; stride * columns];
-        MatMut::from_column_major_slice_with_stride_mut(&mut values, rows, columns, stride)
-            .copy_from(matrix);
-        Self { values, rows, columns, stride }
+        Self { values: vec![0.0; stride * columns], rows, columns, stride }
+    }
+
+    /// A copy of `matrix`.
+    #[cfg(test)]
+    pub(crate) fn new(matrix: MatRef<'_, f64>) -> Self {
+        let mut copy = Self::zeros(matrix.nrows(), matrix.ncols());
+        copy.as_mut().copy_from(matrix);
+        copy
     }
 
     pub(crate) fn as_ref(&self) -> MatRef<'_, f64> {
         let Self { values, rows, columns, stride } = self;
         MatRef::from_column_major_slice_with_stride(values, *rows, *columns, *stride)
+    }
+
+    pub(crate) fn as_mut(&mut self) -> MatMut<'_, f64> {
+        let Self { values, rows, columns, stride } = self;
+        MatMut::from_column_major_slice_with_stride_mut(values, *rows, *columns, *stride)
+    }
+
+    pub(crate) fn column(&self, j: usize) -> &[f64] {
+        &self.values[j * self.stride..][..self.rows]
+    }
+
+    pub(crate) fn column_mut(&mut self, j: usize) -> &mut [f64] {
+        &mut self.values[j * self.stride..][..self.rows]
+    }
+
+    /// The columns before `j`, and column `j`.
+    pub(crate) fn split_at_column_mut(&mut self, j: usize) -> (MatRef<'_, f64>, &mut [f64]) {
+        let Self { values, rows, stride, .. } = self;
+        let (before, after) = values.split_at_mut(j * *stride);
+        let before = MatRef::from_column_major_slice_with_stride(before, *rows, j, *stride);
+        (before, &mut after[..*rows])
     }
 }
 

@@ -2,13 +2,17 @@
 
 use core::fmt;
 
-use faer::diag::DiagMut;
+use faer::diag::{DiagMut, DiagRef};
 use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
+use faer::linalg::evd::{
+    ComputeEigenvectors, self_adjoint_evd_scratch, tridiagonal_self_adjoint_evd,
+};
 use faer::linalg::svd::{ComputeSvdVectors, svd, svd_scratch};
-use faer::{Mat, MatRef, Par};
+use faer::{Mat, MatMut, MatRef, Par};
 
+use super::padded::Padded;
 use super::product;
+use super::tridiagonal::Tridiagonal;
 
 /// An iteration didn't converge, or the entries under- or overflowed on the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +30,7 @@ impl core::error::Error for Unconverged {}
 #[derive(Debug)]
 pub(crate) struct Eigen {
     pub(crate) values: Vec<f64>,
-    pub(crate) vectors: Mat<f64>,
+    pub(crate) vectors: Padded,
 }
 
 /// `u diag(s) v'` with `min(m, n)` singular values, descending.
@@ -38,9 +42,9 @@ pub(crate) struct Svd {
 }
 
 /// `A A'`, of which only the lower triangle is meaningful.
-pub(crate) fn gram(a: MatRef<'_, f64>) -> Mat<f64> {
-    let mut gram = Mat::zeros(a.nrows(), a.nrows());
-    lower_product(&mut gram, a, a.transpose());
+pub(crate) fn gram(a: MatRef<'_, f64>) -> Padded {
+    let mut gram = Padded::zeros(a.nrows(), a.nrows());
+    add_lower_product(gram.as_mut(), a, a.transpose());
     gram
 }
 
@@ -52,10 +56,9 @@ const TILE: usize = 256;
 /// 2048 x 4096, tiles of 256 x 192 take half the time of faer's triangular product.
 const DEPTH: usize = 192;
 
-/// The product of `a` and `b`, known to be symmetric; only the lower triangle is meaningful.
-pub(crate) fn lower_product(out: &mut Mat<f64>, a: MatRef<'_, f64>, b: MatRef<'_, f64>) {
+/// Adds the product of `a` and `b`, known to be symmetric; only the lower triangle is meaningful.
+pub(crate) fn add_lower_product(mut out: MatMut<'_, f64>, a: MatRef<'_, f64>, b: MatRef<'_, f64>) {
     let (m, inner) = a.shape();
-    out.fill(0.0);
     for i in (0..m).step_by(TILE) {
         let width = TILE.min(m - i);
         for k in (0..inner).step_by(DEPTH) {
@@ -71,14 +74,24 @@ pub(crate) fn lower_product(out: &mut Mat<f64>, a: MatRef<'_, f64>, b: MatRef<'_
 }
 
 /// Eigen-decomposition of a symmetric matrix, of which the lower triangle is read.
-pub(crate) fn eigen(matrix: MatRef<'_, f64>) -> Result<Eigen, Unconverged> {
-    let n = matrix.nrows();
+///
+/// Own reduction to tridiagonal form, faer's divide and conquer from there: eigenvectors are born where they stay,
+/// and the reduction takes half the time of the one in faer's own driver.
+pub(crate) fn eigen(matrix: Padded) -> Result<Eigen, Unconverged> {
+    let n = matrix.as_ref().nrows();
     let mut values = vec![0.0; n];
-    let mut vectors = Mat::zeros(n, n);
+    let mut vectors = Padded::zeros(n, n);
+    let reduced = Tridiagonal::new(matrix);
+    // A matrix with NaN "converges" to NaN.
+    let finite = |values: &[f64]| values.iter().all(|v| v.is_finite());
+    if !(finite(&reduced.diagonal) && finite(&reduced.below)) {
+        return Err(Unconverged);
+    }
     let scratch =
         self_adjoint_evd_scratch::<f64>(n, ComputeEigenvectors::Yes, Par::Seq, Default::default());
-    self_adjoint_evd(
-        matrix,
+    tridiagonal_self_adjoint_evd(
+        DiagRef::from_slice(&reduced.diagonal),
+        DiagRef::from_slice(&reduced.below),
         DiagMut::from_slice_mut(&mut values),
         Some(vectors.as_mut()),
         Par::Seq,
@@ -86,8 +99,8 @@ pub(crate) fn eigen(matrix: MatRef<'_, f64>) -> Result<Eigen, Unconverged> {
         Default::default(),
     )
     .map_err(|_| Unconverged)?;
-    // A matrix with NaN "converges" to NaN.
-    if values.iter().all(|v| v.is_finite()) && vectors.is_all_finite() {
+    reduced.rotate(vectors.as_mut());
+    if finite(&values) && vectors.as_ref().is_all_finite() {
         Ok(Eigen { values, vectors })
     } else {
         Err(Unconverged)
@@ -135,15 +148,16 @@ mod tests {
         for (m, n) in [(3, 7), (7, 3), (5, 5), (1, 4)] {
             let a = matrix(m, n);
             let Svd { u, s, v } = thin_svd(a.as_ref()).unwrap();
-            let Eigen { values, vectors } = eigen(gram(a.as_ref()).as_ref()).unwrap();
+            let Eigen { values, vectors } = eigen(gram(a.as_ref())).unwrap();
             for i in 0..m {
                 for j in 0..n {
                     let sum: f64 = (0..s.len()).map(|k| u[(i, k)] * s[k] * v[(j, k)]).sum();
                     assert!((sum - a[(i, j)]).abs() < ROUNDING, "{m} x {n} at ({i}, {j})");
                 }
                 for j in 0..m {
-                    let sum: f64 =
-                        (0..m).map(|k| vectors[(i, k)] * values[k] * vectors[(j, k)]).sum();
+                    let sum: f64 = (0..m)
+                        .map(|k| vectors.column(k)[i] * values[k] * vectors.column(k)[j])
+                        .sum();
                     let expected: f64 = (0..n).map(|k| a[(i, k)] * a[(j, k)]).sum();
                     assert!((sum - expected).abs() < ROUNDING, "gram of {m} x {n}");
                 }
@@ -157,13 +171,13 @@ mod tests {
         let full = &a * a.transpose();
         let lower = gram(a.as_ref());
         // Sums of 258 products of size one.
-        let close = |i: usize, j: usize| (lower[(i, j)] - full[(i, j)]).abs() < 1e-12;
+        let close = |i: usize, j: usize| (lower.column(j)[i] - full[(i, j)]).abs() < 1e-12;
         assert!((0..TILE + 3).all(|i| (0..=i).all(|j| close(i, j))));
     }
 
     #[test]
     fn overflow_is_an_error() {
         let a = Mat::from_fn(4, 4, |i, j| 1e200 * (1.0 + (i * j) as f64));
-        assert!(eigen(gram(a.as_ref()).as_ref()).is_err());
+        assert!(eigen(gram(a.as_ref())).is_err());
     }
 }

@@ -11,5 +11,7 @@ pub use ensemble::{
     EnsembleError, gaussian_matrix, geometric_spectrum, haar, haar_frame, rotationally_invariant,
 };
 pub use seed::derived_seed;
-pub use signal::{add_noise, bernoulli_gauss, gaussian_rows, noise_variance};
+pub use signal::{
+    active_entries, add_noise, bernoulli_gauss, exactly_sparse, gaussian_rows, noise_variance,
+};
 pub use teacher::{Samples, Teacher, TeacherSettings, TwoLayerProblem, correlated_weights};

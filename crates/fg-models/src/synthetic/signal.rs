@@ -39,6 +39,43 @@ pub fn bernoulli_gauss<R: Rng + ?Sized>(
     })
 }
 
+/// As [`bernoulli_gauss`], but with exactly `round(sparsity n d)` entries that aren't zero, at uniform places.
+///
+/// How many entries of a small signal aren't zero decides more about the error than anything else that is random: at
+/// `n = 1024` the number scatters by a tenth of itself. Given the number, all draws of it have the same law.
+///
+/// # Panics
+/// When `sparsity` is outside `[0, 1]` or `variance` is negative or NaN.
+#[track_caller]
+pub fn exactly_sparse<R: Rng + ?Sized>(
+    (n, d): (usize, usize),
+    sparsity: f64,
+    mean: f64,
+    variance: f64,
+    rng: &mut R,
+) -> Rows {
+    let active = active_entries(n * d, sparsity);
+    let mut values = bernoulli_gauss((active, 1), 1.0, mean, variance, rng).into_vec();
+    values.resize(n * d, 0.0);
+    // Fisher and Yates: entry `i` changes places with a later one or itself.
+    for i in 0..active {
+        values.swap(i, rng.random_range(i..n * d));
+    }
+    Rows::from_fn(n, d, |i, j| values[i * d + j])
+}
+
+/// `round(sparsity entries)`: how many entries of [`exactly_sparse`] aren't zero.
+///
+/// # Panics
+/// When `sparsity` is outside `[0, 1]`.
+#[track_caller]
+pub fn active_entries(entries: usize, sparsity: f64) -> usize {
+    assert!((0.0..=1.0).contains(&sparsity), "sparsity {sparsity} outside [0, 1]");
+    #[expect(clippy::cast_possible_truncation, reason = "between 0 and the number of entries")]
+    let active = (sparsity * entries as f64).round() as usize;
+    active
+}
+
 /// The variance of noise that lies `snr_db` decibels below the mean square of `clean`:
 /// `mean square / 10^(snr_db / 10)`.
 pub fn noise_variance(clean: &Rows, snr_db: f64) -> f64 {
@@ -84,6 +121,27 @@ mod tests {
         let variance = x.norm_squared() / active as f64;
         // Relative standard error: sqrt(2 / 2000) = 0.032; 5 of them.
         assert!((variance / 4.0 - 1.0).abs() < 0.16, "slab variance {variance}");
+    }
+
+    #[test]
+    fn the_number_of_active_entries_is_exact_and_their_places_are_even() {
+        let mut rng = Pcg64::seed_from_u64(4);
+        let (draws, mut hits, mut squares) = (2000, [0_u32; 7], 0.0);
+        for _ in 0..draws {
+            let x = exactly_sparse((7, 1), 0.3, 0.0, 4.0, &mut rng);
+            let active: Vec<usize> = (0..7).filter(|&i| x[(i, 0)] != 0.0).collect();
+            assert_eq!(active.len(), 2, "{x:?}");
+            active.iter().for_each(|&i| hits[i] += 1);
+            squares += x.norm_squared();
+        }
+        // Standard deviation of a count: sqrt(2000 (2/7) (5/7)) = 20; 5 of them.
+        let expected = f64::from(draws) * 2.0 / 7.0;
+        assert!(hits.iter().all(|&h| (f64::from(h) - expected).abs() < 101.0), "{hits:?}");
+        // Relative standard error of a variance from 4000 samples: 0.022; 5 of them.
+        let variance = squares / f64::from(2 * draws);
+        assert!((variance / 4.0 - 1.0).abs() < 0.11, "slab variance {variance}");
+        assert_eq!(active_entries(1024, 0.1), 102);
+        assert_eq!(exactly_sparse((3, 2), 1.0, 1.0, 0.0, &mut rng).as_slice(), [1.0; 6]);
     }
 
     #[test]

@@ -168,6 +168,7 @@ fn linear_inverse_refuses_bad_input() {
     let y = write("y.npy", &Rows::column(vec![1.0, 2.0, 3.0]));
     let short = write("short.npy", &Rows::column(vec![1.0, 2.0]));
     let nan = write("nan.npy", &Rows::column(vec![1.0, f64::NAN, 3.0]));
+    let pair = write("pair.npy", &Rows::zeros(3, 2));
     let infinite = write("infinite.npy", &Rows::from_fn(3, 2, |_, _| f64::INFINITY));
     let empty = write("empty.npy", &Rows::zeros(0, 2));
     let cut = folder.path("cut.npy");
@@ -193,6 +194,7 @@ fn linear_inverse_refuses_bad_input() {
     };
     let prior = "bernoulli-gauss:0.1,0,1";
     case(&a, &short, prior, "1", &["short.npy", "3 rows", "got 2"]);
+    case(&a, &pair, prior, "1", &["pair.npy", "columns must be 1", "got 2"]);
     case(&a, &nan, prior, "1", &["nan.npy", "NaN"]);
     case(&infinite, &y, prior, "1", &["infinite.npy", "inf"]);
     case(&empty, &y, prior, "1", &["empty.npy", "0 x 2"]);
@@ -212,6 +214,7 @@ fn linear_inverse_refuses_bad_input() {
         ("--sparsity", "0"),
         ("--sparsity", "1.1"),
         ("--sparsity", "-0.1"),
+        ("--sparsity", "1e-5"),
         ("--condition", "0.5"),
         ("--condition", "nan"),
         ("--rows", "0"),

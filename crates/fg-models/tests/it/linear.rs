@@ -1,12 +1,14 @@
 //! The linear inverse problem against closed forms and its own claims.
 
-use fg_core::operator::Dense;
-use fg_core::{Options, Rows};
+use fg_core::denoiser::Pointwise;
+use fg_core::operator::{Dense, LinearOperator};
+use fg_core::{Options, Rows, Status};
+use fg_denoisers::L1;
 use fg_denoisers::prior::{BernoulliGauss, Gaussian};
-use fg_models::linear;
+use fg_models::linear::{self, Start};
 use fg_models::metrics::nmse_db;
 use fg_models::synthetic::{
-    add_noise, bernoulli_gauss, gaussian_rows, geometric_spectrum, noise_variance,
+    add_noise, bernoulli_gauss, gaussian_matrix, gaussian_rows, geometric_spectrum, noise_variance,
     rotationally_invariant,
 };
 use rand::SeedableRng;
@@ -55,6 +57,89 @@ fn a_sparse_signal_is_found_and_the_deviation_is_honest() {
         claimed < 3.0 * actual && actual < 3.0 * claimed,
         "claimed {claimed:e}, actual {actual:e}"
     );
+}
+
+/// A bare estimator has no variance of its own and the operator leaves half of the signal open: the run must find a
+/// start by itself, and end where the subgradient of `noise |y - A x|^2 / 2 + l |x|_1` vanishes.
+#[test]
+fn a_penalty_on_a_wide_operator_needs_no_start_from_the_user() {
+    let mut rng = Pcg64::seed_from_u64(3);
+    let (m, n, weight, precision) = (100, 200, 20.0, 1e4);
+    let operator = Dense::new(gaussian_matrix(m, n, 1.0 / m as f64, &mut rng)).unwrap();
+    let signal = bernoulli_gauss((n, 1), 0.1, 0.0, 1.0, &mut rng);
+    for scale in [1.0, 1e-3, 1e4] {
+        // The same problem in other units has the same answer in these units.
+        let clean = linear::outputs(&operator, &signal);
+        let observations = Rows::from_fn(m, 1, |i, _| scale * clean[(i, 0)]);
+        let (weight, precision) = (weight / scale, precision / (scale * scale));
+        let penalty = L1::new(weight).unwrap();
+        let model = linear::graph(operator.clone(), observations.clone(), penalty, precision);
+        let options = Options::default().with_max_sweeps(500).with_tolerance(1e-10);
+        let fit = linear::fit(model.unwrap(), &options, &mut ()).unwrap();
+        assert_eq!(fit.solution().report().status, Status::Converged, "scale {scale}");
+        let image = linear::outputs(&operator, fit.estimate());
+        let misfit: Vec<f64> =
+            (0..m).map(|i| precision * (observations[(i, 0)] - image[(i, 0)])).collect();
+        let mut gradient = vec![0.0; n];
+        operator.apply_adjoint(&misfit, &mut gradient, 1);
+        for (i, g) in gradient.iter().enumerate() {
+            let x = fit.estimate()[(i, 0)];
+            // The run stops within 1e-10 of its own fixed point; the gradient multiplies by |A'A| precision / weight.
+            let expected = if x == 0.0 { g.clamp(-weight, weight) } else { weight * x.signum() };
+            assert!((g - expected).abs() < 1e-4 * weight, "scale {scale}, entry {i}: {x} {g}");
+        }
+    }
+}
+
+#[test]
+fn closures_start_by_themselves_and_starts_can_be_chosen() {
+    let mut rng = Pcg64::seed_from_u64(4);
+    let operator = Dense::new(gaussian_matrix(100, 200, 0.01, &mut rng)).unwrap();
+    let signal = bernoulli_gauss((200, 1), 0.05, 0.0, 1.0, &mut rng);
+    let observations = linear::outputs(&operator, &signal);
+    let soft = |r: f64, gamma: f64| {
+        let threshold = 1.4 / gamma.sqrt();
+        let kept = r.abs() > threshold;
+        (r.signum() * (r.abs() - threshold).max(0.0), f64::from(u8::from(kept)))
+    };
+    let model = |start| {
+        let prior = Pointwise::new("soft threshold", soft);
+        let model = linear::graph(operator.clone(), observations.clone(), prior, 1e4).unwrap();
+        linear::fit(model.with_start(start), &Options::default(), &mut ())
+    };
+    for start in [Start::Auto, Start::Data, Start::Variance(0.05)] {
+        let error = nmse_db(model(start).unwrap().estimate(), &signal);
+        // Ten spikes behind 100 observations without noise: far inside the region where the threshold finds them.
+        assert!(error < -25.0, "{start:?}: NMSE {error} dB");
+    }
+    let error = model(Start::Prior).unwrap_err().to_string();
+    assert!(error.contains("prior"), "{error}");
+    let error = model(Start::Variance(-1.0)).unwrap_err().to_string();
+    assert!(error.contains("-1"), "{error}");
+}
+
+/// Ten dense unknowns behind six observations, where the prior expects one in ten: where its belief is wider than its
+/// cavity its message vanishes, and nothing is left to determine the signal.
+#[test]
+fn data_unlike_the_prior_is_answered_by_a_damped_run() {
+    let mut diverged = 0;
+    for seed in 0..20 {
+        let mut rng = Pcg64::seed_from_u64(seed);
+        let operator = Dense::new(gaussian_matrix(6, 10, 1.0, &mut rng)).unwrap();
+        let observations = linear::outputs(&operator, &Rows::from_fn(10, 1, |_, _| 1.0));
+        let model = || {
+            let prior = BernoulliGauss::new(0.1, 0.0, 1.0).unwrap();
+            linear::graph(operator.clone(), observations.clone(), prior, 10.0).unwrap()
+        };
+        let plain = linear::fit(model(), &Options::default(), &mut ()).unwrap();
+        diverged += usize::from(!plain.solution().report().status.is_usable());
+        let fit = linear::fit_settling(model(), &Options::default(), 0.7, &mut ()).unwrap();
+        assert!(fit.solution().report().status.is_usable(), "{seed}: {}", fit.solution().report());
+        let misfit = linear::outputs(&operator, fit.estimate()).mean_squared_error(&observations);
+        assert!(misfit < observations.norm_squared() / 6.0, "{seed}: misfit {misfit}");
+        assert!(linear::fit_settling(model(), &Options::default(), 0.0, &mut ()).is_err());
+    }
+    assert!(diverged > 0, "no run shows what damping is for");
 }
 
 #[test]

@@ -64,12 +64,11 @@ impl Decomposition {
         let (outputs, inputs) = a.shape();
         let wide = outputs <= inputs;
         let gram = spectral::gram(if wide { a } else { a.transpose() });
-        let spectral::Eigen { values, vectors } = spectral::eigen(gram.as_ref())?;
+        let spectral::Eigen { values, vectors } = spectral::eigen(gram)?;
         let largest = values.iter().copied().fold(0.0, f64::max);
         let zero = rank_tolerance(a) * largest;
         let squares: Vec<f64> = values.iter().map(|&v| if v > zero { v } else { 0.0 }).collect();
         let singular = squares.iter().map(|v| v.sqrt()).collect();
-        let vectors = Padded::new(vectors.as_ref());
         let basis = if wide { Basis::Wide(vectors) } else { Basis::Tall(vectors) };
         Ok(Self { basis, squares, singular, outputs, inputs })
     }

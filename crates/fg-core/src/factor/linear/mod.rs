@@ -18,6 +18,7 @@ use std::sync::OnceLock;
 use faer::{Mat, MatRef};
 
 use super::{Belief, Breakdown, Cavity, Factor, Misfit, Port, Role, Undrawable, Uniforms, Unready};
+use crate::linalg::padded::Padded;
 use crate::message::Layout;
 use crate::operator::LinearOperator;
 use crate::rows::Rows;
@@ -58,7 +59,7 @@ pub struct LinearFactor {
     solver: Solver,
     bias: Option<Vec<f64>>,
     matrix: OnceLock<Mat<f64>>,
-    normal: OnceLock<Mat<f64>>,
+    normal: OnceLock<Padded>,
     decomposition: OnceLock<Result<Decomposition, Breakdown>>,
 }
 

@@ -156,7 +156,8 @@ fn assemble(a: MatRef<'_, f64>, precisions: &Precisions<'_>) -> Mat<f64> {
                     for j in 0..n {
                         (0..a.nrows()).for_each(|m| weighted[(m, j)] = weight(m) * a[(m, j)]);
                     }
-                    spectral::lower_product(&mut block, a.transpose(), weighted.as_ref());
+                    block.fill(0.0);
+                    spectral::add_lower_product(block.as_mut(), a.transpose(), weighted.as_ref());
                     1.0
                 }
             };
@@ -205,12 +206,12 @@ fn constrain(
     cholesky::solve_lower(lower.as_ref(), image.as_mut());
     let gram = spectral::gram(image.transpose());
     let spectral::Eigen { values, vectors } =
-        spectral::eigen(gram.as_ref()).map_err(|_| Breakdown::Factorisation)?;
+        spectral::eigen(gram).map_err(|_| Breakdown::Factorisation)?;
     let largest = values.iter().copied().fold(0.0, f64::max);
     let kept: Vec<usize> = (0..values.len()).filter(|&p| values[p] > DEPENDENT * largest).collect();
     // pull = diag(1 / sqrt(value)) Q', span = image pull'.
     let pull =
-        Mat::from_fn(kept.len(), k * w, |r, p| vectors[(p, kept[r])] / values[kept[r]].sqrt());
+        Mat::from_fn(kept.len(), k * w, |r, p| vectors.column(kept[r])[p] / values[kept[r]].sqrt());
     let mut span = Mat::zeros(n * w, kept.len());
     product::accumulate(span.as_mut(), 1.0, image.as_ref(), pull.transpose());
     Ok((span, pull))
