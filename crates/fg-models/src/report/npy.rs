@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use fg_core::Rows;
 use npyz::{DType, NpyFile, Order, TypeChar, WriterBuilder};
+use zip::ZipArchive;
 
 use super::error::{ReadError, ReadProblem};
 use super::{WriteError, write_atomically};
@@ -40,7 +41,7 @@ impl NpzFile {
     pub fn open(path: &Path) -> Result<Self, ReadError> {
         let fail = |problem| ReadError { path: path.to_owned(), array: None, problem };
         let bytes = fs::read(path).map_err(|error| fail(ReadProblem::Io(error)))?;
-        let archive = npyz::npz::NpzArchive::new(Cursor::new(&bytes));
+        let archive = ZipArchive::new(Cursor::new(&bytes));
         archive.map_err(|error| fail(ReadProblem::Format(error.to_string())))?;
         Ok(Self { path: path.to_owned(), bytes })
     }
@@ -70,13 +71,12 @@ impl NpzFile {
     pub fn optional(&self, name: &str) -> Result<Option<Rows>, ReadError> {
         let read = || -> Result<Option<Rows>, ReadProblem> {
             let format = |error: &dyn ToString| ReadProblem::Format(error.to_string());
-            let mut archive =
-                npyz::npz::NpzArchive::new(Cursor::new(&self.bytes)).map_err(|e| format(&e))?;
-            if !archive.array_names().any(|found| found == name) {
+            let mut archive = ZipArchive::new(Cursor::new(&self.bytes)).map_err(|e| format(&e))?;
+            let file = npyz::npz::file_name_from_array_name(name);
+            if archive.index_for_name(&file).is_none() {
                 return Ok(None);
             }
-            let file = npyz::npz::file_name_from_array_name(name);
-            let mut entry = archive.zip_archive().by_name(&file).map_err(|e| format(&e))?;
+            let mut entry = archive.by_name(&file).map_err(|e| format(&e))?;
             let mut bytes = Vec::new();
             entry.read_to_end(&mut bytes).map_err(|e| format(&e))?;
             decode(&bytes).map(Some)

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use fg_core::Rows;
 use fg_models::report::{NpzFile, ReadProblem, read_npy, write_npy, write_npy_vector};
+use npyz::WriterBuilder;
 
 /// A folder of its own for a test, removed at the end.
 pub(crate) struct Folder(pub(crate) PathBuf);
@@ -27,17 +28,19 @@ impl Drop for Folder {
     }
 }
 
-/// Writes an `.npz` of matrices as numpy's `savez` does.
+/// Writes an `.npz` of matrices as numpy's `savez_compressed` does.
 pub(crate) fn write_npz(path: &std::path::Path, arrays: &[(&str, &Rows)]) {
-    use npyz::WriterBuilder;
-    let mut archive = npyz::npz::NpzWriter::create(path).unwrap();
+    let mut archive = zip::ZipWriter::new(std::fs::File::create(path).unwrap());
     for (name, rows) in arrays {
+        let file = npyz::npz::file_name_from_array_name(name);
+        archive.start_file(file, zip::write::SimpleFileOptions::default()).unwrap();
         let shape = [rows.rows() as u64, rows.columns() as u64];
-        let array = archive.array(name, Default::default()).unwrap();
-        let mut writer = array.default_dtype().shape(&shape).begin_nd().unwrap();
+        let options = npyz::WriteOptions::new().default_dtype().shape(&shape);
+        let mut writer = options.writer(&mut archive).begin_nd().unwrap();
         writer.extend(rows.as_slice()).unwrap();
         writer.finish().unwrap();
     }
+    archive.finish().unwrap();
 }
 
 fn example() -> PathBuf {
