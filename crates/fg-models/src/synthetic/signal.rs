@@ -41,8 +41,8 @@ pub fn bernoulli_gauss<R: Rng + ?Sized>(
 
 /// As [`bernoulli_gauss`], but with exactly `round(sparsity n d)` entries that aren't zero, at uniform places.
 ///
-/// How many entries of a small signal aren't zero decides more about the error than anything else that is random: at
-/// `n = 1024` the number scatters by a tenth of itself. Given the number, all draws of it have the same law.
+/// Errors of small signals scatter less: left to chance, the number of active entries scatters by a tenth of itself at
+/// `n = 1024` and a sparsity of 0.1.
 ///
 /// # Panics
 /// When `sparsity` is outside `[0, 1]` or `variance` is negative or NaN.
