@@ -41,29 +41,30 @@ fn errors_of(mut run: Inference<'_>, variable: VariableId, truth: &Rows) -> Vec<
     errors
 }
 
-/// Asserts that medians of runs are within `band`, relative, of what is predicted, and prints both.
-fn compare(name: &str, measured: &[Vec<f64>], predicted: &[f64], band: f64) {
+/// How far the mean of the runs may be from what is predicted at sizes of a few thousand, relative.
+const BAND: f64 = 0.03;
+/// Or so many of its own standard errors: runs on stratified truths scatter by a few percent. With eight runs the chance
+/// of a false alarm is 2 percent for one number, and those of one run go up and down together.
+const STANDARD_ERRORS: f64 = 3.0;
+
+/// Asserts that the mean of the runs is what is predicted, sweep by sweep.
+fn compare(name: &str, measured: &[Vec<f64>], predicted: &[f64]) {
     let runs = measured.len() as f64;
+    assert_eq!(predicted.len(), SWEEPS, "{name}: a prediction for every sweep");
     for (t, &expected) in predicted.iter().enumerate() {
         let values: Vec<f64> = measured.iter().map(|m| m[t]).collect();
         let mean = values.iter().sum::<f64>() / runs;
         let spread = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (runs - 1.0);
-        let error = (spread / runs).sqrt() / mean;
-        println!(
-            "{name} {}: {mean:.5} predicted {expected:.5} ratio {:.4} +- {error:.4}",
-            t + 1,
-            mean / expected
-        );
-        if std::env::var("LOOSE").is_err() {
-            assert!(
-                (mean / expected - 1.0).abs() < band,
-                "{name}, sweep {}: {mean} for {expected}",
-                t + 1
-            );
-        }
+        let error = (spread / runs).sqrt() / expected;
+        let gap = mean / expected - 1.0;
+        println!("{name}, sweep {}: {mean:.5} for {expected:.5}, {gap:+.4} +- {error:.4}", t + 1);
+        let band = BAND.max(STANDARD_ERRORS * error);
+        assert!(gap.abs() < band, "{name}, sweep {}: {mean} for {expected}", t + 1);
     }
 }
 
+/// Runs of each sparse problem.
+const RUNS: u64 = 8;
 /// Sweeps compared.
 const SWEEPS: usize = 12;
 
@@ -78,8 +79,8 @@ struct Sparse {
     truth: Rows,
 }
 
-const N: usize = 4000;
-const M: usize = 2000;
+const N: usize = 2000;
+const M: usize = 1000;
 const NOISE: f64 = 1e-2;
 
 impl Sparse {
@@ -107,7 +108,7 @@ fn wrong_sparsity_and_soft_thresholds() {
     let law = BernoulliGauss::new(0.1, 0.0, 1.0).unwrap();
     let mut measured = vec![Vec::new(); 3];
     let mut predicted = vec![Vec::new(); 3];
-    for seed in 0..3 {
+    for seed in 0..RUNS {
         let rng = &mut Pcg64::seed_from_u64(seed);
         for (k, assumed) in [0.1, 0.3].into_iter().enumerate() {
             let problem = Sparse::draw(BernoulliGauss::new(assumed, 0.0, 1.0).unwrap(), &law, rng);
@@ -148,69 +149,90 @@ fn wrong_sparsity_and_soft_thresholds() {
         }
     }
     for (k, name) in ["matched", "wrong sparsity", "L1"].into_iter().enumerate() {
-        compare(name, &measured[k], &predicted[k], 0.03);
+        compare(name, &measured[k], &predicted[k]);
     }
 }
 
+/// `rows` turned so that their second moment is the identity: the power of the truth doesn't scatter.
+fn white(rows: &Rows) -> Rows {
+    use fg_core::message::small;
+    let (n, d) = rows.shape();
+    let mut root = vec![0.0; d * d];
+    for i in 0..n {
+        for (k, m) in root.iter_mut().enumerate() {
+            *m += rows[(i, k / d)] * rows[(i, k % d)] / n as f64;
+        }
+    }
+    small::cholesky(&mut root, d).unwrap();
+    let mut white = rows.clone();
+    (0..n).for_each(|i| small::solve_lower(&root, white.row_mut(i), d));
+    white
+}
+
+/// Noise variance of the two-layer problems: about 10 dB below their outputs.
+const OUTPUT_NOISE: f64 = 0.3;
+
+/// A two-layer problem of `ratio * inputs` samples, its error for `runs` draws of everything but the second layer, and
+/// what is predicted for the first draw's operator. The model damps, so that sweeps are followed jointly.
 fn two_layer(
     activation: Activation,
     estimation: Estimation,
-    inputs: usize,
-    ratio: usize,
+    (inputs, ratio): (usize, usize),
     runs: u64,
 ) {
     let rng = &mut Pcg64::seed_from_u64(77);
     let weights = Rows::from_vec(4, 1, vec![1.2, -0.7, 0.5, 1.9]).unwrap();
-    let noise = 0.3;
-    let output = TwoLayer::new(weights, vec![0.0], activation, 1.0 / noise).unwrap();
+    let output = TwoLayer::new(weights, vec![0.0], activation, 1.0 / OUTPUT_NOISE).unwrap();
     let model = TwoLayerModel::new(output.clone()).with_estimation(estimation);
     let options = TwoLayerModel::options().with_max_sweeps(SWEEPS).with_tolerance(0.0);
     let (mut measured, mut predicted) = (Vec::new(), Vec::new());
     for run in 0..runs {
-        let truth = gaussian_rows(inputs, 4, 1.0, rng);
+        let truth = white(&gaussian_rows(inputs, 4, 1.0, rng));
         let samples = gaussian_rows(ratio * inputs, inputs, 1.0 / inputs as f64, rng);
-        let operator = Dense::from_rows(&samples).unwrap();
-        let mut hidden = Rows::zeros(ratio * inputs, 4);
-        fg_core::operator::LinearOperator::apply(
-            &operator,
-            truth.as_slice(),
-            hidden.as_mut_slice(),
-            4,
-        );
-        let mut clean = Rows::zeros(ratio * inputs, 1);
-        for i in 0..clean.rows() {
-            output.predict(hidden.row(i), clean.row_mut(i));
-        }
-        let data = add_noise(&clean, noise, rng);
-        let parts = model.graph(&samples, &data).unwrap();
+        let hidden = fg_models::linear::outputs(&Dense::from_rows(&samples).unwrap(), &truth);
+        let mut clean = Rows::zeros(hidden.rows(), 1);
+        (0..clean.rows()).for_each(|i| output.predict(hidden.row(i), clean.row_mut(i)));
+        let parts = model.graph(&samples, &add_noise(&clean, OUTPUT_NOISE, rng)).unwrap();
         let (w, prior) = (parts.weights, parts.prior);
         let graph = parts.builder.build().unwrap();
         if run == 0 {
-            let began = std::time::Instant::now();
+            let law = Gaussian::new(0.0, 1.0).unwrap();
             let evolution = Evolution::new(&graph, &options).with_tolerance(0.0);
-            let prediction =
-                evolution.with_law(prior, Gaussian::new(0.0, 1.0).unwrap()).run().unwrap();
-            println!("{:?} {}", began.elapsed(), prediction.status());
-            predicted = prediction.sweeps().iter().map(|s| s.estimate(w).unwrap().mse()).collect();
+            let prediction = evolution.with_law(prior, law).run().unwrap();
+            let sweeps = prediction.sweeps().iter();
+            predicted = sweeps.map(|s| s.estimate(w).unwrap().mse()).collect();
         }
         measured.push(errors_of(Inference::new(&graph, &options).unwrap(), w, &truth));
     }
-    compare(&format!("{activation:?} {estimation:?} {ratio}"), &measured, &predicted, 0.03);
+    compare(&format!("{activation:?} {estimation:?} {ratio}"), &measured, &predicted);
+}
+
+#[test]
+fn two_layer_sigmoid_mmse() {
+    two_layer(Activation::Sigmoid, Estimation::Mmse, (250, 4), 4);
 }
 
 #[test]
 fn two_layer_relu_mmse() {
-    two_layer(Activation::Relu, Estimation::Mmse, 500, 4, 3);
+    two_layer(Activation::Relu, Estimation::Mmse, (250, 4), 8);
 }
+
 #[test]
-fn two_layer_relu_map() {
-    two_layer(Activation::Relu, Estimation::Map, 500, 4, 3);
+#[ignore = "half a minute: larger sizes and all ratios"]
+fn two_layer_relu_mmse_at_every_ratio() {
+    for (size, runs) in [((2000, 1), 4), ((500, 4), 8), ((300, 10), 8)] {
+        two_layer(Activation::Relu, Estimation::Mmse, size, runs);
+    }
 }
+
 #[test]
-fn two_layer_relu_mmse_10() {
-    two_layer(Activation::Relu, Estimation::Mmse, 200, 10, 4);
-}
-#[test]
-fn two_layer_sigmoid_mmse() {
-    two_layer(Activation::Sigmoid, Estimation::Mmse, 500, 4, 3);
+#[ignore = "a minute: maximisers are slower"]
+fn two_layer_maximisers() {
+    for (activation, size) in [
+        (Activation::Relu, (500, 4)),
+        (Activation::Relu, (2000, 1)),
+        (Activation::Sigmoid, (500, 4)),
+    ] {
+        two_layer(activation, Estimation::Map, size, 8);
+    }
 }

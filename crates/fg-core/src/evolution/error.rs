@@ -83,6 +83,12 @@ pub enum Warning {
         /// Name of the variable.
         variable: String,
     },
+    /// Messages about this variable of several columns have a narrower form than full: what a message claims is then an
+    /// average over columns, and its noise isn't free of its cavity's in each of them.
+    NarrowForm {
+        /// Name of the variable.
+        variable: String,
+    },
     /// An estimator looks at all rows together; it is called with the points as if they were its rows.
     NotSeparable {
         /// Name of the factor.
@@ -98,6 +104,9 @@ impl fmt::Display for Warning {
             }
             Self::Loop { variable } => {
                 write!(f, "the graph has a loop through variable `{variable}`")
+            }
+            Self::NarrowForm { variable } => {
+                write!(f, "messages about variable `{variable}` aren't full in their columns")
             }
             Self::NotSeparable { factor } => {
                 write!(f, "factor `{factor}` looks at all rows together")

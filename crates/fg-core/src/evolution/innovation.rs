@@ -13,7 +13,7 @@ pub(super) struct Innovations {
     d: usize,
     /// `K_st` for `s <= t`, by `t`.
     coefficients: Vec<Vec<Vec<f64>>>,
-    /// Pseudo-inverses of the symmetric `K_tt`.
+    /// Pseudo-inverses of the `K_tt`.
     inverses: Vec<Vec<f64>>,
 }
 
@@ -44,7 +44,6 @@ impl Innovations {
         let d = self.d;
         assert_eq!(cross.len(), self.len(), "one cross-covariance for each earlier noise");
         let (mut rest, mut product) = (noise.to_vec(), vec![0.0; d * d]);
-        let scale = largest(noise);
         let mut row: Vec<Vec<f64>> = Vec::with_capacity(cross.len() + 1);
         for (s, cross) in cross.iter().enumerate() {
             // K_ss' K_st = E[p_s' p_t] - sum_(u < s) K_us' K_ut
@@ -54,21 +53,23 @@ impl Innovations {
                 known.iter_mut().zip(&product).for_each(|(k, p)| *k -= p);
             }
             let mut k_st = vec![0.0; d * d];
-            small::multiply(&self.inverses[s], &known, &mut k_st, d);
+            transposed_times(&self.inverses[s], &known, &mut k_st, d);
             transposed_times(&k_st, &k_st, &mut product, d);
             rest.iter_mut().zip(&product).for_each(|(r, p)| *r -= p);
             row.push(k_st);
         }
-        let (root, inverse) = roots(&rest, scale * EXPLAINED * EXPLAINED, d);
+        // What is explained but for rounding holds nothing fresh, column by column.
+        for j in 0..d {
+            if rest[j * d + j] <= EXPLAINED * EXPLAINED * noise[j * d + j] {
+                (0..d).for_each(|k| (rest[j * d + k], rest[k * d + j]) = (0.0, 0.0));
+            }
+        }
+        let (root, inverse) = roots(&rest, EXPLAINED * EXPLAINED, d);
         row.push(root);
         self.inverses.push(inverse);
         self.coefficients.push(row);
         &self.coefficients[self.coefficients.len() - 1]
     }
-}
-
-fn largest(matrix: &[f64]) -> f64 {
-    matrix.iter().fold(0.0f64, |m, v| m.max(v.abs()))
 }
 
 /// `out = a' b`.
@@ -80,9 +81,15 @@ pub(super) fn transposed_times(a: &[f64], b: &[f64], out: &mut [f64], d: usize) 
     }
 }
 
-/// The symmetric root of a symmetric matrix and its pseudo-inverse; eigenvalues up to `zero` count as zero.
+/// A root `K`, `K' K` being the symmetric positive semi-definite matrix, and its pseudo-inverse. Eigenvalues of the
+/// matrix of correlations up to `zero` count as zero: columns of different units keep their own.
 pub(super) fn roots(matrix: &[f64], zero: f64, d: usize) -> (Vec<f64>, Vec<f64>) {
-    let mut work = matrix.to_vec();
+    let size: Vec<f64> = (0..d).map(|j| matrix[j * d + j].max(0.0).sqrt()).collect();
+    let scaled = |k: usize, v: f64| {
+        let scale = size[k / d] * size[k % d];
+        if scale > 0.0 { v / scale } else { 0.0 }
+    };
+    let mut work: Vec<f64> = matrix.iter().enumerate().map(|(k, &v)| scaled(k, v)).collect();
     small::symmetrise(&mut work, d);
     let (mut values, mut vectors) = (vec![0.0; d], vec![0.0; d * d]);
     small::eigen_symmetric(&mut work, &mut values, &mut vectors, d);
@@ -92,15 +99,26 @@ pub(super) fn roots(matrix: &[f64], zero: f64, d: usize) -> (Vec<f64>, Vec<f64>)
     };
     small::rebuild(&vectors, &map(f64::sqrt), &mut root, d);
     small::rebuild(&vectors, &map(|v| 1.0 / v.sqrt()), &mut inverse, d);
+    // Correlations R^2 are S^-1 matrix S^-1: K = R S, K^-1 = S^-1 R^-1.
+    for k in 0..d * d {
+        root[k] *= size[k % d];
+        let s = size[k / d];
+        inverse[k] = if s > 0.0 { inverse[k] / s } else { 0.0 };
+    }
     (root, inverse)
 }
 
-/// The pseudo-inverse of a symmetric positive semi-definite matrix; eigenvalues below rounding count as zero.
+/// The pseudo-inverse of a symmetric positive semi-definite matrix; correlations below rounding count as zero.
 pub(super) fn pseudo_inverse(matrix: &[f64], d: usize) -> Vec<f64> {
-    let (_, inverse_root) = roots(matrix, largest(matrix) * d as f64 * 4.0 * f64::EPSILON, d);
+    let (_, inverse_root) = roots(matrix, d as f64 * 4.0 * f64::EPSILON, d);
+    // (K' K)^-1 = K^-1 K^-T.
     let mut inverse = vec![0.0; d * d];
-    small::multiply(&inverse_root, &inverse_root, &mut inverse, d);
-    small::symmetrise(&mut inverse, d);
+    for i in 0..d {
+        for j in 0..d {
+            inverse[i * d + j] =
+                (0..d).map(|k| inverse_root[i * d + k] * inverse_root[j * d + k]).sum();
+        }
+    }
     inverse
 }
 

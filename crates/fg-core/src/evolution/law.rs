@@ -37,8 +37,8 @@ impl MessageLaw {
 
     /// A fresh, honest observation of the truth with noise of precision `precision` (`d x d`): `M = Chi = Gamma`.
     ///
-    /// As a start with a tiny precision it is the perturbation that models with a symmetry need: without it, SE stays
-    /// at the symmetric point for good, while a run of finite size leaves it by chance.
+    /// As a start with a tiny precision it is the perturbation that models with a symmetry need: without it, a matched
+    /// recursion stays at the symmetric point for good, while a run of finite size leaves it by chance.
     ///
     /// # Errors
     /// [`LawError`] when the matrix isn't `d x d`, finite, symmetric and positive semi-definite.
@@ -137,18 +137,31 @@ impl MessageLaw {
         add(&mut self.noise, &other.noise);
     }
 
-    /// Largest change of `Gamma`, `M` or `Chi` against `other`, relative to `Gamma`: in one dimension the change of
-    /// the logarithm of the precision.
+    /// Largest change of an entry of `Gamma`, `M`, `c` or `Chi` against `other`, relative to what the entry is or, for
+    /// entries next to zero, to the least sizes of its row and column in either: directions of little precision count
+    /// as much as those of a lot. In one dimension it is the change of the logarithm.
     pub(super) fn distance(&self, other: &Self) -> f64 {
-        let norm = |v: &[f64]| v.iter().map(|x| x * x).sum::<f64>().sqrt();
-        let scale = norm(&self.precision).max(norm(&other.precision));
-        let moved = |a: &[f64], b: &[f64]| {
-            a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt()
+        let d = self.columns;
+        let relative = |a: &[f64], b: &[f64], sizes: &dyn Fn(usize) -> f64| {
+            let change = |k: usize| {
+                let moved = (a[k] - b[k]).abs();
+                if moved == 0.0 { 0.0 } else { moved / a[k].abs().max(b[k].abs()).max(sizes(k)) }
+            };
+            (0..a.len()).map(change).fold(0.0, f64::max)
         };
-        let largest = moved(&self.precision, &other.precision)
-            .max(moved(&self.signal, &other.signal))
-            .max(moved(&self.noise, &other.noise));
-        if largest == 0.0 { 0.0 } else { largest / scale }
+        let diagonal = |m: &[f64], n: &[f64], k: usize| {
+            let size = |j: usize| m[j * d + j].abs().max(n[j * d + j].abs());
+            (size(k / d) * size(k % d)).sqrt()
+        };
+        let own = |a: &[f64], b: &[f64]| relative(a, b, &|k| diagonal(a, b, k));
+        let offset = relative(&self.offset, &other.offset, &|j| {
+            // Beside the noise of the message an offset far below it doesn't count.
+            self.noise[j * d + j].max(other.noise[j * d + j]).sqrt()
+        });
+        own(&self.precision, &other.precision)
+            .max(own(&self.signal, &other.signal))
+            .max(own(&self.noise, &other.noise))
+            .max(offset)
     }
 }
 

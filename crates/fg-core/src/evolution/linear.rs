@@ -170,6 +170,16 @@ impl LinearNode {
         out
     }
 
+    /// By how much each row is the constant of the output.
+    pub(super) fn constant_of_output(&self) -> Vec<f64> {
+        let (d, count) = (self.d, self.directions.len());
+        let rows = 0..self.groups.len() * count;
+        let share = |i: usize| {
+            if i / count == 1 + d { scale(&self.directions[i % count], Z) } else { 0.0 }
+        };
+        rows.map(share).collect()
+    }
+
     /// Mean and root of the covariance of the truth, `1 + d` rows.
     fn truth_components(&self) -> Vec<f64> {
         let count = self.directions.len();

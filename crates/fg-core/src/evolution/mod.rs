@@ -180,7 +180,7 @@ impl<'g> Evolution<'g> {
     /// The assumptions that the graph doesn't meet.
     #[must_use]
     pub fn warnings(&self) -> Vec<Warning> {
-        warning::warnings(self.graph)
+        warning::warnings(self)
     }
 
     /// Whether noises of several sweeps mix, so that they must be followed together.

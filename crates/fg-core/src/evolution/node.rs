@@ -87,7 +87,11 @@ impl Node<'_> {
 
     /// The law of truth and estimate at a port.
     pub(super) fn estimate(&self, port: usize) -> EstimateLaw {
-        self.port(port).estimate(self.shift(port))
+        let constant = match self {
+            Self::Linear(node) => node.constant_of_output(),
+            Self::Rowwise(_) => Vec::new(),
+        };
+        self.port(port).estimate(self.shift(port).map(|b| (b, constant)))
     }
 
     /// Draws of truth, cavity mean and estimate, where there are points.
@@ -95,7 +99,8 @@ impl Node<'_> {
         match self {
             Self::Rowwise(node) => {
                 let [truth, cavity, estimate] = node.samples(port);
-                Some(Samples { truth, cavity, estimate })
+                let weights = node.ports[port].weights.clone();
+                Some(Samples { truth, cavity, estimate, weights })
             }
             Self::Linear(_) => None,
         }

@@ -123,13 +123,14 @@ impl Points {
         }
         let weights = &self.weights;
         // A second pass removes what rounding and nearly dependent rows left of the first.
+        let known = stacked(&self.known);
         for _ in 0..2 {
             let centre = mean(&rows, weights);
             for row in rows.as_mut_slice().chunks_exact_mut(d) {
                 row.iter_mut().zip(&centre).for_each(|(r, c)| *r -= c);
             }
-            for known in &self.known {
-                remove(&mut rows, known, weights);
+            if known.columns() > 0 {
+                remove(&mut rows, &known, weights);
             }
         }
         let mut root = second_moment(&rows, &rows, weights);
@@ -141,6 +142,21 @@ impl Points {
         self.known.push(rows.clone());
         rows
     }
+}
+
+/// All rows side by side.
+fn stacked(parts: &[Rows]) -> Rows {
+    let (rows, columns) =
+        (parts.first().map_or(0, Rows::rows), parts.iter().map(Rows::columns).sum());
+    let mut all = Rows::zeros(rows, columns);
+    let mut at = 0;
+    for part in parts {
+        for i in 0..rows {
+            all.row_mut(i)[at..at + part.columns()].copy_from_slice(part.row(i));
+        }
+        at += part.columns();
+    }
+    all
 }
 
 /// Removes from `rows` its regression on the deviations of `known` from their mean.

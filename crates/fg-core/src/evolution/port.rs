@@ -128,29 +128,31 @@ impl Port {
         self.belief.blocks_mut().1.copy_from_slice(&sum);
     }
 
-    /// The law of truth and estimate; `shift` is a row that both are short of.
-    pub(super) fn estimate(&self, shift: Option<&[f64]>) -> EstimateLaw {
+    /// The law of truth and estimate; `shift` is a row that both are short of, and
+    /// by how much each row of this port is the constant that it multiplies.
+    pub(super) fn estimate(&self, shift: Option<(&[f64], Vec<f64>)>) -> EstimateLaw {
         let (d, weights) = (self.d, &self.weights);
         let estimate = self.belief.mean();
         let mut error = estimate.clone();
         for (e, t) in error.as_mut_slice().iter_mut().zip(self.truth.as_slice()) {
             *e -= t;
         }
-        let mut law = EstimateLaw {
+        let (mut truth, mut moved) = (self.truth.clone(), estimate.clone());
+        if let Some((b, constant)) = shift {
+            // The bias lies along the constant: it adds to each row what the constant holds of it.
+            for (i, c) in constant.iter().enumerate() {
+                truth.row_mut(i).iter_mut().zip(b).for_each(|(t, b)| *t += c * b);
+                moved.row_mut(i).iter_mut().zip(b).for_each(|(e, b)| *e += c * b);
+            }
+        }
+        let law = EstimateLaw {
             columns: d,
-            truth: second_moment(&self.truth, &self.truth, weights),
-            overlap: second_moment(&self.truth, estimate, weights),
-            estimate: second_moment(estimate, estimate, weights),
+            truth: second_moment(&truth, &truth, weights),
+            overlap: second_moment(&truth, &moved, weights),
+            estimate: second_moment(&moved, &moved, weights),
             error: second_moment(&error, &error, weights),
             covariance: self.belief.covariances().to_vec(),
         };
-        if let Some(b) = shift {
-            for moment in [&mut law.truth, &mut law.overlap, &mut law.estimate] {
-                for (k, m) in moment.iter_mut().enumerate() {
-                    *m += b[k / d] * b[k % d];
-                }
-            }
-        }
         law
     }
 }

@@ -92,9 +92,11 @@ pub struct MessagePrediction {
     pub law: MessageLaw,
     /// How far the undamped message is from the one it replaces: see [`Prediction::change`].
     pub change: f64,
-    /// Directions dropped by projection, precisions clamped, and covariance ratios bounded. Where any of them is not
-    /// zero the average derivative of the message with respect to its cavity isn't zero either, and its noise is only
-    /// uncorrelated with the truth, not free of the cavity's: the prediction is then approximate.
+    /// Directions dropped by projection: they carry no message, and the others are predicted as ever.
+    pub dropped: usize,
+    /// Precisions clamped and covariance ratios bounded. Where any is, the average derivative of the message with respect
+    /// to its cavity isn't zero, and its noise is only uncorrelated with the truth, not free of the cavity's: the
+    /// prediction is then approximate.
     pub limited: usize,
 }
 
@@ -149,7 +151,7 @@ impl fmt::Display for PredictedStatus {
     }
 }
 
-/// Rows drawn from the joint law of truth, cavity mean and estimate of a variable.
+/// Weighted rows of the joint law of truth, cavity mean and estimate of a variable.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Samples {
@@ -159,6 +161,18 @@ pub struct Samples {
     pub cavity: Rows,
     /// `xhat`.
     pub estimate: Rows,
+    /// What each row counts for; they add up to one.
+    pub weights: Vec<f64>,
+}
+
+impl Samples {
+    /// The average of a test statistic of `(x0, r, xhat)`, rows of `d` values each.
+    pub fn average(&self, mut statistic: impl FnMut(&[f64], &[f64], &[f64]) -> f64) -> f64 {
+        let value = |(i, w): (usize, &f64)| {
+            w * statistic(self.truth.row(i), self.cavity.row(i), self.estimate.row(i))
+        };
+        self.weights.iter().enumerate().map(value).sum()
+    }
 }
 
 /// The prediction of a run.

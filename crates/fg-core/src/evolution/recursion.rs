@@ -13,7 +13,7 @@ use crate::denoiser::Estimation;
 use crate::factor::{Breakdown, Role};
 use crate::graph::{FactorId, Graph, VariableId};
 use crate::inference::{Extrinsic, Options, prune, reporter};
-use crate::message::Message;
+use crate::message::{ColumnForm, Message, Policy};
 use crate::schedule::Update;
 
 /// What is known of the messages at one edge.
@@ -335,9 +335,9 @@ impl<'g> State<'g> {
         edge.law = law.clone();
         edge.version += 1;
         edge.updated = true;
-        let limited = counts.dropped + counts.clamped + counts.bounded;
+        let (dropped, limited) = (counts.dropped, counts.clamped + counts.bounded);
         let (factor, variable) = (FactorId(factor), VariableId(variable));
-        Ok(MessagePrediction { factor, port, variable, law, change, limited })
+        Ok(MessagePrediction { factor, port, variable, law, change, dropped, limited })
     }
 
     fn reporter(&self, variable: usize) -> Option<usize> {
@@ -384,7 +384,8 @@ fn constant_law(
     }
     let Some(message) = node.gaussian_message() else { return Ok(None) };
     let own = evolution.likelihoods.iter().any(|(f, _)| f.index() == factor);
-    if !own && matches!(anatomy(graph, factor), Some(Anatomy::Likelihood(_))) {
+    let mmse = graph.factor_nodes()[factor].factor.estimation() == Estimation::Mmse;
+    if !own && mmse && matches!(anatomy(graph, factor), Some(Anatomy::Likelihood(_))) {
         // Exact: the data of a Gaussian are the truth and noise of the precision it assumes.
         let d = message.layout().columns();
         return Ok(Some(matched_law(message.precision().block(0), None, d)));
@@ -400,6 +401,12 @@ fn is_matched(evolution: &Evolution<'_>) -> bool {
         && evolution.channels.is_empty()
         && evolution.moments.is_empty()
         && evolution.starts.is_empty();
+    // A narrower form than the covariance's own, a clamp or a bound makes a message other than what it claims.
+    let exact = graph
+        .variable_nodes()
+        .iter()
+        .all(|node| node.layout.columns() == 1 || node.layout.form() == ColumnForm::Full);
+    let unclamped = evolution.options.policy == Policy::Project;
     let mmse = |f: usize| {
         let law = match anatomy(graph, f) {
             Some(Anatomy::Prior(denoiser)) => describes_law(denoiser),
@@ -407,5 +414,9 @@ fn is_matched(evolution: &Evolution<'_>) -> bool {
         };
         law && graph.factor_nodes()[f].factor.estimation() == Estimation::Mmse
     };
-    !evolution.general && as_assumed && (0..graph.factor_nodes().len()).all(mmse)
+    !evolution.general
+        && as_assumed
+        && exact
+        && unclamped
+        && (0..graph.factor_nodes().len()).all(mmse)
 }

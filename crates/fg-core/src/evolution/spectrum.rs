@@ -14,8 +14,9 @@ pub struct Spectrum {
     atoms: Vec<(f64, f64)>,
 }
 
-/// Default number of nodes of a continuous law: integrands are analytic in the angle, so that errors are rounding
-/// unless the smallest singular value vanishes.
+/// Nodes of a continuous law. Marchenko and Pastur's is integrated in an angle that it is analytic in, to rounding
+/// unless the smallest singular value vanishes; a geometric one by the midpoint rule, to about `1e-4`, relative, at
+/// condition number 1e4.
 const NODES: usize = 256;
 
 impl Spectrum {

@@ -12,7 +12,7 @@ use super::port::{Port, add_product, mean, second_moment};
 use super::rowwise::{Kind, RowwiseNode};
 use super::scalar::Scalar;
 use super::spectrum::Spectrum;
-use crate::denoiser::{Channel, Denoiser, GaussianRow, Law};
+use crate::denoiser::{Channel, Denoiser, Estimation, GaussianRow, Law};
 use crate::factor::{ChannelFactor, LikelihoodFactor, LinearFactor, PriorFactor, Role, Uniforms};
 use crate::graph::Graph;
 use crate::rows::Rows;
@@ -214,7 +214,8 @@ impl<'e, 'g> Setup<'e, 'g> {
         let row = likelihood.gaussian(&vec![0.0; likelihood.outputs(layout.columns())]);
         let holds =
             |row: GaussianRow| !row.known && layout.form().holds(&row.precision, layout.columns());
-        row.is_some_and(holds)
+        let mmse = likelihood.estimation() == Estimation::Mmse;
+        mmse && row.is_some_and(holds)
             && self.evolution.likelihoods.iter().all(|(f, _)| f.index() != factor)
     }
 

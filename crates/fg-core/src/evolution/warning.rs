@@ -1,16 +1,27 @@
 //! Which assumptions of state evolution a graph doesn't meet.
 
+use super::Evolution;
 use super::error::Warning;
 use super::truth::{Anatomy, anatomy};
 use crate::graph::Graph;
+use crate::message::ColumnForm;
 
 /// All assumptions that don't hold.
-pub(super) fn warnings(graph: &Graph) -> Vec<Warning> {
+pub(super) fn warnings(evolution: &Evolution<'_>) -> Vec<Warning> {
+    let graph = evolution.graph;
+    let own = |f: usize| {
+        let mut laws = evolution.laws.iter().map(|(f, _)| f.index());
+        laws.any(|g| g == f) || evolution.likelihoods.iter().any(|(g, _)| g.index() == f)
+    };
+    let gaussian = |f: usize| is_gaussian(graph, f) && !own(f);
     let mut warnings = Vec::new();
     for (v, node) in graph.variable_nodes().iter().enumerate() {
-        let rowwise = node.edges.iter().filter(|&&e| !is_gaussian(graph, graph.edges()[e].factor));
+        let rowwise = node.edges.iter().filter(|&&e| !gaussian(graph.edges()[e].factor));
         if rowwise.count() > 1 {
             warnings.push(Warning::SharedVariable { variable: node.name.clone() });
+        }
+        if node.layout.columns() > 1 && node.layout.form() != ColumnForm::Full {
+            warnings.push(Warning::NarrowForm { variable: node.name.clone() });
         }
         if on_a_loop(graph, v) {
             warnings.push(Warning::Loop { variable: node.name.clone() });
@@ -32,7 +43,10 @@ fn is_gaussian(graph: &Graph, factor: usize) -> bool {
     let columns = |port: usize| graph.layouts_of(factor)[port].columns();
     match anatomy(graph, factor) {
         Some(Anatomy::Linear(_)) => true,
-        Some(Anatomy::Prior(denoiser)) => denoiser.gaussian(0, columns(0)).is_some(),
+        Some(Anatomy::Prior(denoiser)) => {
+            let rows = denoiser.rows().unwrap_or(1);
+            (0..rows).all(|i| denoiser.gaussian(i, columns(0)).is_some())
+        }
         Some(Anatomy::Likelihood(factor)) => {
             let likelihood = factor.likelihood();
             likelihood.gaussian(&vec![0.0; likelihood.outputs(columns(0))]).is_some()
