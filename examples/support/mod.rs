@@ -56,6 +56,7 @@ pub(crate) fn progress_bar(steps: usize, what: &'static str) -> ProgressBar {
 
 /// Computes `work(0), .., work(jobs - 1)` on `threads` threads, results in order. Each job must depend on its number
 /// alone, so that the results don't depend on the number of threads.
+#[allow(dead_code, reason = "not every program divides its work here")]
 pub(crate) fn in_parallel<T: Send>(
     jobs: usize,
     threads: usize,

@@ -2,11 +2,15 @@
 
 use core::fmt;
 
+use fg_core::evolution::EvolutionError;
+use fg_core::graph::DrawError;
 use fg_core::inference::StartError;
 use fg_core::message::MessageError;
 use fg_core::operator::OperatorError;
 use fg_core::{GraphError, InferenceError};
 use fg_denoisers::ParameterError;
+
+use crate::synthetic::EnsembleError;
 
 /// A model can't be built or fitted; the parts say what is wrong and where.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +28,12 @@ pub enum ModelError {
     Message(MessageError),
     /// The run can't start or breaks down at once.
     Inference(InferenceError),
+    /// Truth and data can't be drawn from a graph.
+    Draw(DrawError),
+    /// A run can't be predicted.
+    Evolution(EvolutionError),
+    /// A random operator can't be drawn.
+    Ensemble(EnsembleError),
 }
 
 impl fmt::Display for ModelError {
@@ -35,6 +45,9 @@ impl fmt::Display for ModelError {
             Self::Start(error) => error.fmt(f),
             Self::Message(error) => error.fmt(f),
             Self::Inference(error) => error.fmt(f),
+            Self::Draw(error) => error.fmt(f),
+            Self::Evolution(error) => error.fmt(f),
+            Self::Ensemble(error) => error.fmt(f),
         }
     }
 }
@@ -48,6 +61,9 @@ impl core::error::Error for ModelError {
             Self::Start(error) => Some(error),
             Self::Message(error) => Some(error),
             Self::Inference(error) => Some(error),
+            Self::Draw(error) => Some(error),
+            Self::Evolution(error) => Some(error),
+            Self::Ensemble(error) => Some(error),
         }
     }
 }
@@ -68,5 +84,8 @@ from_part!(
     Graph(GraphError),
     Start(StartError),
     Message(MessageError),
-    Inference(InferenceError)
+    Inference(InferenceError),
+    Draw(DrawError),
+    Evolution(EvolutionError),
+    Ensemble(EnsembleError)
 );

@@ -4,6 +4,7 @@
 //! it. Nothing here is engine: a model only puts factors together.
 
 pub mod baseline;
+pub mod comparison;
 mod error;
 pub mod linear;
 pub mod metrics;

@@ -20,6 +20,7 @@ mod innovation;
 mod law;
 mod linear;
 mod node;
+mod phase;
 mod points;
 mod port;
 mod prediction;
@@ -27,15 +28,18 @@ mod recursion;
 mod rowwise;
 mod scalar;
 mod spectrum;
+mod threshold;
 mod truth;
 mod warning;
 
 pub use error::{EvolutionError, Warning};
 pub use law::{LawError, MessageLaw};
+pub use phase::PhaseDiagram;
 pub use prediction::{
     EstimateLaw, MessagePrediction, PredictedStatus, Prediction, Samples, SweepPrediction,
 };
 pub use spectrum::{Spectrum, SpectrumError};
+pub use threshold::{Threshold, ThresholdError, threshold};
 
 use crate::denoiser::{Channel, Denoiser, Law, Likelihood};
 use crate::graph::{FactorId, Graph, VariableId};

@@ -9,6 +9,7 @@ mod likelihood;
 pub(crate) mod linear;
 mod prior;
 mod rowwise;
+mod uniforms;
 
 pub use belief::{Belief, Gain};
 pub use channel::ChannelFactor;
@@ -18,11 +19,10 @@ pub use likelihood::LikelihoodFactor;
 pub use linear::{LinearFactor, Solver};
 pub use prior::PriorFactor;
 pub(crate) use rowwise::gaussian_estimate;
+pub use uniforms::{Independent, Stratified, Uniforms};
 
 use core::any::Any;
 use core::fmt;
-
-use rand::Rng;
 
 use crate::denoiser::Estimation;
 use crate::message::{Layout, Message};
@@ -139,24 +139,6 @@ pub trait Factor: Any + fmt::Debug + Send + Sync {
 
     /// Short name shown in pictures and reports.
     fn name(&self) -> String;
-}
-
-/// A source of uniforms for the rows of one factor: random, stratified or low-discrepancy.
-pub trait Uniforms {
-    /// Fills `out` (`rows x dimension`, row-major) with points of `[0, 1)^dimension`, one a row.
-    fn fill(&mut self, rows: usize, dimension: usize, out: &mut Vec<f64>);
-}
-
-/// Independent uniforms from a random number generator.
-#[derive(Debug)]
-pub struct Independent<'a, R: Rng + ?Sized>(pub &'a mut R);
-
-impl<R: Rng + ?Sized> Uniforms for Independent<'_, R> {
-    fn fill(&mut self, rows: usize, dimension: usize, out: &mut Vec<f64>) {
-        use rand::RngExt;
-        out.clear();
-        out.extend((0..rows * dimension).map(|_| self.0.random::<f64>()));
-    }
 }
 
 /// The factor's own workspace behind the engine's opaque one.

@@ -18,11 +18,11 @@ use super::{WriteError, write_atomically};
 /// Width and height of a panel in pixels, at which labels of the default size are easy to read.
 const PANEL: (f64, f64) = (520.0, 380.0);
 /// The same for panels that have a row of their own.
-const WIDE_PANEL: (f64, f64) = (760.0, 440.0);
+pub(super) const WIDE_PANEL: (f64, f64) = (760.0, 440.0);
 /// Largest size of the figure's title in pixels, and the width of its average letter as a share of the size.
-const TITLE: (f64, f64) = (20.0, 0.58);
+pub(super) const TITLE: (f64, f64) = (20.0, 0.58);
 /// Pixels of the PNG for one pixel of the SVG, so that print and dense screens look sharp.
-const PNG_SCALE: f32 = 2.0;
+pub(super) const PNG_SCALE: f32 = 2.0;
 /// Room left beyond the data on each side of an axis, as a share of its length.
 const MARGIN: f64 = 0.04;
 /// Number of labelled ticks that a linear axis aims at.
@@ -395,7 +395,7 @@ fn rounded(value: f64) -> f64 {
 }
 
 /// A step of 1, 2 or 5 times a power of ten that gives about [`TICKS`] ticks.
-fn tick_step((low, high): (f64, f64)) -> f64 {
+pub(super) fn tick_step((low, high): (f64, f64)) -> f64 {
     let raw = ((high - low) / TICKS).max(f64::MIN_POSITIVE);
     let power = 10_f64.powf(raw.log10().floor());
     let multiple = [1.0, 2.0, 5.0].into_iter().find(|m| m * power >= raw * (1.0 - 1e-9));

@@ -6,6 +6,7 @@ mod atomic;
 mod csv;
 mod error;
 mod figure;
+mod heatmap;
 mod npy;
 mod table;
 
@@ -13,5 +14,6 @@ pub use atomic::write_atomically;
 pub use csv::CsvTable;
 pub use error::{ReadError, ReadProblem, WriteError};
 pub use figure::{Axis, Figure, Panel, Reference, Scale, Series, Stroke};
+pub use heatmap::HeatMap;
 pub use npy::{NpzFile, read_npy, write_npy, write_npy_vector};
 pub use table::TextTable;

@@ -1,0 +1,125 @@
+//! A phase diagram: one number for every pair of two parameters, computed in parallel.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// One number, or an error, for every pair of values of two parameters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PhaseDiagram<E> {
+    xs: Vec<f64>,
+    ys: Vec<f64>,
+    cells: Vec<Result<f64, E>>,
+}
+
+impl<E: Send> PhaseDiagram<E> {
+    /// Calls `cell(x, y)` for every pair, on `threads` threads, at least one; the result doesn't depend on their
+    /// number as long as `cell` depends on nothing but its arguments. A cell that fails keeps its error.
+    ///
+    /// ```
+    /// use fg_core::evolution::PhaseDiagram;
+    /// let root = |x: f64, y: f64| if x < y { Err("below") } else { Ok((x - y).sqrt()) };
+    /// let diagram = PhaseDiagram::compute(&[1.0, 4.0], &[0.0, 2.0], 2, root);
+    /// assert_eq!(diagram.cell(1, 0), &Ok(2.0));
+    /// assert_eq!(diagram.cell(0, 1), &Err("below"));
+    /// ```
+    pub fn compute(
+        xs: &[f64],
+        ys: &[f64],
+        threads: usize,
+        cell: impl Fn(f64, f64) -> Result<f64, E> + Sync,
+    ) -> Self {
+        let count = xs.len() * ys.len();
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let mut done = Vec::new();
+            loop {
+                let k = next.fetch_add(1, Ordering::Relaxed);
+                if k >= count {
+                    return done;
+                }
+                done.push((k, cell(xs[k % xs.len()], ys[k / xs.len()])));
+            }
+        };
+        let mut done = std::thread::scope(|scope| {
+            let others: Vec<_> = (1..threads.min(count)).map(|_| scope.spawn(work)).collect();
+            let mut done = work();
+            for other in others {
+                match other.join() {
+                    Ok(cells) => done.extend(cells),
+                    // The caller's closure has panicked: so does the caller.
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+            done
+        });
+        done.sort_unstable_by_key(|(k, _)| *k);
+        let cells = done.into_iter().map(|(_, cell)| cell).collect();
+        Self { xs: xs.to_vec(), ys: ys.to_vec(), cells }
+    }
+}
+
+impl<E> PhaseDiagram<E> {
+    /// Values of the first parameter.
+    pub fn xs(&self) -> &[f64] {
+        &self.xs
+    }
+
+    /// Values of the second parameter.
+    pub fn ys(&self) -> &[f64] {
+        &self.ys
+    }
+
+    /// What was computed for `xs[x]` and `ys[y]`.
+    ///
+    /// # Panics
+    /// When there is no such cell.
+    #[track_caller]
+    pub fn cell(&self, x: usize, y: usize) -> &Result<f64, E> {
+        assert!(x < self.xs.len(), "column {x} of a diagram of {}", self.xs.len());
+        &self.cells[y * self.xs.len() + x]
+    }
+
+    /// All cells with both parameters, the first changing fastest.
+    pub fn cells(&self) -> impl Iterator<Item = (f64, f64, &Result<f64, E>)> {
+        let pairs = self.ys.iter().flat_map(|y| self.xs.iter().map(move |x| (*x, *y)));
+        pairs.zip(&self.cells).map(|((x, y), cell)| (x, y, cell))
+    }
+
+    /// The first cell that failed, if any.
+    pub fn first_error(&self) -> Option<(f64, f64, &E)> {
+        self.cells().find_map(|(x, y, cell)| cell.as_ref().err().map(|error| (x, y, error)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_the_same_on_any_number_of_threads() {
+        let (xs, ys) = ([1.0, 2.0, 3.0], [10.0, 20.0]);
+        let cell = |x: f64, y: f64| if x == 2.0 && y == 20.0 { Err(x * y) } else { Ok(x + y) };
+        let one = PhaseDiagram::compute(&xs, &ys, 1, cell);
+        for threads in [0, 2, 3, 50] {
+            assert_eq!(PhaseDiagram::compute(&xs, &ys, threads, cell), one);
+        }
+        assert_eq!(one.cell(2, 1), &Ok(23.0));
+        assert_eq!(one.first_error(), Some((2.0, 20.0, &40.0)));
+        let order: Vec<_> = one.cells().map(|(x, y, _)| (x, y)).collect();
+        assert_eq!(order[..4], [(1.0, 10.0), (2.0, 10.0), (3.0, 10.0), (1.0, 20.0)]);
+    }
+
+    #[test]
+    fn a_diagram_without_cells_is_empty() {
+        let empty = PhaseDiagram::compute(&[], &[1.0], 4, |_, _| Ok::<_, ()>(0.0));
+        assert_eq!((empty.cells().count(), empty.first_error()), (0, None));
+    }
+
+    #[test]
+    #[should_panic(expected = "cell of one and two")]
+    fn a_panic_in_a_cell_reaches_the_caller() {
+        let _ = PhaseDiagram::compute(&[0.0, 1.0], &[2.0], 2, |x, _| {
+            assert!(x < 1.0, "cell of one and two");
+            Ok::<_, ()>(x)
+        });
+    }
+}

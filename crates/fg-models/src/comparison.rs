@@ -1,0 +1,250 @@
+//! State evolution and simulation side by side: predicted and measured error of one variable, sweep by sweep.
+
+use core::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use fg_core::evolution::{Evolution, Prediction};
+use fg_core::factor::Stratified;
+use fg_core::{
+    FactorId, Graph, Inference, IterationInfo, Message, Options, Rows, Status, VariableId,
+};
+use rand::Rng;
+
+use crate::ModelError;
+use crate::metrics::{Quartiles, nmse_db};
+
+/// One problem of finite size: a graph with data, and what the data come from.
+#[derive(Debug)]
+pub struct Trial {
+    graph: Graph,
+    truth: Rows,
+    starts: Vec<(FactorId, usize, Message)>,
+}
+
+impl Trial {
+    /// Draws truth and data for `graph` from `law`, a graph of the same variables and factors that may assume other
+    /// distributions; `None` draws from the graph itself. Uniforms are [`Stratified`], so that chance fluctuations of
+    /// the signal's power don't hide what is compared.
+    ///
+    /// # Errors
+    /// [`ModelError`] when the law can't be drawn from, or its data don't fit the graph.
+    pub fn draw<R: Rng + ?Sized>(
+        graph: Graph,
+        law: Option<&Graph>,
+        variable: VariableId,
+        rng: &mut R,
+    ) -> Result<Self, ModelError> {
+        let draw = law.unwrap_or(&graph).draw(&mut Stratified(rng))?;
+        let truth = draw.variable(variable).clone();
+        let factors: Vec<FactorId> = graph.factors().collect();
+        let mut graph = graph;
+        for factor in factors {
+            if let Some(data) = draw.data(factor) {
+                graph = graph.observe(factor, data.clone())?;
+            }
+        }
+        Ok(Self { graph, truth, starts: Vec::new() })
+    }
+
+    /// The message of a factor at a port that the run starts from.
+    #[must_use]
+    pub fn with_start(mut self, factor: FactorId, port: usize, message: Message) -> Self {
+        self.starts.push((factor, port, message));
+        self
+    }
+
+    /// Error after each sweep in decibels; a sweep that a broken run never reached is NaN.
+    fn run(&self, variable: VariableId, options: &Options) -> Result<Vec<f64>, ModelError> {
+        let mut run = Inference::new(&self.graph, options)?;
+        for (factor, port, message) in &self.starts {
+            run.start(*factor, *port, message.clone())?;
+        }
+        let mut errors = vec![f64::NAN; options.max_sweeps];
+        let mut observer = |info: &mut IterationInfo<'_>| {
+            let sweep = info.sweep() - 1;
+            if let (Some(slot), Ok(mean)) = (errors.get_mut(sweep), info.mean(variable)) {
+                *slot = nmse_db(mean, &self.truth);
+            }
+            ControlFlow::Continue(())
+        };
+        let solution = run.run(&mut observer)?;
+        if solution.report().status == Status::Converged {
+            // Nothing changes any more.
+            let last = errors.iter().rposition(|e| !e.is_nan());
+            if let Some(last) = last {
+                let value = errors[last];
+                errors[last..].fill(value);
+            }
+        }
+        Ok(errors)
+    }
+}
+
+/// What was predicted and measured of one sweep, in decibels of error over power.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct SweepComparison {
+    /// Its number, from 1.
+    pub sweep: usize,
+    /// NMSE by state evolution.
+    pub predicted: f64,
+    /// NMSE of the runs.
+    pub measured: Quartiles,
+    /// Half the width of the 95 percent interval of `measured.median - predicted` if the prediction is right.
+    pub uncertainty: f64,
+}
+
+impl SweepComparison {
+    /// Whether the median is as far from the prediction as chance explains; in one of twenty sweeps it is further.
+    pub fn agrees(&self) -> bool {
+        (self.measured.median - self.predicted).abs() <= self.uncertainty
+    }
+}
+
+/// A prediction and the runs it is compared with.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Comparison {
+    /// Sweep by sweep.
+    pub sweeps: Vec<SweepComparison>,
+    /// Errors of each run after each sweep, in decibels.
+    pub runs: Vec<Vec<f64>>,
+    /// The prediction.
+    pub prediction: Prediction,
+}
+
+/// Solves `runs` problems of finite size and predicts them.
+///
+/// `evolution` is the prediction, with the laws and starts of the trials; `trial(k)` makes the problem of run `k`, for
+/// which it should take a seed of its own, and is called on `threads` threads. All sweeps of `options` are done: its
+/// tolerance plays no part. A prediction at its fixed point stays there.
+///
+/// # Errors
+/// [`ModelError`] when the prediction or a run can't start. A run that breaks down later counts as infinitely bad.
+pub fn compare(
+    evolution: &Evolution<'_>,
+    options: &Options,
+    variable: VariableId,
+    (runs, threads): (usize, usize),
+    trial: impl Fn(usize) -> Result<Trial, ModelError> + Sync,
+) -> Result<Comparison, ModelError> {
+    let prediction = evolution.run()?;
+    let options = options.clone().with_tolerance(0.0);
+    let next = AtomicUsize::new(0);
+    let rows = AtomicUsize::new(0);
+    let work = || {
+        let mut done = Vec::new();
+        loop {
+            let k = next.fetch_add(1, Ordering::Relaxed);
+            if k >= runs {
+                return done;
+            }
+            let errors = trial(k).and_then(|trial| {
+                rows.store(trial.truth.rows(), Ordering::Relaxed);
+                trial.run(variable, &options)
+            });
+            done.push((k, errors));
+        }
+    };
+    let mut done = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads.min(runs)).map(|_| scope.spawn(work)).collect();
+        let mut done = work();
+        for other in others {
+            match other.join() {
+                Ok(part) => done.extend(part),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        done
+    });
+    done.sort_unstable_by_key(|(k, _)| *k);
+    let runs: Vec<Vec<f64>> = done.into_iter().map(|(_, e)| e).collect::<Result<_, _>>()?;
+    let sweeps = sweeps(&prediction, variable, &runs, rows.into_inner());
+    Ok(Comparison { sweeps, runs, prediction })
+}
+
+/// Standard deviations on either side of a 95 percent interval.
+const INTERVAL: f64 = 1.96;
+/// Standard error of a median over that of a mean, for normal values: `sqrt(pi / 2)`.
+const MEDIAN: f64 = 1.253;
+/// Distance of the quartiles of a normal variable, in standard deviations.
+const QUARTILES: f64 = 1.349;
+/// The median of a finite size differs from the limit by terms of the order of one over the rows, of which only the
+/// order is known: so many of them are allowed for, relative to the error.
+const FINITE_SIZE: f64 = 5.0;
+
+fn sweeps(
+    prediction: &Prediction,
+    variable: VariableId,
+    runs: &[Vec<f64>],
+    rows: usize,
+) -> Vec<SweepComparison> {
+    let count = runs.first().map_or(0, Vec::len);
+    let bias = 10.0 * (FINITE_SIZE / rows.max(1) as f64).ln_1p() / core::f64::consts::LN_10;
+    let predicted = |k: usize| {
+        let at = prediction.sweeps().get(k).or_else(|| prediction.sweeps().last());
+        at.and_then(|s| s.estimate(variable)).map_or(f64::NAN, |estimate| estimate.nmse_db())
+    };
+    let mut sweeps = Vec::with_capacity(count);
+    for k in 0..count {
+        let errors: Vec<f64> = runs.iter().map(|run| run[k]).collect();
+        let Some(measured) = Quartiles::of(&errors) else { break };
+        let deviation = (measured.upper - measured.lower) / QUARTILES;
+        let chance = INTERVAL * MEDIAN * deviation / (runs.len() as f64).sqrt();
+        let uncertainty = chance + bias;
+        sweeps.push(SweepComparison {
+            sweep: k + 1,
+            predicted: predicted(k),
+            measured,
+            uncertainty,
+        });
+    }
+    sweeps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fg_core::GraphBuilder;
+    use fg_core::operator::Dense;
+    use fg_denoisers::BernoulliGauss;
+    use fg_denoisers::likelihood::Awgn;
+    use rand::SeedableRng;
+    use rand_pcg::Pcg64;
+
+    use crate::synthetic::{derived_seed, rotationally_invariant};
+
+    const SIZE: (usize, usize) = (128, 256);
+
+    fn graph(seed: u64) -> Result<(Graph, VariableId), ModelError> {
+        let mut rng = Pcg64::seed_from_u64(seed);
+        let matrix = rotationally_invariant(SIZE.0, SIZE.1, &[1.0; SIZE.0], &mut rng)?;
+        let mut builder = GraphBuilder::new();
+        let (x, z) = (builder.variable("x", SIZE.1, 1), builder.variable("z", SIZE.0, 1));
+        builder.prior("prior", x, BernoulliGauss::new(0.2, 0.0, 1.0)?);
+        builder.linear("A", x, z, Dense::new(matrix)?);
+        builder.unobserved("noise", z, Awgn::new(100.0)?);
+        Ok((builder.build()?, x))
+    }
+
+    #[test]
+    fn prediction_and_runs_agree_on_any_number_of_threads() {
+        let (model, x) = graph(0).unwrap();
+        let options = Options::default().with_max_sweeps(6);
+        let evolution = Evolution::new(&model, &options);
+        let trial = |k: usize| {
+            let seed = derived_seed(7, &[k as u64]);
+            let mut rng = Pcg64::seed_from_u64(seed);
+            Trial::draw(graph(seed)?.0, None, x, &mut rng)
+        };
+        let found = compare(&evolution, &options, x, (24, 2), trial).unwrap();
+        assert_eq!((found.sweeps.len(), found.runs.len()), (6, 24));
+        // Sweeps of one set of runs err together, so that one fixed seed passes or fails as a whole: 5 percent.
+        for sweep in &found.sweeps {
+            assert!(sweep.agrees(), "{sweep:?}");
+        }
+        assert!(found.sweeps[5].measured.median < -10.0, "{:?}", found.sweeps[5]);
+        let alone = compare(&evolution, &options, x, (24, 1), trial).unwrap();
+        assert_eq!(alone.runs, found.runs);
+    }
+}
