@@ -26,6 +26,8 @@ const RANGE: f64 = 14.0;
 const PROBES: usize = 257;
 /// A density that integrates to one within this is the one the law describes.
 const NORMALISED: f64 = 1e-6;
+/// Or within this many roundings of its exponent, a difference of two numbers of the size of the signal-to-noise ratio.
+const ROUNDINGS: f64 = 64.0 * f64::EPSILON;
 
 /// The atoms of a law of one uniform: values that it takes with a probability of at least `1 / PROBES`.
 fn atoms(law: &dyn Law) -> Vec<f64> {
@@ -114,7 +116,9 @@ impl Scalar {
             mass += share;
             sum += share * self.posterior[i];
         }
-        if (mass - 1.0).abs() < NORMALISED { Ok(sum / mass) } else { unknown }
+        let tolerance = NORMALISED.max(ROUNDINGS * gamma * self.variance);
+        // Beyond a tenth no digit of the exponent is left.
+        if (mass - 1.0).abs() < tolerance.min(0.1) { Ok(sum / mass) } else { unknown }
     }
 
     /// Panels between the atoms and the ends, graded around each atom, and the nodes of each panel.
