@@ -1,6 +1,7 @@
 //! Your own denoiser, three ways: a closure with its derivative, a function that is differentiated for you, and a black box.
 //!
-//! Each is plugged into the same compressed sensing problem, beside the prior the signal was drawn from.
+//! Each is plugged into the same compressed sensing problem, beside the prior the signal was drawn from, and its error
+//! is predicted without a line of code more (dashed).
 //! `--out DIR` (default `out/custom_denoiser`) receives the figure `custom_denoiser.svg` + `.png`.
 
 #![expect(clippy::print_stdout, reason = "an example prints its results")]
@@ -10,16 +11,21 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use fg_core::denoiser::{BlackBox, Denoiser, Differentiated, Pointwise, ScalarFunction};
+use fg_core::evolution::{Evolution, MessageLaw, Warning};
 use fg_core::operator::Dense;
 use fg_core::{IterationInfo, Options, Rows};
 use fg_denoisers::BernoulliGauss;
-use fg_models::linear;
+use fg_models::ModelError;
+use fg_models::linear::{self, LinearGraph, Start};
 use fg_models::metrics::nmse_db;
-use fg_models::report::{Axis, Figure, Panel, Series};
+use fg_models::report::{Axis, Figure, Panel, Series, Stroke};
 use fg_models::synthetic::{add_noise, bernoulli_gauss, gaussian_matrix};
 use num_traits::Float;
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
+
+/// Mean square of the signal: what a bare estimator is told of it before the first sweep.
+const POWER: f64 = 0.1;
 
 #[derive(Parser)]
 #[command(about = "Three ways to plug in a denoiser")]
@@ -72,25 +78,47 @@ struct Problem {
 }
 
 impl Problem {
-    /// Solves it with a denoiser and returns the error after every sweep.
-    fn solve(
+    /// Solves it with a denoiser and returns the error after every sweep, measured and predicted.
+    fn solve<D: Denoiser + 'static>(
         &self,
         (name, color): (&str, &str),
-        denoiser: impl Denoiser + 'static,
-    ) -> Result<Series, Box<dyn std::error::Error>> {
-        let (operator, seen) = (self.operator.clone(), self.seen.clone());
-        let model = linear::graph(operator, seen, denoiser, 1.0 / self.variance)?;
+        denoiser: impl Fn() -> D,
+    ) -> Result<[Series; 2], Box<dyn std::error::Error>> {
+        let options = Options::default().with_max_sweeps(30);
+        let model = self.model(denoiser())?.with_start(Start::Variance(POWER));
         let (x, mut curve) = (model.signal, Vec::new());
         let mut watch = |info: &mut IterationInfo<'_>| {
             let error = info.mean(x).map_or(f64::NAN, |mean| nmse_db(mean, &self.signal));
             curve.push((info.sweep() as f64, error));
             ControlFlow::Continue(())
         };
-        // A bare estimator has no variance of its own: the run finds a start in the size of the data.
-        let fit = linear::fit(model, &Options::default().with_max_sweeps(30), &mut watch)?;
+        let fit = linear::fit(model, &options, &mut watch)?;
         let error = nmse_db(fit.estimate(), &self.signal);
-        println!("{name:15} NMSE {error:6.2} dB, {}", fit.solution().report());
-        Ok(Series::new(name, color, curve))
+
+        // The prediction needs nothing of the denoiser but that it can be called: and the law of the truth.
+        let LinearGraph { builder, prior, .. } = self.model(denoiser())?;
+        let graph = builder.build()?;
+        let start = MessageLaw::new(1, vec![1.0 / POWER], vec![0.0], vec![0.0], vec![0.0])?;
+        let evolution = Evolution::new(&graph, &options)
+            .with_law(prior, BernoulliGauss::new(0.1, 0.0, 1.0)?)
+            .with_start(prior, 0, start)
+            .accept(Warning::NotSeparable { factor: graph.factor_name(prior).to_owned() });
+        let prediction = evolution.run()?;
+        let estimates = prediction.sweeps().iter().filter_map(|s| s.estimate(x));
+        let line = estimates.enumerate().map(|(k, e)| (k as f64 + 1.0, e.nmse_db())).collect();
+        let predicted = prediction.estimate(x).nmse_db();
+        println!(
+            "{name:15} NMSE {error:6.2} dB, predicted {predicted:6.2}, {}",
+            fit.solution().report()
+        );
+        Ok([
+            Series::new(name, color, curve),
+            Series::new(&format!("{name}, predicted"), color, line).with_stroke(Stroke::Dashed),
+        ])
+    }
+
+    fn model(&self, denoiser: impl Denoiser + 'static) -> Result<LinearGraph, ModelError> {
+        linear::graph(self.operator.clone(), self.seen.clone(), denoiser, 1.0 / self.variance)
     }
 }
 
@@ -102,12 +130,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let operator = Dense::new(gaussian_matrix(m, n, 1.0 / m as f64, rng))?;
     let seen = add_noise(&linear::outputs(&operator, &signal), variance, rng);
     let problem = Problem { operator, seen, variance, signal };
-    let series = vec![
-        problem.solve(("closure", "firebrick"), Pointwise::new("garrote", garrote))?,
-        problem.solve(("black box", "darkorange"), BlackBox::new("soft threshold", black_box))?,
-        problem.solve(("differentiated", "seagreen"), Differentiated::new("shrink", Shrink))?,
-        problem.solve(("true prior", "steelblue"), BernoulliGauss::new(0.1, 0.0, 1.0)?)?,
+    let prior = BernoulliGauss::new(0.1, 0.0, 1.0)?;
+    let series = [
+        problem.solve(("closure", "firebrick"), || Pointwise::new("garrote", garrote))?,
+        problem.solve(("black box", "darkorange"), || BlackBox::new("soft", black_box))?,
+        problem.solve(("differentiated", "seagreen"), || Differentiated::new("shrink", Shrink))?,
+        problem.solve(("true prior", "steelblue"), || prior.clone())?,
     ];
+    let series = series.into_iter().flatten().collect();
     let (x, y) = (Axis::linear("sweep"), Axis::linear("NMSE / dB"));
     let panel = Panel { title: "four denoisers".into(), x, y, series, references: Vec::new() };
     Figure { title: String::new(), columns: 1, panels: vec![panel] }
