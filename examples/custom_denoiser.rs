@@ -106,14 +106,15 @@ impl Problem {
         let prediction = evolution.run()?;
         let estimates = prediction.sweeps().iter().filter_map(|s| s.estimate(x));
         let line = estimates.enumerate().map(|(k, e)| (k as f64 + 1.0, e.nmse_db())).collect();
-        let predicted = prediction.estimate(x).nmse_db();
+        let predicted = prediction.find_estimate(x).map_or(f64::NAN, |law| law.nmse_db());
+        println!("{name:15} prediction: {}", prediction.status());
         println!(
             "{name:15} NMSE {error:6.2} dB, predicted {predicted:6.2}, {}",
             fit.solution().report()
         );
         Ok([
             Series::new(name, color, curve),
-            Series::new(&format!("{name}, predicted"), color, line).with_stroke(Stroke::Dashed),
+            Series::new(format!("{name}, predicted"), color, line).with_stroke(Stroke::Dashed),
         ])
     }
 

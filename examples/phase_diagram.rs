@@ -52,7 +52,7 @@ fn run(options: &Options) -> Result<(), Failure> {
         y: ("share of entries that aren't zero".to_owned(), 0.0, 1.0),
         values: (0..axis.len()).map(row).collect(),
         range: Some((-setting.snr_db, 0.0)),
-        series: vec![Series::new("threshold by bisection", "white", points)],
+        series: vec![Series::new("threshold by bisection", "#EE6677", points)],
     };
     output::write(&setting, &diagram, &line, &picture, &options.out)
 }

@@ -145,15 +145,14 @@ impl Port {
                 moved.row_mut(i).iter_mut().zip(b).for_each(|(e, b)| *e += c * b);
             }
         }
-        let law = EstimateLaw {
+        EstimateLaw {
             columns: d,
             truth: second_moment(&truth, &truth, weights),
             overlap: second_moment(&truth, &moved, weights),
             estimate: second_moment(&moved, &moved, weights),
             error: second_moment(&error, &error, weights),
             covariance: self.belief.covariances().to_vec(),
-        };
-        law
+        }
     }
 }
 

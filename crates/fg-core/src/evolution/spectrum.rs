@@ -33,7 +33,7 @@ impl Spectrum {
             return Err(SpectrumError::Empty);
         }
         for (index, &(square, weight)) in atoms.iter().enumerate() {
-            if !(square >= 0.0 && square < f64::INFINITY) {
+            if !(0.0..f64::INFINITY).contains(&square) {
                 return Err(SpectrumError::Atom { index, value: square });
             }
             if !(weight > 0.0 && weight < f64::INFINITY) {
@@ -95,7 +95,7 @@ impl Spectrum {
     /// # Errors
     /// [`SpectrumError`] unless the condition number is at least one and the ratio positive, both finite.
     pub fn geometric(ratio: f64, condition: f64) -> Result<Self, SpectrumError> {
-        if !(condition >= 1.0 && condition < f64::INFINITY) {
+        if !(1.0..f64::INFINITY).contains(&condition) {
             return Err(SpectrumError::Condition { value: condition });
         }
         let log = 2.0 * condition.ln();

@@ -172,7 +172,7 @@ mod tests {
         let error = threshold((0.0, 1.0), 0.1, never).unwrap_err();
         assert_eq!(error, ThresholdError::SameAtEnds { low: 0.0, high: 1.0, holds: false });
         let broken = |x: f64| {
-            if x == 0.5 { Err(EvolutionError::Points { found: 1 }) } else { Ok(x > 0.5) }
+            if x > 0.0 && x < 1.0 { Err(EvolutionError::Points { found: 1 }) } else { Ok(x > 0.5) }
         };
         let error = threshold((0.0, 1.0), 0.1, broken).unwrap_err();
         let expected = EvolutionError::Points { found: 1 };

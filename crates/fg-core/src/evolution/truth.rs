@@ -131,7 +131,7 @@ impl<'e, 'g> Setup<'e, 'g> {
                 if let Some(grid) = self.grid(factor, denoiser, scalar.is_some()) {
                     points = grid;
                 }
-                let (truth, places) = self.from_prior(factor, &mut points)?;
+                let (truth, places) = self.prior_rows(factor, &mut points)?;
                 self.produce(variable, Moments::of(&truth, points.weights()));
                 let ports = vec![self.port(factor, 0, truth, &points)];
                 let data = Rows::default();
@@ -268,7 +268,7 @@ impl<'e, 'g> Setup<'e, 'g> {
     }
 
     /// Rows of the law of a prior, and the row of the variable that each stands for where rows differ.
-    fn from_prior(
+    fn prior_rows(
         &self,
         factor: usize,
         points: &mut Points,
@@ -327,7 +327,7 @@ impl<'e, 'g> Setup<'e, 'g> {
             });
         let edge = producer.ok_or_else(order)?;
         match anatomy(graph, edge.factor) {
-            Some(Anatomy::Prior(_)) => Ok(self.from_prior(edge.factor, points)?.0),
+            Some(Anatomy::Prior(_)) => Ok(self.prior_rows(edge.factor, points)?.0),
             Some(Anatomy::Channel(_)) => Ok(self.through_channel(edge.factor, points)?.1),
             Some(Anatomy::Linear(_)) => {
                 let moments = self.moments_of(variable)?;

@@ -120,7 +120,8 @@ impl HeatMap {
             .with_y_tick_step(tick_step((self.y.1, self.y.2)))
             .with_width(WIDE_PANEL.0)
             .with_height(WIDE_PANEL.0)
-            .with_legend_position(LegendPosition::OutsideBottomColumns);
+            .with_legend_box(false)
+            .with_legend_position(LegendPosition::OutsideBottomCenter);
         render_multiple(plots, layout)
     }
 
