@@ -159,8 +159,7 @@ mod tests {
         }
         for t in 0..4 {
             for s in 0..=t {
-                let mut sum = vec![0.0; D * D];
-                let mut product = vec![0.0; D * D];
+                let (mut sum, mut product) = ([0.0; D * D], [0.0; D * D]);
                 for u in 0..=s {
                     let k = &innovations.coefficients;
                     transposed_times(&k[s][u], &k[t][u], &mut product, D);
