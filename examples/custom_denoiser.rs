@@ -19,7 +19,7 @@ use fg_models::ModelError;
 use fg_models::linear::{self, LinearGraph, Start};
 use fg_models::metrics::nmse_db;
 use fg_models::report::{Axis, Figure, Panel, Series, Stroke};
-use fg_models::synthetic::{add_noise, bernoulli_gauss, gaussian_matrix};
+use fg_models::synthetic::{add_noise, exactly_sparse, gaussian_matrix};
 use num_traits::Float;
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
@@ -127,7 +127,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let Arguments { out, seed } = Arguments::parse();
     let rng = &mut Pcg64::seed_from_u64(seed);
     let (n, m, variance) = (2000, 1000, 1e-3);
-    let signal = bernoulli_gauss((n, 1), 0.1, 0.0, 1.0, rng);
+    let signal = exactly_sparse((n, 1), 0.1, 0.0, 1.0, rng);
     let operator = Dense::new(gaussian_matrix(m, n, 1.0 / m as f64, rng))?;
     let seen = add_noise(&linear::outputs(&operator, &signal), variance, rng);
     let problem = Problem { operator, seen, variance, signal };

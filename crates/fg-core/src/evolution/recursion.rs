@@ -284,6 +284,9 @@ impl<'g> State<'g> {
         messages: &mut Vec<MessagePrediction>,
     ) -> Result<(), Failure> {
         let factor = update.factor.index();
+        if update.ports.is_empty() {
+            return Ok(());
+        }
         self.refresh(factor)?;
         for &port in &update.ports {
             let sent = self.send(factor, port);

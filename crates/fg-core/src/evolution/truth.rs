@@ -197,7 +197,9 @@ impl<'e, 'g> Setup<'e, 'g> {
     /// A grid in place of points, where a scalar prior's law is piecewise smooth in one uniform and the noise of one
     /// sweep is all that there is beside it; a coarse one where only the moments of the law are needed.
     fn grid(&self, factor: usize, denoiser: &'g dyn Denoiser, coarse: bool) -> Option<Points> {
-        if !self.is_scalar(factor, denoiser) || self.evolution.is_joint() {
+        // An estimator that looks at all rows together averages over them as if they counted the same.
+        let separable = denoiser.separable();
+        if !separable || !self.is_scalar(factor, denoiser) || self.evolution.is_joint() {
             return None;
         }
         let law = self.law(factor, denoiser)?;
