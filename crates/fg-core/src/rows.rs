@@ -55,16 +55,19 @@ impl Rows {
     }
 
     /// Number of rows, `n`.
+    #[inline]
     pub fn rows(&self) -> usize {
         self.rows
     }
 
     /// Number of columns, `d`.
+    #[inline]
     pub fn columns(&self) -> usize {
         self.columns
     }
 
     /// `(n, d)`.
+    #[inline]
     pub fn shape(&self) -> (usize, usize) {
         (self.rows, self.columns)
     }
@@ -73,6 +76,7 @@ impl Rows {
     ///
     /// # Panics
     /// When `i >= n`.
+    #[inline]
     #[track_caller]
     pub fn row(&self, i: usize) -> &[f64] {
         &self.values[i * self.columns..(i + 1) * self.columns]
@@ -82,6 +86,7 @@ impl Rows {
     ///
     /// # Panics
     /// When `i >= n`.
+    #[inline]
     #[track_caller]
     pub fn row_mut(&mut self, i: usize) -> &mut [f64] {
         &mut self.values[i * self.columns..(i + 1) * self.columns]
@@ -91,6 +96,7 @@ impl Rows {
     ///
     /// # Panics
     /// When the range ends beyond `n`.
+    #[inline]
     #[track_caller]
     pub fn rows_slice(&self, range: core::ops::Range<usize>) -> &[f64] {
         &self.values[range.start * self.columns..range.end * self.columns]
@@ -100,17 +106,20 @@ impl Rows {
     ///
     /// # Panics
     /// When the range ends beyond `n`.
+    #[inline]
     #[track_caller]
     pub fn rows_slice_mut(&mut self, range: core::ops::Range<usize>) -> &mut [f64] {
         &mut self.values[range.start * self.columns..range.end * self.columns]
     }
 
     /// All values, row after row.
+    #[inline]
     pub fn as_slice(&self) -> &[f64] {
         &self.values
     }
 
     /// All values, row after row.
+    #[inline]
     pub fn as_mut_slice(&mut self) -> &mut [f64] {
         &mut self.values
     }
@@ -155,6 +164,7 @@ impl Rows {
 
 impl core::ops::Index<(usize, usize)> for Rows {
     type Output = f64;
+    #[inline]
     #[track_caller]
     fn index(&self, (i, j): (usize, usize)) -> &f64 {
         &self.row(i)[j]
@@ -162,6 +172,7 @@ impl core::ops::Index<(usize, usize)> for Rows {
 }
 
 impl core::ops::IndexMut<(usize, usize)> for Rows {
+    #[inline]
     #[track_caller]
     fn index_mut(&mut self, (i, j): (usize, usize)) -> &mut f64 {
         &mut self.row_mut(i)[j]

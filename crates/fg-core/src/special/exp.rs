@@ -17,6 +17,8 @@ const LN2_LOW: f64 = 1.908_214_929_270_587_7e-10;
 const UNDERFLOW: f64 = -707.7;
 /// Above it the result is infinite: `ln` of the largest finite double.
 const OVERFLOW: f64 = 709.782_712_893_384;
+/// Below it [`exp_negative`] is constant: nothing next to one, and far from being subnormal in products.
+const NEGLIGIBLE: f64 = -690.0;
 /// `1/2!, 1/3!, .., 1/13!`: on `|r| <= ln(2)/2` the rest is below `1e-17`.
 const TAYLOR: [[f64; 4]; 3] = [
     [0.5, 1.0 / 6.0, 1.0 / 24.0, 1.0 / 120.0],
@@ -29,6 +31,25 @@ const TAYLOR: [[f64; 4]; 3] = [
 /// Results below `5e-308`, nearly all of them subnormal, are flushed to zero.
 #[inline(always)]
 pub fn exp<N: Number>(x: N) -> N {
+    let (q, n) = split(x);
+    // 2^(n-1), doubled afterwards: 2^1024 itself isn't finite while e^709.7 is.
+    let half = q * (n - x.constant(1.0)).power_of_two();
+    let underflow = x.constant(UNDERFLOW);
+    let value = underflow.if_above(x, x.constant(0.0), half + half);
+    x.if_above(x.constant(OVERFLOW), x.constant(f64::INFINITY), value)
+}
+
+/// `e^x` for `x` at most zero, to 2 units in the last place; `e^-690` below `x = -690` and arbitrary, but not NaN, above
+/// zero.
+#[inline(always)]
+pub fn exp_negative<N: Number>(x: N) -> N {
+    let (q, n) = split(x.at_least(x.constant(NEGLIGIBLE)));
+    q * n.power_of_two()
+}
+
+/// `q` and an integer `n` with `e^x = 2^n q`.
+#[inline(always)]
+fn split<N: Number>(x: N) -> (N, N) {
     let round = x.constant(ROUND);
     let n = x.mul_add(x.constant(LOG2_E), round) - round;
     let r = n.mul_add(x.constant(-LN2_LOW), n.mul_add(x.constant(-LN2_HIGH), x));
@@ -38,12 +59,7 @@ pub fn exp<N: Number>(x: N) -> N {
     let [low, middle, high] = TAYLOR;
     let tail = cubic(r, square, high).mul_add(fourth, cubic(r, square, middle));
     let tail = tail.mul_add(fourth, cubic(r, square, low));
-    let q = square.mul_add(tail, r) + x.constant(1.0);
-    // 2^(n-1), doubled afterwards: 2^1024 itself isn't finite while e^709.7 is.
-    let half = q * (n - x.constant(1.0)).power_of_two();
-    let underflow = x.constant(UNDERFLOW);
-    let value = underflow.if_above(x, x.constant(0.0), half + half);
-    x.if_above(x.constant(OVERFLOW), x.constant(f64::INFINITY), value)
+    (square.mul_add(tail, r) + x.constant(1.0), n)
 }
 
 /// The logistic function `1 / (1 + e^-x)`, to 3 units in the last place where it isn't below `1e-307`.
@@ -162,6 +178,8 @@ mod tests {
         #[test]
         fn exponential_agrees_with_std(x in UNDERFLOW..OVERFLOW) {
             prop_assert!((exp(x) / x.exp() - 1.0).abs() <= EXP_TOLERANCE, "{} {}", exp(x), x.exp());
+            let (found, expected) = (exp_negative(-x.abs()), x.abs().min(-NEGLIGIBLE));
+            prop_assert!((found / (-expected).exp() - 1.0).abs() <= EXP_TOLERANCE, "{found}");
         }
 
         #[test]

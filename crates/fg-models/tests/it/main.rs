@@ -6,3 +6,4 @@ mod command_line;
 mod files;
 mod linear;
 mod two_layer;
+mod two_layer_accuracy;

@@ -2,14 +2,17 @@
 
 use fg_core::factor::Breakdown;
 use fg_core::message::small;
+use fg_core::special::number::Lanes;
+use pulp::Simd;
 
-use super::TwoLayer;
+use super::line::LONGEST;
+use super::{Activation, TwoLayer};
 
 /// The Gaussian that rows of a cavity share, in the form `z = r + L u` with `L L' = Gamma^-1`.
 pub(super) struct Whitening<'a> {
     /// `L`, `d x d`, upper triangular.
     pub(super) root: &'a mut [f64],
-    /// Variances of single units, the diagonal of `Gamma^-1`.
+    /// Variances of single units, the diagonal of `Gamma^-1`, as whole registers.
     pub(super) variances: &'a mut [f64],
     /// `log det Gamma`.
     pub(super) log_determinant: f64,
@@ -18,7 +21,7 @@ pub(super) struct Whitening<'a> {
 impl<'a> Whitening<'a> {
     /// Values needed by [`new`](Self::new).
     pub(super) fn len(d: usize) -> usize {
-        2 * d * d + d
+        2 * d * d + d.next_multiple_of(LONGEST)
     }
 
     /// Whitens the Gaussian of this precision.
@@ -37,11 +40,12 @@ impl<'a> Whitening<'a> {
         small::invert_lower(factor, root, d);
         factor.copy_from_slice(root);
         small::transpose(factor, root, d);
+        variances.fill(0.0);
         for (j, v) in variances[..d].iter_mut().enumerate() {
             *v = root[j * d..(j + 1) * d].iter().map(|x| x * x).sum();
         }
         if root.iter().all(|v| v.is_finite()) {
-            Ok(Self { root, variances: &mut variances[..d], log_determinant })
+            Ok(Self { root, variances, log_determinant })
         } else {
             Err(Breakdown::ImproperCavity { port: 0, row: first_row })
         }
@@ -56,55 +60,53 @@ pub(super) struct Frame<'a> {
     slopes: &'a mut [f64],
     axis: &'a mut [f64],
     product: &'a mut [f64],
+    /// Cavity means of the units, then rough averages of their slopes and values, each as whole registers.
+    units: [&'a mut [f64]; 3],
 }
 
 /// Steps of the power iteration for the direction all outputs together vary along most: it need not be exact.
 const POWER_STEPS: usize = 6;
-/// Reach of the grid of a broad posterior, in cavity deviations: beyond, a smooth network continues straight on.
-const GRID_REACH: f64 = 3.0;
-/// How much denser the grid is in its middle: its nodes are at multiples of `sinh(GRID_FOCUS x)`, `|x| <= 1`.
-const GRID_FOCUS: f64 = 1.5;
 /// The grid shrinks with the posterior, to this many of its linearised deviations, ..
 const GRID_WIDTH: f64 = 3.0;
 /// .. but not below this share, where the network is straight between nodes anyway.
 const GRID_NARROWEST: f64 = 0.3;
 
-/// The nodes of a grid of width one, with one more on either side.
-pub(super) fn unit_grid(nodes: usize) -> Vec<f64> {
-    let half = 0.5 * (nodes as f64 - 1.0);
-    let node = |k: usize| (GRID_FOCUS * ((k as f64 - 1.0) / half - 1.0)).sinh();
-    (0..nodes + 2).map(|k| GRID_REACH * node(k) / GRID_FOCUS.sinh()).collect()
-}
-
 impl<'a> Frame<'a> {
     /// Values needed by [`new`](Self::new).
     pub(super) fn len(d: usize, outputs: usize) -> usize {
-        d * d + d * outputs + 2 * d
+        d * d + d * outputs + 2 * d + 3 * d.next_multiple_of(LONGEST)
     }
 
+    #[inline(always)]
     pub(super) fn new(d: usize, outputs: usize, memory: &'a mut [f64]) -> Self {
         let (map, rest) = memory.split_at_mut(d * d);
         let (slopes, rest) = rest.split_at_mut(d * outputs);
         let (axis, rest) = rest.split_at_mut(d);
-        Self { map, slopes, axis, product: &mut rest[..d] }
+        let (product, rest) = rest.split_at_mut(d);
+        let (first, rest) = rest.split_at_mut(d.next_multiple_of(LONGEST));
+        let (second, third) = rest.split_at_mut(d.next_multiple_of(LONGEST));
+        first.fill(0.0);
+        Self { map, slopes, axis, product, units: [first, second, third] }
     }
 
     /// Turns the first coordinate along the mean slope of the outputs under the cavity of mean `r`, and returns centre
     /// and width of a grid that covers the linearised posterior along it; `target = y - b2`.
     #[inline(always)]
-    pub(super) fn turn(
+    pub(super) fn turn<S: Simd>(
         &mut self,
+        simd: S,
         network: &TwoLayer,
         whitening: &Whitening<'_>,
         r: &[f64],
         target: &[f64],
     ) -> (f64, f64) {
-        let (d, outputs) = network.weights.shape();
+        let (d, outputs) = (r.len(), target.len());
+        let weights = &network.weights.as_slice()[..d * outputs];
+        self.sense(simd, network.activation, whitening, r);
         self.slopes.fill(0.0);
         for j in 0..d {
-            let (slope, _) = network.activation.rough_average(r[j], whitening.variances[j]);
             for o in 0..outputs {
-                let weight = network.weights[(j, o)] * slope;
+                let weight = weights[j * outputs + o] * self.units[1][j];
                 let row = &whitening.root[j * d..(j + 1) * d];
                 for (g, l) in self.slopes[o * d..(o + 1) * d].iter_mut().zip(row) {
                     *g = weight.mul_add(*l, *g);
@@ -113,7 +115,28 @@ impl<'a> Frame<'a> {
         }
         self.principal(d, outputs);
         self.reflect(d, whitening.root);
-        self.grid(network, whitening, r, target)
+        self.grid(network, d, target)
+    }
+
+    /// Averages slopes and values of the units under the cavity, a register of units at a time.
+    #[inline(always)]
+    fn sense<S: Simd>(
+        &mut self,
+        simd: S,
+        activation: Activation,
+        whitening: &Whitening<'_>,
+        r: &[f64],
+    ) {
+        let [means, slopes, values] = &mut self.units;
+        means[..r.len()].copy_from_slice(r);
+        let means = S::as_simd_f64s(means).0.iter().zip(S::as_simd_f64s(whitening.variances).0);
+        let found = S::as_mut_simd_f64s(slopes).0.iter_mut().zip(S::as_mut_simd_f64s(values).0);
+        let used = r.len().div_ceil(S::F64_LANES);
+        for ((mean, variance), (slope, value)) in means.zip(found).take(used) {
+            let load = |v| Lanes::new(simd, v);
+            let rough = activation.rough_average(load(*mean), load(*variance));
+            (*slope, *value) = (rough.0.get(), rough.1.get());
+        }
     }
 
     /// The unit vector along which the outputs vary most; the first one where they don't vary at all.
@@ -173,24 +196,19 @@ impl<'a> Frame<'a> {
 
     /// Where the linearised network puts the posterior of the first coordinate.
     #[inline(always)]
-    fn grid(
-        &self,
-        network: &TwoLayer,
-        whitening: &Whitening<'_>,
-        r: &[f64],
-        target: &[f64],
-    ) -> (f64, f64) {
+    fn grid(&self, network: &TwoLayer, d: usize, target: &[f64]) -> (f64, f64) {
         if network.activation.slopes().is_some() {
             return (0.0, 1.0);
         }
-        let (d, lambda) = (network.hidden(), network.noise_precision);
+        let outputs = target.len();
+        let (weights, lambda) = (network.weights.as_slice(), network.noise_precision);
         let (mut square, mut product) = (0.0, 0.0);
         for (o, &y) in target.iter().enumerate() {
             let (mut residual, mut slope) = (y, 0.0);
             for j in 0..d {
-                let (gain, value) = network.activation.rough_average(r[j], whitening.variances[j]);
-                residual -= network.weights[(j, o)] * value;
-                slope += network.weights[(j, o)] * gain * self.map[j * d];
+                let (gain, value) = (self.units[1][j], self.units[2][j]);
+                residual -= weights[j * outputs + o] * value;
+                slope += weights[j * outputs + o] * gain * self.map[j * d];
             }
             square += slope * slope;
             product += slope * residual;

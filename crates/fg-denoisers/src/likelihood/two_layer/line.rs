@@ -8,23 +8,26 @@ use fg_core::special::exp;
 use fg_core::special::number::{Lanes, Number};
 use pulp::Simd;
 
-use super::TwoLayer;
+use super::nodes::Curve;
 use super::piece::{End, Gaussian, Part};
-
-/// Kinks farther out than this many cavity deviations are moved here: no mass is there.
-const FARTHEST: f64 = 1e8;
-/// A unit that changes along the line by less than this share of the largest change has no kink on it.
-const ACROSS: f64 = 1e-10;
+use super::smooth::Grid;
 
 /// The network along one row's lines.
 pub(super) struct Ray<'a> {
-    pub(super) network: &'a TwoLayer,
+    /// `W2`, `units x outputs`.
+    pub(super) weights: &'a [f64],
+    pub(super) noise_precision: f64,
     /// `y - b2`.
     pub(super) target: &'a [f64],
     /// Change of each unit per unit of `t`.
     pub(super) direction: &'a [f64],
-    /// Nodes common to all lines, with one more on either side; unused by activations with kinks.
-    pub(super) grid: &'a [f64],
+    /// The grid of width one; unused by activations with kinks.
+    pub(super) grid: &'a Grid,
+    /// Its nodes moved and scaled to the row, and the inverse of that scale.
+    pub(super) at: &'a [f64],
+    pub(super) inverse_width: f64,
+    /// What [`Curve::prepare`] computed.
+    pub(super) shared: &'a [f64],
 }
 
 /// What is found on a line.
@@ -35,8 +38,8 @@ pub(super) struct Found<N> {
     pub(super) part: Part<N>,
 }
 
-/// Sizes of the working memory.
-#[derive(Clone, Copy, Debug)]
+/// Sizes of the working memory. Where they are known to the compiler, so are all loops of this file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Shape {
     pub(super) units: usize,
     pub(super) outputs: usize,
@@ -45,35 +48,38 @@ pub(super) struct Shape {
 }
 
 /// Doubles in the longest register there is.
-const LONGEST: usize = 8;
+pub(super) const LONGEST: usize = 8;
 
 impl Shape {
     /// Values needed by [`Line::new`].
     pub(super) fn len(self) -> usize {
         let Self { units, outputs, nodes } = self;
-        LONGEST * (units + 2 * nodes + outputs * (nodes + 4) + 4 * (nodes + 1))
+        LONGEST * (2 * units + 2 * nodes + outputs * (nodes + 4) + 4 * (nodes + 1))
     }
 }
 
 /// Working memory of a register of lines.
 pub(super) struct Line<'a, S: Simd> {
-    simd: S,
-    shape: Shape,
+    pub(super) simd: S,
+    pub(super) shape: Shape,
     /// Unit by unit: its value at `t = 0`.
     pub(super) base: &'a mut [S::f64s],
+    /// Unit by unit, what the curve makes of its base.
+    pub(super) start: &'a mut [S::f64s],
     /// Node by node: `t`, ascending.
-    at: &'a mut [S::f64s],
+    pub(super) at: &'a mut [S::f64s],
     /// Node by node and output by output: `y - b2 - W2' sigma`; smooth activations have one more node on either side.
-    residual: &'a mut [S::f64s],
+    pub(super) residual: &'a mut [S::f64s],
     /// Node by node: the logarithm of the integrand, then the integrand itself.
     height: &'a mut [S::f64s],
     /// Output by output: its slope left of the first node and right of the last.
-    ends: [&'a mut [S::f64s]; 2],
+    pub(super) ends: [&'a mut [S::f64s]; 2],
     /// Piece by piece: its Gaussian, then what is left of it.
     pieces: &'a mut [[S::f64s; 4]],
 }
 
 impl<'a, S: Simd> Line<'a, S> {
+    #[inline(always)]
     pub(super) fn new(simd: S, shape: Shape, memory: &'a mut [f64]) -> Self {
         let Shape { units, outputs, nodes } = shape;
         let (mut rest, _) = S::as_mut_simd_f64s(memory);
@@ -82,22 +88,22 @@ impl<'a, S: Simd> Line<'a, S> {
             rest = tail;
             head
         };
-        let base = take(units);
+        let (base, start) = (take(units), take(units));
         let at = take(nodes);
         let residual = take((nodes + 2) * outputs);
         let height = take(nodes);
         let ends = [take(outputs), take(outputs)];
         let (pieces, _) = take(4 * (nodes + 1)).as_chunks_mut::<4>();
-        Self { simd, shape, base, at, residual, height, ends, pieces }
+        Self { simd, shape, base, start, at, residual, height, ends, pieces }
     }
 
     #[inline(always)]
-    fn splat(&self, value: f64) -> Lanes<S> {
+    pub(super) fn splat(&self, value: f64) -> Lanes<S> {
         Lanes::splat(self.simd, value)
     }
 
     #[inline(always)]
-    fn load(&self, value: S::f64s) -> Lanes<S> {
+    pub(super) fn load(&self, value: S::f64s) -> Lanes<S> {
         Lanes::new(self.simd, value)
     }
 
@@ -108,109 +114,26 @@ impl<'a, S: Simd> Line<'a, S> {
 
     /// Integrates along every line of the register, from [`base`](Self::base).
     #[inline(always)]
-    pub(super) fn integrate(&mut self, ray: &Ray<'_>) -> Found<Lanes<S>> {
-        match ray.network.activation.slopes() {
-            Some(slopes) => self.kinks(ray, slopes),
-            None => self.curve(ray),
-        }
+    pub(super) fn integrate(&mut self, ray: &Ray<'_>, curve: impl Curve) -> Found<Lanes<S>> {
+        curve.place(self, ray);
         let nodes = self.shape.nodes;
-        let lambda = self.splat(ray.network.noise_precision);
+        let lambda = self.splat(ray.noise_precision);
         let mut top = self.splat(f64::NEG_INFINITY);
         for k in 0..nodes {
             let energy = self.energy(k, lambda);
             self.height[k] = energy.get();
             top = energy.at_least(top);
         }
-        for k in 0..=nodes {
-            top = self.locate(k, lambda, top);
+        top = self.locate_outer(0, lambda, top);
+        for k in 1..nodes {
+            top = self.locate_inner(k, lambda, top);
         }
+        top = self.locate_outer(nodes, lambda, top);
         for k in 0..nodes {
-            self.height[k] = exp::exp(self.load(self.height[k]) - top).get();
+            self.height[k] = exp::exp_negative(self.load(self.height[k]) - top).get();
         }
         let part = self.collect(top);
         Found { top, part }
-    }
-
-    /// Nodes at the kinks of the units, sorted; the network is linear between them.
-    #[inline(always)]
-    fn kinks(&mut self, ray: &Ray<'_>, slopes: (f64, f64)) {
-        let Shape { units, outputs, .. } = self.shape;
-        let largest = ray.direction.iter().fold(0.0f64, |m, a| m.max(a.abs()));
-        let (nearest, farthest) = (self.splat(-FARTHEST), self.splat(FARTHEST));
-        for (j, &a) in ray.direction.iter().enumerate() {
-            let inverse = if a.abs() > ACROSS * largest { -1.0 / a } else { 0.0 };
-            let kink = self.load(self.base[j]) * self.splat(inverse);
-            self.at[j] = kink.at_least(nearest).at_most(farthest).get();
-        }
-        for pass in (1..units).rev() {
-            for k in 0..pass {
-                let (low, high) = (self.load(self.at[k]), self.load(self.at[k + 1]));
-                self.at[k] = low.if_above(high, high, low).get();
-                self.at[k + 1] = low.if_above(high, low, high).get();
-            }
-        }
-        for k in 0..units {
-            self.evaluate(ray, self.load(self.at[k]), k);
-        }
-        for o in 0..outputs {
-            let (mut first, mut last) = (0.0, 0.0);
-            for (j, &a) in ray.direction.iter().enumerate() {
-                let step = ray.network.weights[(j, o)] * a;
-                let (behind, ahead) = if a > 0.0 { slopes } else { (slopes.1, slopes.0) };
-                first += step * behind;
-                last += step * ahead;
-            }
-            self.ends[0][o] = self.splat(first).get();
-            self.ends[1][o] = self.splat(last).get();
-        }
-    }
-
-    /// Nodes on the grid. The polygon through the values at the nodes lies on one side of the curve; moved by a
-    /// twelfth of the second difference it is the best one on average.
-    #[inline(always)]
-    fn curve(&mut self, ray: &Ray<'_>) {
-        let Shape { outputs, nodes, .. } = self.shape;
-        for (k, &t) in ray.grid.iter().enumerate() {
-            self.evaluate(ray, self.splat(t), k);
-        }
-        for o in 0..outputs {
-            for (side, k) in [(0, 0), (1, nodes)] {
-                let slope = self.splat(1.0 / (ray.grid[k + 1] - ray.grid[k]));
-                let value = |k: usize| self.load(self.residual[k * outputs + o]);
-                self.ends[side][o] = ((value(k) - value(k + 1)) * slope).get();
-            }
-            for k in 1..=nodes {
-                let value = |k: usize| self.load(self.residual[k * outputs + o]);
-                let (left, right) = (ray.grid[k] - ray.grid[k - 1], ray.grid[k + 1] - ray.grid[k]);
-                // left * right / 12 times the second derivative by divided differences
-                let weight = left * right / (6.0 * (left + right));
-                let rise = (value(k + 1) - value(k)) * self.splat(-weight / right);
-                let moved = (value(k) - value(k - 1)).mul_add(self.splat(weight / left), rise);
-                // Slot k - 1 has served its last difference.
-                self.residual[(k - 1) * outputs + o] = (value(k) + moved).get();
-            }
-        }
-        for k in 0..nodes {
-            self.at[k] = self.splat(ray.grid[k + 1]).get();
-        }
-    }
-
-    /// Residuals of all outputs at `t = at`, into slot `slot`.
-    #[inline(always)]
-    fn evaluate(&mut self, ray: &Ray<'_>, at: Lanes<S>, slot: usize) {
-        let outputs = self.shape.outputs;
-        let activation = ray.network.activation;
-        let slot = slot * outputs;
-        for (o, &y) in ray.target.iter().enumerate() {
-            self.residual[slot + o] = self.splat(y).get();
-        }
-        for (j, &step) in ray.direction.iter().enumerate() {
-            let hidden = activation.of(at.mul_add(self.splat(step), self.load(self.base[j])));
-            for (o, &w) in ray.network.weights.row(j).iter().enumerate() {
-                let residual = self.load(self.residual[slot + o]);
-                self.residual[slot + o] = hidden.mul_add(self.splat(-w), residual).get();
-            }
-        }
     }
 
     /// Logarithm of the integrand at node `k`.
@@ -226,39 +149,55 @@ impl<'a, S: Simd> Line<'a, S> {
         square * self.splat(-0.5)
     }
 
-    /// Finds the Gaussian of piece `k`; returns the larger of `top` and its peak where that lies within.
+    /// Finds the Gaussian of the first or last piece; returns the larger of `top` and its peak where that lies within.
     #[inline(always)]
-    fn locate(&mut self, k: usize, lambda: Lanes<S>, top: Lanes<S>) -> Lanes<S> {
-        let Shape { outputs, nodes, .. } = self.shape;
-        let node = k.saturating_sub(1);
-        let near = self.end(node);
+    fn locate_outer(&mut self, k: usize, lambda: Lanes<S>, top: Lanes<S>) -> Lanes<S> {
+        let outputs = self.shape.outputs;
+        let (node, end) = (k.saturating_sub(1), usize::from(k != 0));
         let (mut square, mut product) = (self.splat(0.0), self.splat(0.0));
-        let outermost = k == 0 || k == nodes;
         for o in 0..outputs {
-            let here = self.load(self.residual[node * outputs + o]);
-            let slope = if outermost {
-                self.load(self.ends[usize::from(k != 0)][o])
-            } else {
-                here - self.load(self.residual[(node + 1) * outputs + o])
-            };
+            let slope = self.load(self.ends[end][o]);
             square = slope.mul_add(slope, square);
-            product = slope.mul_add(here, product);
+            product = slope.mul_add(self.load(self.residual[node * outputs + o]), product);
         }
-        let (gaussian, peak) = if outermost {
-            let gaussian = Gaussian::beyond(near, lambda, square, product);
-            (gaussian, gaussian.peak_beyond(self.side(k), top))
-        } else {
-            let length = self.load(self.at[k]) - near.at;
-            let gaussian = Gaussian::between(near, length, lambda, square, product);
-            (gaussian, gaussian.peak_within(length, top))
-        };
+        let gaussian = Gaussian::beyond(self.end(node), lambda, square, product);
         self.pieces[k] = gaussian.store().map(Lanes::get);
-        peak.at_least(top)
+        gaussian.peak_beyond(self.side(k), top).at_least(top)
+    }
+
+    /// The same for a piece with a node on either side.
+    #[inline(always)]
+    fn locate_inner(&mut self, k: usize, lambda: Lanes<S>, top: Lanes<S>) -> Lanes<S> {
+        let outputs = self.shape.outputs;
+        let near = self.end(k - 1);
+        let (mut square, mut product) = (self.splat(0.0), self.splat(0.0));
+        for o in 0..outputs {
+            let here = self.load(self.residual[(k - 1) * outputs + o]);
+            let fall = here - self.load(self.residual[k * outputs + o]);
+            square = fall.mul_add(fall, square);
+            product = fall.mul_add(here, product);
+        }
+        let length = self.load(self.at[k]) - near.at;
+        let gaussian = Gaussian::between(near, length, lambda, square, product);
+        self.pieces[k] = gaussian.store().map(Lanes::get);
+        gaussian.peak_within(top).at_least(top)
     }
 
     #[inline(always)]
     fn side(&self, k: usize) -> Lanes<S> {
         self.splat(if k == 0 { -1.0 } else { 1.0 })
+    }
+
+    /// Cuts piece `k` off at its ends.
+    #[inline(always)]
+    fn cut(&self, k: usize, top: Lanes<S>) -> Part<Lanes<S>> {
+        let gaussian = Gaussian::load(self.pieces[k].map(|v| self.load(v)));
+        let near = self.end(k.saturating_sub(1));
+        if k == 0 || k == self.shape.nodes {
+            gaussian.cut_once(self.side(k), near, top)
+        } else {
+            gaussian.cut_twice(near, self.end(k), top)
+        }
     }
 
     /// Cuts the pieces off at their ends and adds them up. The variance is summed about the mean, so that it can't
@@ -268,13 +207,7 @@ impl<'a, S: Simd> Line<'a, S> {
         let nodes = self.shape.nodes;
         let (mut mass, mut first, mut second) = (self.splat(0.0), self.splat(0.0), self.splat(0.0));
         for k in 0..=nodes {
-            let gaussian = Gaussian::load(self.pieces[k].map(|v| self.load(v)));
-            let near = self.end(k.saturating_sub(1));
-            let part = if k == 0 || k == nodes {
-                gaussian.cut_once(self.side(k), near, top)
-            } else {
-                gaussian.cut_twice(near, self.end(k), top)
-            };
+            let part = self.cut(k, top);
             mass = mass + part.mass;
             first = part.mass.mul_add(part.mean, first);
             let [m, v, w] = [part.mean, part.variance, part.mass].map(Lanes::get);

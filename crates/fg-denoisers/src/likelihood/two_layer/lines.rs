@@ -28,6 +28,7 @@ impl<'a, S: Simd> Lines<'a, S> {
     }
 
     /// `count` lines, a multiple of 16, of a row of `d` units.
+    #[inline(always)]
     pub(super) fn new(simd: S, d: usize, count: usize, memory: &'a mut [f64]) -> Self {
         let (lanes, rest) = memory.split_at_mut(4 * count);
         let (lanes, _) = S::as_mut_simd_f64s(lanes);

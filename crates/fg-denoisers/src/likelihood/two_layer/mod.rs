@@ -5,6 +5,7 @@
 
 mod activation;
 mod average;
+mod batch;
 mod frame;
 mod line;
 mod lines;
@@ -12,9 +13,11 @@ mod maximiser;
 #[cfg(test)]
 mod maximiser_tests;
 mod newton;
+mod nodes;
 mod patterns;
 mod piece;
 mod posterior;
+mod smooth;
 
 pub use activation::Activation;
 pub use maximiser::TwoLayerMap;

@@ -23,11 +23,11 @@ pub(super) struct End<N> {
 /// The Gaussian that the integrand `exp(-t^2/2 - lambda/2 |residual(t)|^2)` is on a piece.
 #[derive(Clone, Copy)]
 pub(super) struct Gaussian<N> {
-    /// The peak's distance from the piece's first end.
-    offset: N,
+    /// Where the piece's first end lies, in deviations from the peak.
+    start: N,
+    /// Length of the piece in deviations; unused where it has no end.
+    extent: N,
     deviation: N,
-    /// Inverse of the deviation.
-    scale: N,
     /// Logarithm of the integrand at the peak.
     peak: N,
 }
@@ -44,13 +44,13 @@ impl<N: Number> Gaussian<N> {
     /// Its four numbers, for [`load`](Self::load).
     #[inline(always)]
     pub(super) fn store(self) -> [N; 4] {
-        [self.offset, self.deviation, self.scale, self.peak]
+        [self.start, self.extent, self.deviation, self.peak]
     }
 
     /// From its four numbers.
     #[inline(always)]
-    pub(super) fn load([offset, deviation, scale, peak]: [N; 4]) -> Self {
-        Self { offset, deviation, scale, peak }
+    pub(super) fn load([start, extent, deviation, peak]: [N; 4]) -> Self {
+        Self { start, extent, deviation, peak }
     }
 
     /// On a piece beyond one node, where the outputs have slopes of squared length `square` and `product = slope .
@@ -58,16 +58,9 @@ impl<N: Number> Gaussian<N> {
     #[inline(always)]
     pub(super) fn beyond(near: End<N>, lambda: N, square: N, product: N) -> Self {
         let one = near.at.constant(1.0);
-        let precision = lambda.mul_add(square, one);
-        let variance = one / precision;
-        let deviation = variance.sqrt();
-        let offset = lambda.mul_add(product, -near.at) * variance;
-        Self {
-            offset,
-            deviation,
-            scale: precision * deviation,
-            peak: raise(near, offset, precision),
-        }
+        let deviation = one / lambda.mul_add(square, one).sqrt();
+        let start = (near.at - lambda * product) * deviation;
+        Self { start, extent: one, deviation, peak: raise(near, start) }
     }
 
     /// Between two nodes at distance `L`, given `|fall|^2` and `fall . residual` with the total fall `s L` of the
@@ -75,46 +68,42 @@ impl<N: Number> Gaussian<N> {
     #[inline(always)]
     pub(super) fn between(near: End<N>, length: N, lambda: N, square: N, product: N) -> Self {
         let length = length.at_least(length.constant(SHORTEST));
-        let length_square = length * length;
-        let sum = lambda.mul_add(square, length_square);
-        let inverse = length.constant(1.0) / (sum * length);
-        let (over_sum, over_length) = (inverse * length, inverse * sum);
-        let precision = sum * over_length * over_length;
-        let deviation = (length_square * over_sum).sqrt();
-        let offset = length * over_sum * lambda.mul_add(product, -(near.at * length));
-        Self {
-            offset,
-            deviation,
-            scale: precision * deviation,
-            peak: raise(near, offset, precision),
-        }
+        let extent = lambda.mul_add(square, length * length).sqrt();
+        let inverse = length.constant(1.0) / extent;
+        let start = near.at.mul_add(length, -(lambda * product)) * inverse;
+        Self { start, extent, deviation: length * inverse, peak: raise(near, start) }
     }
 
     /// The logarithm of the peak where it lies beyond the node on the given side (1 or -1), else `otherwise`.
     #[inline(always)]
     pub(super) fn peak_beyond(&self, side: N, otherwise: N) -> N {
-        let zero = side.constant(0.0);
-        (side * self.offset).if_above(zero, self.peak, otherwise)
+        side.constant(0.0).if_above(side * self.start, self.peak, otherwise)
     }
 
-    /// The logarithm of the peak where it lies within a piece of this length, else `otherwise`.
+    /// The logarithm of the peak where it lies within the piece, else `otherwise`.
     #[inline(always)]
-    pub(super) fn peak_within(&self, length: N, otherwise: N) -> N {
-        let zero = length.constant(0.0);
-        self.offset.if_above(zero, length.if_above(self.offset, self.peak, otherwise), otherwise)
+    pub(super) fn peak_within(&self, otherwise: N) -> N {
+        self.within(self.peak, otherwise)
     }
 
-    /// The part beyond `near` on the given side, heights counted from `top`.
+    #[inline(always)]
+    fn within(&self, then: N, otherwise: N) -> N {
+        let zero = then.constant(0.0);
+        let end = self.start + self.extent;
+        zero.if_above(self.start, end.if_above(zero, then, otherwise), otherwise)
+    }
+
+    /// The part beyond `near` on the given side, heights counted from `top`, which is at least the peak where that lies
+    /// within.
     #[inline(always)]
     pub(super) fn cut_once(&self, side: N, near: End<N>, top: N) -> Part<N> {
         let (zero, one) = (top.constant(0.0), top.constant(1.0));
-        let peak = exp::exp(self.peak - top);
-        let offset = side * self.offset;
-        let a = -offset * self.scale;
+        let peak = exp::exp_negative(self.peak - top);
+        let a = side * self.start;
         let tail = near.height * exp::mills(a.abs());
-        let zeroth = offset.if_above(zero, peak.mul_add(top.constant(SQRT_TAU), -tail), tail);
+        let zeroth = zero.if_above(a, peak.mul_add(top.constant(SQRT_TAU), -tail), tail);
         let first = near.height / zeroth.at_least(top.constant(f64::MIN_POSITIVE));
-        let mean = first.mul_add(self.deviation, offset).at_least(zero);
+        let mean = (first - a).at_least(zero) * self.deviation;
         let share = first.mul_add(a - first, one).at_most(one).at_least(zero);
         Part {
             mass: zeroth * self.deviation,
@@ -123,37 +112,36 @@ impl<N: Number> Gaussian<N> {
         }
     }
 
-    /// The part between two nodes, heights counted from `top`.
+    /// The part between two nodes, heights counted from `top`, which is at least the peak where that lies within.
     #[inline(always)]
     pub(super) fn cut_twice(&self, near: End<N>, far: End<N>, top: N) -> Part<N> {
         let (zero, one) = (top.constant(0.0), top.constant(1.0));
-        let length = far.at - near.at;
-        let peak = exp::exp(self.peak - top) * top.constant(SQRT_TAU);
-        let (a, b) = (-self.offset * self.scale, (length - self.offset) * self.scale);
+        let peak = exp::exp_negative(self.peak - top) * top.constant(SQRT_TAU);
+        let (a, b) = (self.start, self.start + self.extent);
         let (near_ratio, far_ratio) = exp::mills_pair(a.abs(), b.abs());
         let (left, right) = (near.height * near_ratio, far.height * far_ratio);
-        let whole = zero.if_above(a, b.if_above(zero, peak, zero), zero);
+        let whole = self.within(peak, zero);
         let zeroth = whole + zero.if_above(a, -left, left) + b.if_above(zero, -right, right);
         let zeroth = zeroth.at_least(zero);
         let inverse = one / zeroth.at_least(top.constant(f64::MIN_POSITIVE));
         let first = (near.height - far.height) * inverse;
-        let mean = first.mul_add(self.deviation, self.offset).at_least(zero).at_most(length);
+        let mean = (first - a).at_least(zero).at_most(self.extent);
         let ends = a.mul_add(near.height, -(b * far.height));
         let share = first.mul_add(-first, ends.mul_add(inverse, one)).at_most(one).at_least(zero);
         // A variance on an interval is at most a quarter of its squared length.
-        let bound = top.constant(0.25) * length * length;
+        let bound = top.constant(0.25) * self.extent * self.extent;
         Part {
             mass: zeroth * self.deviation,
-            mean: near.at + mean,
-            variance: (share * self.deviation * self.deviation).at_most(bound),
+            mean: mean.mul_add(self.deviation, near.at),
+            variance: share.at_most(bound) * self.deviation * self.deviation,
         }
     }
 }
 
-/// The height of the peak at distance `offset` from an end.
+/// The height of the peak, `start` deviations from an end.
 #[inline(always)]
-fn raise<N: Number>(near: End<N>, offset: N, precision: N) -> N {
-    (offset.constant(0.5) * offset * precision).mul_add(offset, near.height)
+fn raise<N: Number>(near: End<N>, start: N) -> N {
+    (start.constant(0.5) * start).mul_add(start, near.height)
 }
 
 #[cfg(test)]
@@ -193,7 +181,7 @@ mod tests {
                 let (length, fall) = (to - from, s * (to - from));
                 let inner =
                     Gaussian::between(end(from), length, lambda, fall * fall, fall * residual);
-                let top = inner.peak_within(length, end(from).height.max(end(to).height));
+                let top = inner.peak_within(end(from).height.max(end(to).height));
                 let height = |t: f64| End { at: t, height: (end(t).height - top).exp() };
                 let part = inner.cut_twice(height(from), height(to), top);
                 let expected = reference(lambda, rho, s, from, to);

@@ -5,9 +5,9 @@ use fg_core::factor::Breakdown;
 use fg_core::special::points::GaussianPoints;
 
 use super::TwoLayer;
-use super::frame::{Frame, Whitening, unit_grid};
-use super::line::{Line, Ray, Shape};
-use super::lines::{self, Lines};
+use super::batch::Batch;
+use super::line::Shape;
+use super::smooth::{Grid, NODES};
 use crate::ParameterError;
 
 /// Row posteriors of `y = W2' sigma(z) + b2 + noise` under a Gaussian cavity.
@@ -29,18 +29,16 @@ use crate::ParameterError;
 /// Per row `points (d^2 + pieces)` with `pieces = d + 1` for activations with kinks and `nodes + 1` otherwise.
 #[derive(Clone, Debug)]
 pub struct TwoLayerMmse {
-    network: TwoLayer,
-    points: Vec<GaussianPoints>,
-    /// Nodes of a grid of width one, with one more on either side; empty for activations with kinks.
-    grid: Vec<f64>,
+    pub(super) network: TwoLayer,
+    pub(super) points: Vec<GaussianPoints>,
+    /// Where the lines have their nodes; empty for activations with kinks.
+    pub(super) grid: Grid,
 }
 
 /// Default of [`TwoLayerMmse::with_points`] for activations with kinks.
 const KINKED_POINTS: usize = 32;
 /// Default of [`TwoLayerMmse::with_points`] for smooth activations, whose posteriors differ less from line to line.
 const SMOOTH_POINTS: usize = 16;
-/// Default of [`TwoLayerMmse::with_nodes`].
-const NODES: usize = 5;
 /// Default of [`TwoLayerMmse::with_nodes`] for a single hidden unit, where there is nothing but the one line.
 const SINGLE_NODES: usize = 65;
 /// How many scramblings rows take turns at: their errors average out, and they stay in the cache.
@@ -53,8 +51,8 @@ impl TwoLayerMmse {
     pub fn new(network: TwoLayer) -> Self {
         let d = network.hidden();
         let (points, grid) = match network.activation.slopes() {
-            Some(_) => (KINKED_POINTS, Vec::new()),
-            None => (SMOOTH_POINTS, unit_grid(if d == 1 { SINGLE_NODES } else { NODES })),
+            Some(_) => (KINKED_POINTS, Grid::default()),
+            None => (SMOOTH_POINTS, Grid::new(if d == 1 { SINGLE_NODES } else { NODES })),
         };
         Self { points: scramblings(d, points), network, grid }
     }
@@ -92,7 +90,7 @@ impl TwoLayerMmse {
             });
         }
         if self.network.activation.slopes().is_none() {
-            self.grid = unit_grid(nodes);
+            self.grid = Grid::new(nodes);
         }
         Ok(self)
     }
@@ -102,109 +100,15 @@ impl TwoLayerMmse {
         &self.network
     }
 
-    fn shape(&self) -> Shape {
+    pub(super) fn shape(&self) -> Shape {
         let (units, outputs) = self.network.weights.shape();
-        let nodes = if self.grid.is_empty() { units } else { self.grid.len() - 2 };
+        let nodes = if self.grid.nodes.is_empty() { units } else { self.grid.inner() };
         Shape { units, outputs, nodes }
     }
 }
 
 fn scramblings(units: usize, points: usize) -> Vec<GaussianPoints> {
     (0..SCRAMBLINGS).map(|seed| GaussianPoints::new(units - 1, points, seed)).collect()
-}
-
-/// One call on a batch of rows: what [`pulp`] compiles for the machine's vector units.
-struct Batch<'a, 'b> {
-    node: &'a TwoLayerMmse,
-    observed: &'a [f64],
-    cavity: &'a RowCavity<'a>,
-    /// Moments, where they are asked for.
-    out: Option<&'a mut RowEstimate<'b>>,
-    /// Log-partition functions, where they are asked for.
-    log_partition: Option<&'a mut [f64]>,
-    memory: &'a mut [f64],
-}
-
-impl Batch<'_, '_> {
-    fn len(node: &TwoLayerMmse) -> usize {
-        let (d, outputs) = node.network.weights.shape();
-        let lines = Lines::<pulp::Scalar>::len(d, node.points[0].count());
-        let row = node.grid.len() + outputs + d;
-        Whitening::len(d) + Frame::len(d, outputs) + row + lines + node.shape().len()
-    }
-
-    /// `log int p(y | z) exp(n'z - z' Gamma z / 2) dz` of row `i`, from the mean mass of its lines.
-    fn log_partition(&self, i: usize, log_mass: f64, log_determinant: f64) -> f64 {
-        const LOG_TAU: f64 = 1.837_877_066_409_345_5;
-        let (d, outputs) = self.node.network.weights.shape();
-        let row = i * d..(i + 1) * d;
-        let (natural, mean) = (&self.cavity.natural()[row.clone()], &self.cavity.mean()[row]);
-        let quadratic: f64 = natural.iter().zip(mean).map(|(n, r)| n * r).sum();
-        let noise = outputs as f64 * (self.node.network.noise_precision.ln() - LOG_TAU);
-        // One of the d factors sqrt(2 pi) is in the mass along the lines.
-        log_mass + 0.5 * (quadratic - log_determinant + noise + (d as f64 - 1.0) * LOG_TAU)
-    }
-}
-
-impl pulp::WithSimd for Batch<'_, '_> {
-    type Output = Result<(), Breakdown>;
-
-    #[inline(always)]
-    fn with_simd<S: pulp::Simd>(mut self, simd: S) -> Self::Output {
-        let Self { node, observed, cavity, .. } = self;
-        let network = &node.network;
-        let (d, outputs) = network.weights.shape();
-        let mut rest = core::mem::take(&mut self.memory);
-        let mut take = |len: usize| {
-            let (head, tail) = core::mem::take(&mut rest).split_at_mut(len);
-            rest = tail;
-            head
-        };
-        let memory = take(Whitening::len(d));
-        let whitening = Whitening::new(cavity.precision(), cavity.first_row(), d, memory)?;
-        let mut frame = Frame::new(d, outputs, take(Frame::len(d, outputs)));
-        let (grid, target, direction) = (take(node.grid.len()), take(outputs), take(d));
-        let count = node.points[0].count();
-        let mut lines = Lines::new(simd, d, count, take(Lines::<S>::len(d, count)));
-        let mut line = Line::new(simd, node.shape(), take(node.shape().len()));
-        for i in 0..cavity.len() {
-            let r = &cavity.mean()[i * d..(i + 1) * d];
-            let y = &observed[i * outputs..(i + 1) * outputs];
-            for ((t, y), b) in target.iter_mut().zip(y).zip(&network.bias) {
-                *t = y - b;
-            }
-            let points = &node.points[(cavity.first_row() + i) % node.points.len()];
-            let (centre, width) = frame.turn(network, &whitening, r, target);
-            for (t, unit) in grid.iter_mut().zip(&node.grid) {
-                *t = width.mul_add(*unit, centre);
-            }
-            for (a, row) in direction.iter_mut().zip(frame.map.chunks_exact(d)) {
-                *a = row[0];
-            }
-            let ray = Ray { network, target, direction, grid };
-            for b in 0..lines.registers() {
-                lines::place(simd, line.base, points, b, (r, frame.map));
-                lines.record(b, &line.integrate(&ray));
-            }
-            let log_mass = lines.weigh();
-            if self.log_partition.is_some() {
-                let value = self.log_partition(i, log_mass, whitening.log_determinant);
-                if let Some(out) = &mut self.log_partition {
-                    out[i] = value;
-                }
-            }
-            if let Some(out) = &mut self.out {
-                let mean = &mut out.mean[i * d..(i + 1) * d];
-                let covariance = &mut out.covariance[i * d * d..(i + 1) * d * d];
-                lines.accumulate(points);
-                lines.spread(frame.map, r, mean, covariance);
-                if !mean.iter().chain(&*covariance).all(|v| v.is_finite()) {
-                    return Err(Breakdown::NotFinite { port: 0, row: cavity.first_row() + i });
-                }
-            }
-        }
-        Ok(())
-    }
 }
 
 impl Likelihood for TwoLayerMmse {
@@ -216,12 +120,13 @@ impl Likelihood for TwoLayerMmse {
         scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
         let memory = scratch.slice(Batch::len(self));
+        let (out, log_partition) = (Some(out), None);
         pulp::Arch::new().dispatch(Batch {
             node: self,
             observed,
             cavity,
-            out: Some(out),
-            log_partition: None,
+            out,
+            log_partition,
             memory,
         })
     }
