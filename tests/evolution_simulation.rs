@@ -1,6 +1,6 @@
 //! State evolution against simulation, sweep by sweep.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+#![expect(clippy::unwrap_used, reason = "parts of tests fail by panicking")]
 #![expect(clippy::print_stdout, reason = "figures of a test that fails show how it fails")]
 
 use std::ops::ControlFlow;
