@@ -22,8 +22,9 @@ pub(super) struct LinearNode {
     directions: Vec<Direction>,
     pub(super) ports: [Port; 2],
     told: [Told; 2],
-    matched: bool,
-    /// Whose component each group of rows is.
+    /// Mean and root of the covariance of the truth, `1 + d` rows.
+    truth: Vec<f64>,
+    /// Whose component each group of rows is; none where messages are what they claim.
     groups: Vec<Group>,
     pencil: Pencil,
 }
@@ -64,10 +65,10 @@ impl LinearNode {
         let (root, _) = roots(&input.covariance(), 0.0, d);
         // The mean, d deviations, a constant at the output.
         let truth: Vec<f64> = input.mean.iter().chain(&root).copied().collect();
-        let mut groups = vec![Group::Truth; 1 + d];
-        groups.push(Group::Own(Z));
-        if matched {
-            groups.clear();
+        let mut groups = Vec::new();
+        if !matched {
+            groups.resize(1 + d, Group::Truth);
+            groups.push(Group::Own(Z));
         }
         let rows = groups.len() * directions.len();
         let of_truth = |port: usize| {
@@ -83,12 +84,12 @@ impl LinearNode {
             innovations: Innovations::new(d),
             groups: Vec::new(),
         });
-        Self { d, bias, directions, ports, told, matched, groups, pencil: Pencil::new(d) }
+        Self { d, bias, directions, ports, told, truth, groups, pencil: Pencil::new(d) }
     }
 
     /// As [`super::rowwise::RowwiseNode::tell`].
     pub(super) fn tell(&mut self, port: usize, law: &MessageLaw, cross: Option<&[Vec<f64>]>) {
-        if self.matched {
+        if self.groups.is_empty() {
             let block = self.ports[port].cavity.parts_mut().1.block_mut(0);
             block.copy_from_slice(&law.precision);
             return;
@@ -124,20 +125,9 @@ impl LinearNode {
         let first = self.groups.len();
         self.groups.resize(first + self.d, Group::Own(port));
         let rows = self.groups.len() * self.directions.len();
-        let precisions = [X, Z].map(|p| self.ports[p].cavity.precision().block(0).to_vec());
         self.ports.iter_mut().for_each(|p| p.extend(rows));
         let length = self.groups.len() * self.d;
         self.told.iter_mut().for_each(|t| t.coefficients.resize(length, 0.0));
-        // Cavities told before are rewritten with their new, empty components.
-        for (port, precision) in [X, Z].into_iter().zip(precisions) {
-            let coefficients = core::mem::take(&mut self.told[port].coefficients);
-            let mut law = MessageLaw::vacuous(self.d);
-            law.precision = precision;
-            let mut cavity = Message::vacuous(self.ports[port].layout());
-            self.write(port, &coefficients, &law, &mut cavity);
-            self.ports[port].cavity = cavity;
-            self.told[port].coefficients = coefficients;
-        }
         first
     }
 
@@ -151,8 +141,7 @@ impl LinearNode {
     ) -> Vec<f64> {
         let d = self.d;
         let mut out = vec![0.0; self.groups.len() * d];
-        let components = self.truth_components();
-        for (g, row) in components.chunks_exact(d).enumerate() {
+        for (g, row) in self.truth.chunks_exact(d).enumerate() {
             add_product(row, &law.signal, &mut out[g * d..(g + 1) * d]);
         }
         // A constant of X lies along the mean of the truth's component; one of Z is a direction of its own, and
@@ -178,17 +167,6 @@ impl LinearNode {
             if i / count == 1 + d { scale(&self.directions[i % count], Z) } else { 0.0 }
         };
         rows.map(share).collect()
-    }
-
-    /// Mean and root of the covariance of the truth, `1 + d` rows.
-    fn truth_components(&self) -> Vec<f64> {
-        let count = self.directions.len();
-        // Any direction of the input shows them, divided by its weight.
-        let k = (0..count).find(|&k| self.directions[k].input > 0.0).unwrap_or(0);
-        let weight = scale(&self.directions[k], X);
-        (0..1 + self.d)
-            .flat_map(|g| self.ports[X].truth.row(g * count + k).iter().map(move |v| v / weight))
-            .collect()
     }
 
     /// Writes a message's components to the rows of a port.

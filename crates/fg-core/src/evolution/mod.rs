@@ -41,7 +41,7 @@ pub use prediction::{
 pub use spectrum::{Spectrum, SpectrumError};
 pub use threshold::{Threshold, ThresholdError, threshold};
 
-use crate::denoiser::{Channel, Denoiser, Law, Likelihood};
+use crate::denoiser::{Channel, Law, Likelihood};
 use crate::graph::{FactorId, Graph, VariableId};
 use crate::inference::Options;
 
@@ -201,9 +201,4 @@ impl<'g> Evolution<'g> {
     pub fn run(&self) -> Result<Prediction, EvolutionError> {
         recursion::run(self)
     }
-}
-
-/// The priors that can be followed by their own law.
-fn describes_law(denoiser: &dyn Denoiser) -> bool {
-    denoiser.row_law(0).is_some()
 }

@@ -33,9 +33,6 @@ const NEGLIGIBLE: f64 = 1e-12;
 /// The golden section, whose multiples fill the unit interval most evenly.
 const GOLDEN: f64 = 0.618_033_988_749_894_8;
 
-/// Half the spacing of the 24-bit uniforms of the generator: moves them off zero, symmetrically in `(0, 1)`.
-const HALF_CELL: f64 = 1.0 / 33_554_432.0;
-
 impl Points {
     pub(super) fn new(rows: usize, seed: u32) -> Self {
         let weights = vec![1.0 / rows as f64; rows];
@@ -99,7 +96,7 @@ impl Points {
         }
         let (dimension, seed) = (self.next, self.seed);
         self.next += 1;
-        (0..self.rows()).map(|i| uniform(i, dimension, seed) + HALF_CELL).collect()
+        (0..self.rows()).map(|i| uniform(i, dimension, seed)).collect()
     }
 
     /// Rows that later normal rows shall be uncorrelated with.

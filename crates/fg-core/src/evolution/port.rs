@@ -63,7 +63,7 @@ impl Port {
         let layout = layout(rows, self.d, self.form);
         self.weights.resize(rows, 1.0);
         self.truth = extended(&self.truth, rows);
-        self.cavity = Message::vacuous(layout.clone());
+        self.cavity = extended_message(&self.cavity, rows, self.form);
         self.belief = Belief::new(layout);
         self.sent = self.sent.take().map(|message| extended_message(&message, rows, self.form));
         for noise in &mut self.noises {

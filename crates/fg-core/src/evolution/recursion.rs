@@ -1,5 +1,6 @@
 //! The recursion: message laws through the schedule, division, projection and damping of the run they predict.
 
+use super::Evolution;
 use super::error::EvolutionError;
 use super::law::MessageLaw;
 use super::node::Node;
@@ -7,8 +8,7 @@ use super::port::matched_law;
 use super::prediction::{
     EstimateLaw, MessagePrediction, PredictedStatus, Prediction, Samples, SweepPrediction,
 };
-use super::truth::{Anatomy, Moments, Nodes, Setup, anatomy};
-use super::{Evolution, describes_law};
+use super::truth::{Anatomy, Moments, Nodes, Setup, anatomy, given};
 use crate::denoiser::Estimation;
 use crate::factor::{Breakdown, Role};
 use crate::graph::{FactorId, Graph, VariableId};
@@ -20,8 +20,8 @@ use crate::schedule::Update;
 #[derive(Debug)]
 struct Edge {
     law: MessageLaw,
-    /// Covariance of the noise of each version of the message, and those with the noises of all versions before it;
-    /// only the present one unless versions are followed jointly.
+    /// Where versions are followed jointly: covariance of the noise of each version of the message, and those with the
+    /// noises of all versions before it.
     noises: Vec<Vec<f64>>,
     cross: Vec<Vec<Vec<f64>>>,
     version: usize,
@@ -43,8 +43,8 @@ struct State<'g> {
     /// Whether the noises of several sweeps are followed together.
     joint: bool,
     matched: bool,
-    /// Sum of the versions of all cavities of a factor when its beliefs were computed.
-    computed_at: Vec<Option<usize>>,
+    /// Whether a factor has been told nothing new since its beliefs were computed.
+    fresh: Vec<bool>,
 }
 
 /// A step that failed, and at which factor.
@@ -64,6 +64,7 @@ pub(super) fn run(evolution: &Evolution<'_>) -> Result<Prediction, EvolutionErro
             update.ports.retain(|p| p != port);
         }
     }
+    start.retain(|update| !update.ports.is_empty());
     let followed = followed(evolution);
     let mut sweeps: Vec<SweepPrediction> = Vec::new();
     let broken = |failure: Failure, sweep: usize| PredictedStatus::Breakdown {
@@ -111,14 +112,17 @@ fn check(evolution: &Evolution<'_>) -> Result<(), EvolutionError> {
             return Err(EvolutionError::NotShared { variable: node.name.clone() });
         }
     }
+    let name = |factor: FactorId| {
+        let node = graph.factor_nodes().get(factor.index());
+        node.map_or_else(|| "unknown".to_owned(), |node| node.name.clone())
+    };
     let fits = |factor: FactorId, what: &'static str, fits: fn(&Anatomy<'_>) -> bool| {
         let node = graph.factor_nodes().get(factor.index());
         let anatomy = node.and_then(|_| anatomy(graph, factor.index()));
         if anatomy.is_some_and(|a| fits(&a)) {
             return Ok(());
         }
-        let factor = node.map_or_else(|| "unknown".to_owned(), |node| node.name.clone());
-        Err(EvolutionError::Misplaced { factor, what })
+        Err(EvolutionError::Misplaced { factor: name(factor), what })
     };
     for (factor, _) in &evolution.laws {
         fits(*factor, "the law of a variable", |a| matches!(a, Anatomy::Prior(_)))?;
@@ -142,8 +146,7 @@ fn check(evolution: &Evolution<'_>) -> Result<(), EvolutionError> {
     for (factor, port, law) in &evolution.starts {
         let node = graph.factor_nodes().get(factor.index());
         if node.is_none_or(|node| *port >= node.ports.len()) {
-            let factor = node.map_or_else(|| "unknown".to_owned(), |node| node.name.clone());
-            return Err(EvolutionError::Misplaced { factor, what: "a start" });
+            return Err(EvolutionError::Misplaced { factor: name(*factor), what: "a start" });
         }
         let expected = graph.layout(graph.variable_at(*factor, *port)).columns();
         if law.columns() != expected {
@@ -197,8 +200,8 @@ impl<'g> State<'g> {
                 told: Vec::new(),
             });
         }
-        let computed_at = vec![None; nodes.len()];
-        let mut state = Self { graph, options, nodes, moments, edges, joint, matched, computed_at };
+        let fresh = vec![false; nodes.len()];
+        let mut state = Self { graph, options, nodes, moments, edges, joint, matched, fresh };
         state.start(evolution)?;
         Ok(state)
     }
@@ -236,13 +239,11 @@ impl<'g> State<'g> {
     fn refresh(&mut self, factor: usize) -> Result<(), Failure> {
         let failed = |reason| Failure { factor, reason };
         let node = &self.graph.factor_nodes()[factor];
-        let mut now = 0;
         for port in 0..node.ports.len() {
             let e = node.first_edge + port;
             let variable = &self.graph.variable_nodes()[self.graph.edges()[e].variable];
             let others: Vec<usize> = variable.edges.iter().copied().filter(|&o| o != e).collect();
             let versions: Vec<usize> = others.iter().map(|&o| self.edges[o].version).collect();
-            now += versions.iter().sum::<usize>();
             if self.edges[e].told.last() == Some(&versions) {
                 continue;
             }
@@ -257,11 +258,11 @@ impl<'g> State<'g> {
             }
             self.edges[e].told.push(versions);
             self.nodes[factor].tell(port, &law, cross.as_deref());
-            self.computed_at[factor] = None;
+            self.fresh[factor] = false;
         }
-        if self.computed_at[factor] != Some(now) {
+        if !self.fresh[factor] {
             self.nodes[factor].beliefs().map_err(failed)?;
-            self.computed_at[factor] = Some(now);
+            self.fresh[factor] = true;
         }
         Ok(())
     }
@@ -284,9 +285,6 @@ impl<'g> State<'g> {
         messages: &mut Vec<MessagePrediction>,
     ) -> Result<(), Failure> {
         let factor = update.factor.index();
-        if update.ports.is_empty() {
-            return Ok(());
-        }
         self.refresh(factor)?;
         for &port in &update.ports {
             let sent = self.send(factor, port);
@@ -332,7 +330,6 @@ impl<'g> State<'g> {
             edge.noises.push(law.noise.clone());
             node.finish(port, law)
         } else {
-            edge.noises[0].copy_from_slice(&law.noise);
             law
         };
         edge.law = law.clone();
@@ -386,7 +383,7 @@ fn constant_law(
         return Err(EvolutionError::Known { factor });
     }
     let Some(message) = node.gaussian_message() else { return Ok(None) };
-    let own = evolution.likelihoods.iter().any(|(f, _)| f.index() == factor);
+    let own = given(&evolution.likelihoods, factor).is_some();
     let mmse = graph.factor_nodes()[factor].factor.estimation() == Estimation::Mmse;
     if !own && mmse && matches!(anatomy(graph, factor), Some(Anatomy::Likelihood(_))) {
         // Exact: the data of a Gaussian are the truth and noise of the precision it assumes.
@@ -412,7 +409,7 @@ fn is_matched(evolution: &Evolution<'_>) -> bool {
     let unclamped = evolution.options.policy == Policy::Project;
     let mmse = |f: usize| {
         let law = match anatomy(graph, f) {
-            Some(Anatomy::Prior(denoiser)) => describes_law(denoiser),
+            Some(Anatomy::Prior(denoiser)) => denoiser.row_law(0).is_some(),
             _ => true,
         };
         law && graph.factor_nodes()[f].factor.estimation() == Estimation::Mmse

@@ -14,7 +14,7 @@ use super::scalar::Scalar;
 use super::spectrum::Spectrum;
 use crate::denoiser::{Channel, Denoiser, Estimation, GaussianRow, Law};
 use crate::factor::{ChannelFactor, LikelihoodFactor, LinearFactor, PriorFactor, Role, Uniforms};
-use crate::graph::Graph;
+use crate::graph::{FactorId, Graph};
 use crate::rows::Rows;
 
 /// Grids of scalar priors have so many times the points of other row integrals: their rows are cheap, and sparse laws
@@ -47,6 +47,11 @@ pub(super) fn anatomy(graph: &Graph, factor: usize) -> Option<Anatomy<'_>> {
         return Some(Anatomy::Channel(channel.channel()));
     }
     any.downcast_ref::<LinearFactor>().map(Anatomy::Linear)
+}
+
+/// What the caller gave for a factor.
+pub(super) fn given<T>(all: &[(FactorId, T)], factor: usize) -> Option<&T> {
+    all.iter().find(|(f, _)| f.index() == factor).map(|(_, given)| given)
 }
 
 /// Mean and second moment of the true rows of a variable.
@@ -166,8 +171,14 @@ impl<'e, 'g> Setup<'e, 'g> {
 
     /// The true law of a prior's variable, where it is one for all rows.
     fn law(&self, factor: usize, denoiser: &'g dyn Denoiser) -> Option<&dyn Law> {
-        let own = self.evolution.laws.iter().find(|(f, _)| f.index() == factor);
-        own.map(|(_, law)| &**law as &dyn Law).or_else(|| denoiser.law())
+        given(&self.evolution.laws, factor).map(|law| &**law as &dyn Law).or_else(|| denoiser.law())
+    }
+
+    /// The same where it is piecewise smooth in one uniform, and where it jumps.
+    fn piecewise(&self, factor: usize, denoiser: &'g dyn Denoiser) -> Option<(&dyn Law, Vec<f64>)> {
+        let law = self.law(factor, denoiser)?;
+        let jumps = law.jumps().filter(|_| law.uniforms(1) == 1)?;
+        Some((law, jumps))
     }
 
     fn is_scalar(&self, factor: usize, denoiser: &dyn Denoiser) -> bool {
@@ -180,18 +191,11 @@ impl<'e, 'g> Setup<'e, 'g> {
         if !self.matched || self.evolution.samples || !self.is_scalar(factor, denoiser) {
             return None;
         }
-        let law = self.law(factor, denoiser)?;
-        let jumps = law.jumps().filter(|_| law.uniforms(1) == 1)?;
-        let (mut points, mut row) = (Points::grid(&jumps, MOMENT_POINTS), [0.0]);
-        let mut uniforms = Vec::new();
-        points.fill(points.rows(), 1, &mut uniforms);
-        let (mut mean, mut second) = (0.0, 0.0);
-        for (u, w) in uniforms.iter().zip(points.weights()) {
-            law.draw(&[*u], &mut row);
-            mean += w * row[0];
-            second += w * row[0] * row[0];
-        }
-        Scalar::new(law, denoiser, mean, second - mean * mean)
+        let (law, jumps) = self.piecewise(factor, denoiser)?;
+        let mut points = Points::grid(&jumps, MOMENT_POINTS);
+        let (truth, _) = self.prior_rows(factor, &mut points).ok()?;
+        let moments = Moments::of(&truth, points.weights());
+        Scalar::new(law, denoiser, moments.mean[0], moments.covariance()[0])
     }
 
     /// A grid in place of points, where a scalar prior's law is piecewise smooth in one uniform and the noise of one
@@ -202,8 +206,7 @@ impl<'e, 'g> Setup<'e, 'g> {
         if !separable || !self.is_scalar(factor, denoiser) || self.evolution.is_joint() {
             return None;
         }
-        let law = self.law(factor, denoiser)?;
-        let jumps = law.jumps().filter(|_| law.uniforms(1) == 1)?;
+        let (_, jumps) = self.piecewise(factor, denoiser)?;
         let points = if coarse { MOMENT_POINTS } else { GRID_POINTS * self.evolution.points };
         Some(Points::grid(&jumps, points))
     }
@@ -217,8 +220,7 @@ impl<'e, 'g> Setup<'e, 'g> {
         let holds =
             |row: GaussianRow| !row.known && layout.form().holds(&row.precision, layout.columns());
         let mmse = likelihood.estimation() == Estimation::Mmse;
-        mmse && row.is_some_and(holds)
-            && self.evolution.likelihoods.iter().all(|(f, _)| f.index() != factor)
+        mmse && row.is_some_and(holds) && given(&self.evolution.likelihoods, factor).is_none()
     }
 
     fn linear(&mut self, factor: usize, linear: &LinearFactor) -> Result<Node<'g>, EvolutionError> {
@@ -255,7 +257,7 @@ impl<'e, 'g> Setup<'e, 'g> {
     }
 
     fn spectrum(&self, factor: usize, linear: &LinearFactor) -> Result<Spectrum, EvolutionError> {
-        if let Some((_, own)) = self.evolution.spectra.iter().find(|(f, _)| f.index() == factor) {
+        if let Some(own) = given(&self.evolution.spectra, factor) {
             return Ok(own.clone());
         }
         if let Some(law) = linear.operator().spectrum() {
@@ -281,8 +283,7 @@ impl<'e, 'g> Setup<'e, 'g> {
         };
         let variable = &self.graph().variable_nodes()[self.variable(factor, 0)];
         let d = variable.layout.columns();
-        let own = self.evolution.laws.iter().find(|(f, _)| f.index() == factor);
-        let own = own.map(|(_, law)| &**law as &dyn Law);
+        let own = given(&self.evolution.laws, factor).map(|law| &**law as &dyn Law);
         let count = points.rows();
         let mut uniforms = Vec::new();
         let places = denoiser.rows().map(|n| {
@@ -356,9 +357,9 @@ impl<'e, 'g> Setup<'e, 'g> {
         let node = &self.graph().factor_nodes()[factor];
         let missing = || EvolutionError::NoLaw { factor: node.name.clone() };
         let input = self.sample(self.variable(factor, 0), points)?;
-        let own = self.evolution.channels.iter().find(|(f, _)| f.index() == factor);
+        let own = given(&self.evolution.channels, factor);
         let channel = match (own, anatomy(self.graph(), factor)) {
-            (Some((_, own)), _) => &**own,
+            (Some(own), _) => &**own,
             (None, Some(Anatomy::Channel(channel))) => channel,
             _ => return Err(missing()),
         };
@@ -380,8 +381,8 @@ impl<'e, 'g> Setup<'e, 'g> {
         truth: &Rows,
         points: &mut Points,
     ) -> Result<Rows, EvolutionError> {
-        let own = self.evolution.likelihoods.iter().find(|(f, _)| f.index() == factor);
-        let law = own.map_or(likelihood.likelihood(), |(_, own)| &**own);
+        let own = given(&self.evolution.likelihoods, factor);
+        let law = own.map_or(likelihood.likelihood(), |own| &**own);
         let name = || self.graph().factor_nodes()[factor].name.clone();
         let d = truth.columns();
         let k = law.uniforms(d).ok_or_else(|| EvolutionError::NoLaw { factor: name() })?;

@@ -2,7 +2,7 @@
 
 use super::Evolution;
 use super::error::Warning;
-use super::truth::{Anatomy, anatomy};
+use super::truth::{Anatomy, anatomy, given};
 use crate::graph::Graph;
 use crate::message::ColumnForm;
 
@@ -10,8 +10,7 @@ use crate::message::ColumnForm;
 pub(super) fn warnings(evolution: &Evolution<'_>) -> Vec<Warning> {
     let graph = evolution.graph;
     let own = |f: usize| {
-        let mut laws = evolution.laws.iter().map(|(f, _)| f.index());
-        laws.any(|g| g == f) || evolution.likelihoods.iter().any(|(g, _)| g.index() == f)
+        given(&evolution.laws, f).is_some() || given(&evolution.likelihoods, f).is_some()
     };
     let gaussian = |f: usize| is_gaussian(graph, f) && !own(f);
     let mut warnings = Vec::new();

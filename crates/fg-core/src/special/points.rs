@@ -33,7 +33,7 @@ impl GaussianPoints {
         let mut half = vec![0.0; dimension * pairs];
         for k in 0..dimension {
             for (i, v) in half[k * pairs..(k + 1) * pairs].iter_mut().enumerate() {
-                *v = quantile(uniform(i, k, seed) + HALF_CELL);
+                *v = quantile(uniform(i, k, seed));
             }
         }
         whiten(&mut half, dimension, pairs);
@@ -69,12 +69,14 @@ impl GaussianPoints {
     }
 }
 
+/// Coordinate `dimension` of a scrambled Sobol point, in the open unit interval.
 #[expect(clippy::cast_possible_truncation, reason = "indices are below 2^16, dimensions below 128")]
 pub(crate) fn uniform(index: usize, dimension: usize, seed: u32) -> f64 {
     let padding = (dimension / SOBOL_DIMENSIONS) as u32;
     // An odd multiplier spreads the seeds of padded dimensions away from those of other point sets.
     let seed = seed.wrapping_add(padding.wrapping_mul(0x9e37_79b9));
-    f64::from(sobol_burley::sample(index as u32, (dimension % SOBOL_DIMENSIONS) as u32, seed))
+    let cell = sobol_burley::sample(index as u32, (dimension % SOBOL_DIMENSIONS) as u32, seed);
+    f64::from(cell) + HALF_CELL
 }
 
 /// Replaces the points by `L^-1 u`, where `L L'` is their second moment.
