@@ -7,24 +7,23 @@ use std::ops::ControlFlow;
 
 use fg_core::denoiser::{Estimation, Law};
 use fg_core::evolution::{Evolution, MessageLaw};
+use fg_core::factor::{Stratified, Uniforms};
 use fg_core::operator::Dense;
 use fg_core::{
-    Graph, GraphBuilder, Inference, IterationInfo, Message, Options, Precision, Rows, VariableId,
+    FactorId, Graph, Inference, IterationInfo, Message, Options, Precision, Rows, VariableId,
 };
-use fg_denoisers::likelihood::{Activation, Awgn, TwoLayer};
+use fg_denoisers::likelihood::{Activation, TwoLayer};
 use fg_denoisers::{BernoulliGauss, Gaussian, L1};
 use fg_models::TwoLayerModel;
+use fg_models::linear::{self, LinearGraph};
 use fg_models::synthetic::{add_noise, gaussian_matrix, gaussian_rows};
-use rand::seq::SliceRandom;
-use rand::{RngExt, SeedableRng};
+use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
-/// `n` rows of a law of one uniform, one from each of `n` equal parts of the unit interval, in random order: the
-/// signal's own sampling noise would hide what is compared.
+/// `n` rows of a law of one uniform, stratified: the signal's own sampling noise would hide what is compared.
 fn stratified(law: &dyn Law, n: usize, rng: &mut Pcg64) -> Rows {
-    let mut uniforms: Vec<f64> =
-        (0..n).map(|i| (i as f64 + rng.random::<f64>()) / n as f64).collect();
-    uniforms.shuffle(rng);
+    let mut uniforms = Vec::new();
+    Stratified(rng).fill(n, 1, &mut uniforms);
     let mut rows = Rows::zeros(n, 1);
     for (i, u) in uniforms.iter().enumerate() {
         law.draw(&[*u], rows.row_mut(i));
@@ -77,6 +76,7 @@ fn options() -> Options {
 struct Sparse {
     graph: Graph,
     x: VariableId,
+    prior: FactorId,
     truth: Rows,
 }
 
@@ -92,15 +92,11 @@ impl Sparse {
         let m = n / 2;
         let truth = stratified(law, n, rng);
         let operator = Dense::new(gaussian_matrix(m, n, 1.0 / m as f64, rng)).unwrap();
-        let clean = fg_models::linear::outputs(&operator, &truth);
+        let clean = linear::outputs(&operator, &truth);
         let data = add_noise(&clean, NOISE, rng);
-        let mut builder = GraphBuilder::new();
-        let x = builder.variable("x", n, 1);
-        let z = builder.variable("z", m, 1);
-        builder.prior("prior", x, denoiser);
-        builder.linear("A", x, z, operator);
-        builder.likelihood("noise", z, data, Awgn::new(1.0 / NOISE).unwrap());
-        Self { graph: builder.build().unwrap(), x, truth }
+        let model = linear::graph(operator, data, denoiser, 1.0 / NOISE).unwrap();
+        let LinearGraph { builder, signal: x, prior, .. } = model;
+        Self { graph: builder.build().unwrap(), x, prior, truth }
     }
 }
 
@@ -128,9 +124,8 @@ fn sparse(n: usize, runs: u64) {
             let run = Inference::new(&problem.graph, &options()).unwrap();
             measured[k].push(errors_of(run, problem.x, &problem.truth));
             if seed == 0 {
-                let prior = problem.graph.find_factor("prior").unwrap();
                 let evolution = Evolution::new(&problem.graph, &options()).with_tolerance(0.0);
-                let prediction = evolution.with_law(prior, law.clone()).run().unwrap();
+                let prediction = evolution.with_law(problem.prior, law.clone()).run().unwrap();
                 assert!(!prediction.is_matched(), "a law was given");
                 predicted[k] = prediction
                     .sweeps()
@@ -140,7 +135,7 @@ fn sparse(n: usize, runs: u64) {
             }
         }
         let problem = Sparse::draw(n, L1::new(12.0).unwrap(), &law, rng);
-        let prior = problem.graph.find_factor("prior").unwrap();
+        let prior = problem.prior;
         let precision = 5.0;
         let layout = problem.graph.layout(problem.x).clone();
         let start = Message::from_mean(
@@ -202,7 +197,7 @@ fn two_layer(
     for run in 0..runs {
         let truth = white(&gaussian_rows(inputs, 4, 1.0, rng));
         let samples = gaussian_rows(ratio * inputs, inputs, 1.0 / inputs as f64, rng);
-        let hidden = fg_models::linear::outputs(&Dense::from_rows(&samples).unwrap(), &truth);
+        let hidden = linear::outputs(&Dense::from_rows(&samples).unwrap(), &truth);
         let mut clean = Rows::zeros(hidden.rows(), 1);
         (0..clean.rows()).for_each(|i| output.predict(hidden.row(i), clean.row_mut(i)));
         let parts = model.graph(&samples, &add_noise(&clean, OUTPUT_NOISE, rng)).unwrap();

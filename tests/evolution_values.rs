@@ -4,25 +4,21 @@
 
 use fg_core::denoiser::Denoiser;
 use fg_core::evolution::{Evolution, EvolutionError, MessageLaw, Spectrum, threshold};
-use fg_core::operator::{Ensemble, LinearOperator};
-use fg_core::{FactorId, Graph, GraphBuilder, Options, Prediction, VariableId};
-use fg_denoisers::likelihood::Awgn;
+use fg_core::operator::Ensemble;
+use fg_core::{FactorId, Graph, Options, Prediction, VariableId};
 use fg_denoisers::{BernoulliGauss, L1};
+use fg_models::linear::{self, LinearGraph};
 
 /// Prior - X - operator - Z - Gaussian noise of this precision.
-fn linear(
+fn nominal(
     spectrum: Spectrum,
     prior: impl Denoiser + 'static,
     precision: f64,
 ) -> (Graph, VariableId, FactorId) {
     let operator = Ensemble::new(1000, spectrum);
-    let mut builder = GraphBuilder::new();
-    let x = builder.variable("x", 1000, 1);
-    let z = builder.variable("z", operator.outputs(), 1);
-    let prior = builder.prior("prior", x, prior);
-    builder.linear("A", x, z, operator);
-    builder.unobserved("noise", z, Awgn::new(precision).unwrap());
-    (builder.build().unwrap(), x, prior)
+    let LinearGraph { builder, signal, prior, .. } =
+        linear::unobserved(operator, 1, prior, precision).unwrap();
+    (builder.build().unwrap(), signal, prior)
 }
 
 /// The slab is a thousand times as wide as the noise: the default of 4096 points errs by up to 0.2 dB here (0.4 dB on
@@ -39,7 +35,7 @@ const ALPHA: f64 = 0.002;
 /// zero). The numbers come from an independent implementation of its state evolution.
 fn vamp(condition: f64, general: bool) -> (Prediction, VariableId) {
     let spectrum = Spectrum::geometric(0.5, condition).unwrap().scaled(2.0).unwrap();
-    let (graph, x, _) = linear(spectrum, BernoulliGauss::new(0.1, 0.0, 10.0).unwrap(), 1e3);
+    let (graph, x, _) = nominal(spectrum, BernoulliGauss::new(0.1, 0.0, 10.0).unwrap(), 1e3);
     let options = Options::default().with_max_sweeps(300);
     let evolution = Evolution::new(&graph, &options).with_points(POINTS);
     let evolution = if general { evolution.with_general_path() } else { evolution };
@@ -96,7 +92,7 @@ fn sampling_threshold(rho: f64, bracket: (f64, f64)) -> f64 {
     let recovers = |alpha: f64| -> Result<bool, EvolutionError> {
         let spectrum = Spectrum::marchenko_pastur(alpha).unwrap();
         let prior = BernoulliGauss::new(rho, 0.0, 1.0).unwrap();
-        let (graph, x, _) = linear(spectrum, prior, NOISELESS);
+        let (graph, x, _) = nominal(spectrum, prior, NOISELESS);
         Ok(graph.predict(&options)?.estimate(x).nmse_db() < RECOVERED)
     };
     threshold(bracket, 0.5 * ALPHA, recovers).unwrap().value()
@@ -119,7 +115,7 @@ fn smallest_norm(share: f64) -> f64 {
     const RATIO: f64 = 0.5;
     let spectrum = Spectrum::marchenko_pastur(RATIO).unwrap();
     // A weight of one vanishes beside this precision: the minimiser is that of smallest norm.
-    let (graph, x, prior) = linear(spectrum, L1::new(1.0).unwrap(), 1e9);
+    let (graph, x, prior) = nominal(spectrum, L1::new(1.0).unwrap(), 1e9);
     let law = BernoulliGauss::new(share * RATIO, 0.0, 1.0).unwrap();
     // The estimator has no mean: start from zero, with the power of the signal.
     let (gamma, zero) = (vec![1.0 / (share * RATIO)], || vec![0.0]);

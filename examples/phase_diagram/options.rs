@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Parser;
+use fg_core::Options as RunOptions;
 use fg_core::evolution::{Evolution, EvolutionError, Spectrum};
-use fg_core::operator::{Ensemble, LinearOperator};
-use fg_core::{GraphBuilder, Options as RunOptions};
+use fg_core::operator::Ensemble;
 use fg_denoisers::BernoulliGauss;
-use fg_denoisers::likelihood::Awgn;
+use fg_models::linear::{self, LinearGraph};
 
 use crate::support::{Failure, available_threads};
 
@@ -105,17 +105,12 @@ impl Setting {
         let noise = rho * spectrum.output_power() * 10_f64.powf(-0.1 * self.snr_db);
         let no_law = |name: &str| EvolutionError::NoLaw { factor: name.to_owned() };
         let prior = BernoulliGauss::new(rho, 0.0, 1.0).map_err(|_| no_law("prior"))?;
-        let likelihood = Awgn::new(noise.recip()).map_err(|_| no_law("noise"))?;
         let operator = Ensemble::new(COLUMNS, spectrum);
-        let mut builder = GraphBuilder::new();
-        let x = builder.variable("x", COLUMNS, 1);
-        let z = builder.variable("z", operator.outputs(), 1);
-        builder.prior("prior", x, prior);
-        builder.linear("A", x, z, operator);
-        builder.unobserved("noise", z, likelihood);
+        let model = linear::unobserved(operator, 1, prior, noise.recip());
+        let LinearGraph { builder, signal, .. } = model.map_err(|_| no_law("observations"))?;
         let graph = builder.build().map_err(|_| no_law("A"))?;
         let options = RunOptions::default().with_max_sweeps(SWEEPS);
         let prediction = Evolution::new(&graph, &options).with_points(POINTS).run()?;
-        Ok(prediction.find_estimate(x).map_or(f64::NAN, |estimate| estimate.nmse_db()))
+        Ok(prediction.find_estimate(signal).map_or(f64::NAN, |estimate| estimate.nmse_db()))
     }
 }

@@ -3,13 +3,11 @@
 use fg_core::denoiser::Denoiser;
 use fg_core::evolution::{Evolution, MessageLaw, Spectrum};
 use fg_core::operator::{Dense, Ensemble, LinearOperator};
-use fg_core::{
-    FactorId, Graph, GraphBuilder, Message, Options as RunOptions, Precision, Rows, VariableId,
-};
-use fg_denoisers::likelihood::Awgn;
+use fg_core::{FactorId, Graph, Message, Options as RunOptions, Precision, Rows, VariableId};
 use fg_denoisers::{BernoulliGauss, L1};
 use fg_models::ModelError;
 use fg_models::comparison::Trial;
+use fg_models::linear::{self, LinearGraph};
 use fg_models::synthetic::{derived_seed, geometric_spectrum, rotationally_invariant};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
@@ -31,7 +29,7 @@ pub(crate) struct Problem {
     setting: Setting,
     singular_values: Vec<f64>,
     truth: BernoulliGauss,
-    noise: Awgn,
+    noise_precision: f64,
 }
 
 /// The parts of its graphs.
@@ -49,9 +47,9 @@ impl Problem {
         // Power of an entry of A x: the sum of squares, times the power of an entry of x, over the rows.
         let squares: f64 = singular_values.iter().map(|s| s * s).sum();
         let variance = squares * SPARSITY / rows as f64 * 10_f64.powf(-0.1 * snr_db);
-        let noise = Awgn::new(variance.recip()).map_err(Failure::input)?;
+        let noise_precision = variance.recip();
         let truth = BernoulliGauss::new(SPARSITY, 0.0, 1.0).map_err(Failure::other)?;
-        Ok(Self { setting: setting.clone(), singular_values, truth, noise })
+        Ok(Self { setting: setting.clone(), singular_values, truth, noise_precision })
     }
 
     pub(crate) fn run_options(&self) -> RunOptions {
@@ -63,12 +61,8 @@ impl Problem {
         operator: impl LinearOperator + 'static,
         prior: impl Denoiser + 'static,
     ) -> Result<(Graph, Parts), ModelError> {
-        let mut builder = GraphBuilder::new();
-        let signal = builder.variable("X", operator.inputs(), 1);
-        let output = builder.variable("Z", operator.outputs(), 1);
-        let prior = builder.prior("prior", signal, prior);
-        builder.linear("A", signal, output, operator);
-        builder.unobserved("observations", output, self.noise.clone());
+        let LinearGraph { builder, signal, prior, .. } =
+            linear::unobserved(operator, 1, prior, self.noise_precision)?;
         Ok((builder.build()?, Parts { signal, prior }))
     }
 

@@ -3,9 +3,8 @@
 use std::fmt;
 use std::io::Write;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
+use fg_core::parallel::in_order;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Exit code for input that can't be used, the same as for arguments that can't be parsed.
@@ -54,8 +53,7 @@ pub(crate) fn progress_bar(steps: usize, what: &'static str) -> ProgressBar {
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-/// Computes `work(0), .., work(jobs - 1)` on `threads` threads, results in order. Each job must depend on its number
-/// alone, so that the results don't depend on the number of threads.
+/// [`in_order`] with a bar that moves on with every job.
 #[allow(dead_code, reason = "not every program divides its work here")]
 pub(crate) fn in_parallel<T: Send>(
     jobs: usize,
@@ -63,26 +61,11 @@ pub(crate) fn in_parallel<T: Send>(
     bar: &ProgressBar,
     work: impl Fn(usize) -> T + Sync,
 ) -> Vec<T> {
-    let next = AtomicUsize::new(0);
-    let results = Mutex::new(Vec::with_capacity(jobs));
-    std::thread::scope(|scope| {
-        for _ in 0..threads.clamp(1, jobs.max(1)) {
-            scope.spawn(|| {
-                loop {
-                    let job = next.fetch_add(1, Ordering::Relaxed);
-                    if job >= jobs {
-                        break;
-                    }
-                    let result = work(job);
-                    results.lock().unwrap_or_else(PoisonError::into_inner).push((job, result));
-                    bar.inc(1);
-                }
-            });
-        }
-    });
-    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    results.sort_unstable_by_key(|(job, _)| *job);
-    results.into_iter().map(|(_, result)| result).collect()
+    in_order(jobs, threads, |job| {
+        let result = work(job);
+        bar.inc(1);
+        result
+    })
 }
 
 /// Number of threads that run at the same time on this machine.

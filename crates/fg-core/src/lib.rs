@@ -18,6 +18,7 @@ pub mod inference;
 mod linalg;
 pub mod message;
 pub mod operator;
+pub mod parallel;
 mod rows;
 pub mod schedule;
 pub mod special;

@@ -1,10 +1,10 @@
 //! State evolution and simulation side by side: predicted and measured error of one variable, sweep by sweep.
 
 use core::ops::ControlFlow;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use fg_core::evolution::{Evolution, Prediction};
 use fg_core::factor::Stratified;
+use fg_core::parallel::in_order;
 use fg_core::{
     FactorId, Graph, Inference, IterationInfo, Message, Options, Rows, Status, VariableId,
 };
@@ -130,36 +130,13 @@ pub fn compare(
 ) -> Result<Comparison, ModelError> {
     let prediction = evolution.run()?;
     let options = options.clone().with_tolerance(0.0);
-    let next = AtomicUsize::new(0);
-    let rows = AtomicUsize::new(0);
-    let work = || {
-        let mut done = Vec::new();
-        loop {
-            let k = next.fetch_add(1, Ordering::Relaxed);
-            if k >= runs {
-                return done;
-            }
-            let errors = trial(k).and_then(|trial| {
-                rows.store(trial.truth.rows(), Ordering::Relaxed);
-                trial.run(variable, &options)
-            });
-            done.push((k, errors));
-        }
-    };
-    let mut done = std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads.min(runs)).map(|_| scope.spawn(work)).collect();
-        let mut done = work();
-        for other in others {
-            match other.join() {
-                Ok(part) => done.extend(part),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        done
+    let done = in_order(runs, threads, |k| -> Result<_, ModelError> {
+        let trial = trial(k)?;
+        Ok((trial.truth.rows(), trial.run(variable, &options)?))
     });
-    done.sort_unstable_by_key(|(k, _)| *k);
-    let runs: Vec<Vec<f64>> = done.into_iter().map(|(_, e)| e).collect::<Result<_, _>>()?;
-    let sweeps = sweeps(&prediction, variable, &runs, rows.into_inner());
+    let (rows, runs): (Vec<usize>, Vec<Vec<f64>>) =
+        done.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+    let sweeps = sweeps(&prediction, variable, &runs, rows.first().copied().unwrap_or(0));
     Ok(Comparison { sweeps, runs, prediction })
 }
 
@@ -205,13 +182,12 @@ fn sweeps(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use fg_core::GraphBuilder;
     use fg_core::operator::Dense;
     use fg_denoisers::BernoulliGauss;
-    use fg_denoisers::likelihood::Awgn;
     use rand::SeedableRng;
     use rand_pcg::Pcg64;
 
+    use crate::linear;
     use crate::synthetic::{derived_seed, rotationally_invariant};
 
     const SIZE: (usize, usize) = (128, 256);
@@ -219,12 +195,9 @@ mod tests {
     fn graph(seed: u64) -> Result<(Graph, VariableId), ModelError> {
         let mut rng = Pcg64::seed_from_u64(seed);
         let matrix = rotationally_invariant(SIZE.0, SIZE.1, &[1.0; SIZE.0], &mut rng)?;
-        let mut builder = GraphBuilder::new();
-        let (x, z) = (builder.variable("x", SIZE.1, 1), builder.variable("z", SIZE.0, 1));
-        builder.prior("prior", x, BernoulliGauss::new(0.2, 0.0, 1.0)?);
-        builder.linear("A", x, z, Dense::new(matrix)?);
-        builder.unobserved("noise", z, Awgn::new(100.0)?);
-        Ok((builder.build()?, x))
+        let prior = BernoulliGauss::new(0.2, 0.0, 1.0)?;
+        let model = linear::unobserved(Dense::new(matrix)?, 1, prior, 100.0)?;
+        Ok((model.builder.build()?, model.signal))
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A phase diagram: one number for every pair of two parameters, computed in parallel.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use crate::parallel::in_order;
 
 /// One number, or an error, for every pair of values of two parameters.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,32 +27,8 @@ impl<E: Send> PhaseDiagram<E> {
         threads: usize,
         cell: impl Fn(f64, f64) -> Result<f64, E> + Sync,
     ) -> Self {
-        let count = xs.len() * ys.len();
-        let next = AtomicUsize::new(0);
-        let work = || {
-            let mut done = Vec::new();
-            loop {
-                let k = next.fetch_add(1, Ordering::Relaxed);
-                if k >= count {
-                    return done;
-                }
-                done.push((k, cell(xs[k % xs.len()], ys[k / xs.len()])));
-            }
-        };
-        let mut done = std::thread::scope(|scope| {
-            let others: Vec<_> = (1..threads.min(count)).map(|_| scope.spawn(work)).collect();
-            let mut done = work();
-            for other in others {
-                match other.join() {
-                    Ok(cells) => done.extend(cells),
-                    // The caller's closure has panicked: so does the caller.
-                    Err(panic) => std::panic::resume_unwind(panic),
-                }
-            }
-            done
-        });
-        done.sort_unstable_by_key(|(k, _)| *k);
-        let cells = done.into_iter().map(|(_, cell)| cell).collect();
+        let cells =
+            in_order(xs.len() * ys.len(), threads, |k| cell(xs[k % xs.len()], ys[k / xs.len()]));
         Self { xs: xs.to_vec(), ys: ys.to_vec(), cells }
     }
 }

@@ -66,14 +66,43 @@ pub fn graph(
     prior: impl Denoiser + 'static,
     noise_precision: f64,
 ) -> Result<LinearGraph, ModelError> {
-    let likelihood = Awgn::new(noise_precision)?;
-    let (n, m, d) = (operator.inputs(), operator.outputs(), observations.columns());
+    let columns = observations.columns();
+    assemble(operator, columns, prior, noise_precision, Some(observations))
+}
+
+/// As [`graph`], for a signal of `columns` columns and without observations: to be drawn from, or predicted, for which
+/// an [`Ensemble`](fg_core::operator::Ensemble) will do.
+///
+/// # Errors
+/// [`ModelError`] when the noise precision isn't positive.
+pub fn unobserved(
+    operator: impl LinearOperator + 'static,
+    columns: usize,
+    prior: impl Denoiser + 'static,
+    noise_precision: f64,
+) -> Result<LinearGraph, ModelError> {
+    assemble(operator, columns, prior, noise_precision, None)
+}
+
+fn assemble(
+    operator: impl LinearOperator + 'static,
+    columns: usize,
+    prior: impl Denoiser + 'static,
+    noise_precision: f64,
+    observations: Option<Rows>,
+) -> Result<LinearGraph, ModelError> {
+    const DATA: &str = "observations";
+    let noise = Awgn::new(noise_precision)?;
+    let (n, m) = (operator.inputs(), operator.outputs());
     let mut builder = GraphBuilder::new();
-    let signal = builder.variable("X", n, d);
-    let output = builder.variable("Z", m, d);
+    let signal = builder.variable("X", n, columns);
+    let output = builder.variable("Z", m, columns);
     let prior = builder.prior("prior", signal, prior);
     let operator = builder.linear("A", signal, output, operator);
-    let likelihood = builder.likelihood("observations", output, observations, likelihood);
+    let likelihood = match observations {
+        Some(observations) => builder.likelihood(DATA, output, observations, noise),
+        None => builder.unobserved(DATA, output, noise),
+    };
     let start = Start::Auto;
     Ok(LinearGraph { builder, signal, output, prior, operator, likelihood, start })
 }

@@ -3,8 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use kuva::backend::raster::RasterBackend;
-use kuva::backend::svg::SvgBackend;
 use kuva::plot::legend::{LegendEntry, LegendShape};
 use kuva::plot::{BandPlot, LinePlot, ScatterPlot};
 use kuva::render::annotations::ReferenceLine;
@@ -13,7 +11,7 @@ use kuva::render::layout::{Layout, TickFormat};
 use kuva::render::plots::Plot;
 use kuva::render::render::Scene;
 
-use super::{WriteError, write_atomically};
+use super::{WriteError, picture};
 
 /// Width and height of a panel in pixels, at which labels of the default size are easy to read.
 const PANEL: (f64, f64) = (520.0, 380.0);
@@ -21,8 +19,6 @@ const PANEL: (f64, f64) = (520.0, 380.0);
 pub(super) const WIDE_PANEL: (f64, f64) = (760.0, 440.0);
 /// Largest size of the figure's title in pixels, and the width of its average letter as a share of the size.
 pub(super) const TITLE: (f64, f64) = (20.0, 0.58);
-/// Pixels of the PNG for one pixel of the SVG, so that print and dense screens look sharp.
-pub(super) const PNG_SCALE: f32 = 2.0;
 /// Room left beyond the data on each side of an axis, as a share of its length.
 const MARGIN: f64 = 0.04;
 /// Number of labelled ticks that a linear axis aims at.
@@ -112,6 +108,17 @@ pub enum Stroke {
     Dots,
 }
 
+impl Stroke {
+    /// The line so drawn.
+    pub(super) fn on(self, line: LinePlot) -> LinePlot {
+        match self {
+            Self::Dashed => line.with_dashed(),
+            Self::Dotted => line.with_dotted(),
+            Self::Solid | Self::Dots => line,
+        }
+    }
+}
+
 /// A line through points, with an optional band around it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
@@ -196,7 +203,7 @@ pub struct Figure {
 impl Figure {
     /// The figure as SVG text.
     pub fn svg(&self) -> String {
-        SvgBackend.render_scene(&self.scene())
+        picture::svg(&self.scene())
     }
 
     /// The figure as the bytes of a PNG file.
@@ -204,7 +211,7 @@ impl Figure {
     /// # Errors
     /// The words of the encoder.
     pub fn png(&self) -> Result<Vec<u8>, String> {
-        RasterBackend::new().with_scale(PNG_SCALE).render_scene(&self.scene())
+        picture::png(&self.scene())
     }
 
     /// Writes `NAME.svg` and `NAME.png` into `folder`.
@@ -212,13 +219,7 @@ impl Figure {
     /// # Errors
     /// [`WriteError`] naming the file that can't be written.
     pub fn write(&self, folder: &Path, name: &str) -> Result<(), WriteError> {
-        let png = folder.join(format!("{name}.png"));
-        let bytes = self.png().map_err(|error| WriteError {
-            path: png.clone(),
-            error: std::io::Error::other(error),
-        })?;
-        write_atomically(&folder.join(format!("{name}.svg")), self.svg().as_bytes())?;
-        write_atomically(&png, &bytes)
+        picture::write(&self.scene(), folder, name)
     }
 
     fn scene(&self) -> Scene {
@@ -343,11 +344,7 @@ impl Panel {
         }
         let plot =
             LinePlot::new().with_data(points).with_color(&series.color).with_stroke_width(WIDTH);
-        Plot::Line(match series.stroke {
-            Stroke::Dashed => plot.with_dashed(),
-            Stroke::Dotted => plot.with_dotted(),
-            Stroke::Solid | Stroke::Dots => plot,
-        })
+        Plot::Line(series.stroke.on(plot))
     }
 
     fn layout(&self, x_range: (f64, f64), y_range: (f64, f64)) -> Layout {

@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use kuva::backend::raster::RasterBackend;
-use kuva::backend::svg::SvgBackend;
 use kuva::plot::colormap::ColorMap;
 use kuva::plot::legend::LegendPosition;
 use kuva::plot::{Heatmap, LinePlot, ScatterPlot};
@@ -11,8 +9,8 @@ use kuva::render::layout::Layout;
 use kuva::render::plots::Plot;
 use kuva::render::render::{Scene, render_multiple};
 
-use super::figure::{PNG_SCALE, Series, Stroke, TITLE, WIDE_PANEL, tick_step};
-use super::{WriteError, write_atomically};
+use super::figure::{Series, Stroke, TITLE, WIDE_PANEL, tick_step};
+use super::{WriteError, picture};
 
 /// A grid of numbers as colours over two linear axes.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,7 +35,7 @@ const LINE: f64 = 3.0;
 impl HeatMap {
     /// The picture as SVG text.
     pub fn svg(&self) -> String {
-        SvgBackend.render_scene(&self.scene())
+        picture::svg(&self.scene())
     }
 
     /// The picture as the bytes of a PNG file.
@@ -45,7 +43,7 @@ impl HeatMap {
     /// # Errors
     /// The words of the encoder.
     pub fn png(&self) -> Result<Vec<u8>, String> {
-        RasterBackend::new().with_scale(PNG_SCALE).render_scene(&self.scene())
+        picture::png(&self.scene())
     }
 
     /// Writes `NAME.svg` and `NAME.png` into `folder`.
@@ -53,13 +51,7 @@ impl HeatMap {
     /// # Errors
     /// [`WriteError`] naming the file that can't be written.
     pub fn write(&self, folder: &Path, name: &str) -> Result<(), WriteError> {
-        let png = folder.join(format!("{name}.png"));
-        let bytes = self.png().map_err(|error| WriteError {
-            path: png.clone(),
-            error: std::io::Error::other(error),
-        })?;
-        write_atomically(&folder.join(format!("{name}.svg")), self.svg().as_bytes())?;
-        write_atomically(&png, &bytes)
+        picture::write(&self.scene(), folder, name)
     }
 
     /// The cells as they are drawn, all finite, and the centres of those that weren't.
@@ -136,11 +128,7 @@ impl HeatMap {
         }
         let line = LinePlot::new().with_data(points).with_color(&series.color);
         let line = line.with_stroke_width(LINE).with_legend(&series.label);
-        Plot::Line(match series.stroke {
-            Stroke::Dashed => line.with_dashed(),
-            Stroke::Dotted => line.with_dotted(),
-            Stroke::Solid | Stroke::Dots => line,
-        })
+        Plot::Line(series.stroke.on(line))
     }
 }
 

@@ -8,6 +8,7 @@ mod error;
 mod figure;
 mod heatmap;
 mod npy;
+mod picture;
 mod table;
 
 pub use atomic::write_atomically;
