@@ -1,6 +1,6 @@
 //! The activation decides what a hidden unit passes on: its value, slopes and Gaussian averages.
 
-use core::f64::consts::{FRAC_2_SQRT_PI, PI};
+use core::f64::consts::{FRAC_2_PI, FRAC_2_SQRT_PI, PI};
 
 use fg_core::special::exp;
 use fg_core::special::number::Number;
@@ -105,6 +105,32 @@ impl Activation {
             Self::Tanh => 2.0 * average::sigmoid(2.0 * mean, 2.0 * deviation) - 1.0,
             Self::Erf => libm::erf(mean / (1.0 + 2.0 * variance).sqrt()),
             Self::Linear => mean,
+        }
+    }
+
+    /// `E sigma(a) sigma(b)` for `a` and `b` jointly normal around zero with these variances and covariance: the kernel
+    /// of a layer of random units. Closed forms (Cho and Saul 2009 for kinks, Williams 1997 for `erf`), for the sigmoid
+    /// and tanh quadrature to `1e-12`.
+    pub fn correlation(self, variances: [f64; 2], covariance: f64) -> f64 {
+        // sigma(z) = even |z| + odd z, and the mixed terms cancel.
+        let kink = |left: f64| {
+            let (odd, even) = (0.5 * (1.0 + left), 0.5 * (1.0 - left));
+            even * even * average::absolute_product(variances, covariance) + odd * odd * covariance
+        };
+        match self {
+            Self::Relu => kink(0.0),
+            Self::LeakyRelu { slope } => kink(slope),
+            Self::Sigmoid => average::sigmoid_product(variances, covariance),
+            // tanh(z) = 2 p(2 z) - 1, E p = 1/2.
+            Self::Tanh => {
+                let doubled = variances.map(|v| 4.0 * v);
+                4.0 * average::sigmoid_product(doubled, 4.0 * covariance) - 1.0
+            }
+            Self::Erf => {
+                let [a, b] = variances.map(|v| 1.0 + 2.0 * v);
+                FRAC_2_PI * (2.0 * covariance / (a * b).sqrt()).asin()
+            }
+            Self::Linear => covariance,
         }
     }
 
@@ -222,6 +248,38 @@ mod tests {
                     (found - reference).abs() < TOLERANCE,
                     "{activation:?} {found} {reference}"
                 );
+            }
+        }
+    }
+
+    #[test]
+    fn correlations_agree_with_a_sum_in_two_dimensions() {
+        // The trapezoidal rule over +-9 deviations in both: exact for smooth units, to the square of its step for kinks.
+        const SMOOTH: f64 = 1e-10;
+        const KINKED: f64 = 2e-4;
+        let n = 900;
+        let node = |i: u32| -9.0 + 18.0 * f64::from(i) / f64::from(n);
+        let weight = |i: u32| 18.0 / f64::from(n) * fg_core::special::pdf(node(i));
+        for activation in ALL {
+            for (a, b, rho) in [(1.0, 1.0, 0.6), (2.0, 0.3, -0.8), (0.5, 4.0, 1.0), (0.0, 1.0, 0.0)]
+            {
+                let covariance: f64 = rho * f64::sqrt(a * b);
+                let rest = f64::sqrt(b * (1.0 - rho * rho));
+                let mut sum = 0.0;
+                for i in 0..=n {
+                    let x = node(i);
+                    let inner: f64 = (0..=n)
+                        .map(|k| {
+                            let z = rho * f64::sqrt(b) * x + rest * node(k);
+                            weight(k) * activation.value(z)
+                        })
+                        .sum();
+                    sum += weight(i) * activation.value(f64::sqrt(a) * x) * inner;
+                }
+                let found = activation.correlation([a, b], covariance);
+                let kinked = matches!(activation, Activation::Relu | Activation::LeakyRelu { .. });
+                let tolerance = if kinked { KINKED } else { SMOOTH };
+                assert!((found - sum).abs() < tolerance, "{activation:?} {a} {b} {rho}: {found} {sum}");
             }
         }
     }

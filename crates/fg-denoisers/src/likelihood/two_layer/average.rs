@@ -1,5 +1,7 @@
 //! Gaussian averages of activations decide what the network predicts for an uncertain hidden row.
 
+use core::f64::consts::FRAC_2_PI;
+
 use fg_core::special::{cdf, pdf};
 
 /// `E max(z, 0)` for `z ~ N(mean, deviation^2)`.
@@ -18,18 +20,47 @@ pub(super) fn sigmoid(mean: f64, deviation: f64) -> f64 {
     if deviation < STEP_LIKE { smooth(mean, deviation) } else { step_like(mean, deviation) }
 }
 
-/// The trapezoidal rule in `x = (z - mean) / deviation`: its error is `exp(-2 pi c / h)` for a function without
-/// poles within `c` of the real axis, here `c = pi / deviation`, and `exp(-2 pi^2 / h^2)` for the density.
 fn smooth(mean: f64, deviation: f64) -> f64 {
+    standard(deviation, |x| 1.0 / (1.0 + (-(mean + deviation * x)).exp()))
+}
+
+/// `E f(x)` for `x ~ N(0, 1)` and a function without poles within `c = pi / deviation` of the real axis, as logistic
+/// functions of `deviation * x` are: by the trapezoidal rule, whose error is `exp(-2 pi c / h)` for the function and
+/// `exp(-2 pi^2 / h^2)` for the density.
+fn standard(deviation: f64, f: impl Fn(f64) -> f64) -> f64 {
     let intervals = (2.0 * REACH / (0.5 / deviation.max(1.0))).ceil();
     let h = 2.0 * REACH / intervals;
     let (mut sum, mut k) = (0.0, 0.0);
     while k <= intervals {
         let x = -REACH + k * h;
-        sum += pdf(x) / (1.0 + (-(mean + deviation * x)).exp());
+        sum += pdf(x) * f(x);
         k += 1.0;
     }
     sum * h
+}
+
+/// `E |a b|` for `a`, `b` jointly normal around zero with these variances and covariance: the arc-cosine kernel of Cho
+/// and Saul (2009).
+pub(super) fn absolute_product([a, b]: [f64; 2], covariance: f64) -> f64 {
+    let size = (a * b).sqrt();
+    if !(size > 0.0) {
+        return 0.0;
+    }
+    let rho = (covariance / size).clamp(-1.0, 1.0);
+    FRAC_2_PI * size * (((1.0 - rho) * (1.0 + rho)).sqrt() + rho * rho.asin())
+}
+
+/// `E p(a) p(b)` for the logistic function `p` and `a`, `b` as in [`absolute_product`], to `1e-12`: over `a` by
+/// quadrature, over `b` given `a` as [`sigmoid`].
+pub(super) fn sigmoid_product([a, b]: [f64; 2], covariance: f64) -> f64 {
+    if !(a > 0.0) {
+        return 0.5 * 0.5;
+    }
+    let deviation = a.sqrt();
+    let slope = covariance / deviation;
+    let rest = (b - slope * slope).max(0.0).sqrt();
+    let wider = deviation.max(b.sqrt());
+    standard(wider, |x| sigmoid(deviation * x, 0.0) * sigmoid(slope * x, rest))
 }
 
 /// Nodes and weights of the Gauss-Legendre rule of ten points on `[-1, 1]`, the positive half.
@@ -62,6 +93,29 @@ fn step_like(mean: f64, deviation: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn products_of_logistic_functions_are_symmetric_and_right_in_the_limits() {
+        const TOLERANCE: f64 = 1e-12;
+        for (a, b, rho) in [(1.0, 1.0, 0.3), (4.0, 0.25, -0.9), (30.0, 2.0, 0.99), (0.1, 9.0, 1.0)]
+        {
+            let covariance: f64 = rho * f64::sqrt(a * b);
+            let found = sigmoid_product([a, b], covariance);
+            let mirrored = sigmoid_product([b, a], covariance);
+            assert!((found - mirrored).abs() < TOLERANCE, "{a} {b} {rho}: {found} {mirrored}");
+            // p(-b) = 1 - p(b) and E p(a) = 1/2.
+            let opposite = sigmoid_product([a, b], -covariance);
+            assert!((found + opposite - 0.5).abs() < TOLERANCE, "{a} {b} {rho}");
+            assert!((sigmoid_product([a, b], 0.0) - 0.25).abs() < TOLERANCE, "{a} {b}");
+        }
+        // Equal and wide: p^2 = p - p'.
+        let wide: f64 = 1e4;
+        let expected = 0.5 - standard(wide.sqrt(), |x| {
+            let e = (-(wide.sqrt() * x).abs()).exp();
+            e / ((1.0 + e) * (1.0 + e))
+        });
+        assert!((sigmoid_product([wide, wide], wide) - expected).abs() < TOLERANCE);
+    }
 
     #[test]
     fn both_branches_agree_where_they_meet() {

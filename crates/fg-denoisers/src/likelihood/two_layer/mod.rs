@@ -132,6 +132,30 @@ impl TwoLayer {
         self.combine(mean.len(), y, |j| self.activation.average(mean[j], covariance[j * d + j]));
     }
 
+    /// `E f(a) f(b)`, averaged over outputs, of the second layer without its bias, `f(z) = W2' sigma(z)`, for two hidden
+    /// rows that are jointly normal around zero: `variances` of the units of either, and `cross`, `E a' b` (`d x d`).
+    ///
+    /// With it the errors of a trained layer on fresh inputs follow from second moments alone.
+    ///
+    /// # Panics
+    /// When a length doesn't fit.
+    #[track_caller]
+    pub fn correlation(&self, variances: [&[f64]; 2], cross: &[f64]) -> f64 {
+        let d = self.hidden();
+        assert!(variances.iter().all(|v| v.len() == d), "a variance a hidden unit, {d}");
+        assert_eq!(cross.len(), d * d, "a covariance of {d} x {d}");
+        let mut sum = 0.0;
+        for j in 0..d {
+            for k in 0..d {
+                let weights = self.weights.row(j).iter().zip(self.weights.row(k));
+                let weight: f64 = weights.map(|(a, b)| a * b).sum();
+                let pair = [variances[0][j], variances[1][k]];
+                sum += weight * self.activation.correlation(pair, cross[j * d + k]);
+            }
+        }
+        sum / self.outputs() as f64
+    }
+
     #[track_caller]
     fn combine(&self, found: usize, y: &mut [f64], unit: impl Fn(usize) -> f64) {
         assert_eq!(found, self.hidden(), "a row of as many hidden units as W2 has rows");
