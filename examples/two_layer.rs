@@ -2,7 +2,7 @@
 //!
 //! Without `--data` this reproduces figure 2 of Pandit, Sahraee-Ardakan, Rangan, Schniter and Fletcher, "Matrix
 //! inference and estimation in multi-layer models" (2020), against Adam on the same data. With `--data FILE.npz` it
-//! learns from the arrays in the file. `--help` lists the options.
+//! learns from the arrays in the file; with `--phase-diagram` it draws when learning succeeds, by state evolution. `--help` lists the options.
 
 use std::process::ExitCode;
 
@@ -10,10 +10,16 @@ use clap::Parser;
 
 #[path = "two_layer/experiment.rs"]
 mod experiment;
+#[path = "two_layer/figures.rs"]
+mod figures;
 #[path = "two_layer/options.rs"]
 mod options;
 #[path = "two_layer/own_data.rs"]
 mod own_data;
+#[path = "two_layer/phase.rs"]
+mod phase;
+#[path = "two_layer/prediction.rs"]
+mod prediction;
 #[path = "two_layer/results.rs"]
 mod results;
 mod support;
@@ -26,6 +32,7 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<(), support::Failure> {
     match options.job()? {
+        Job::PhaseDiagram(setting) => phase::diagram(&setting, &options.out),
         Job::OwnData(task) => own_data::learn(&task, &options.out),
         Job::Figure(setting) => {
             let runs = experiment::run(&setting)?;

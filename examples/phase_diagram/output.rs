@@ -14,7 +14,7 @@ const LINES: usize = 8;
 /// Writes all files and prints the table; `line` holds sparsities and sampling ratios.
 pub(crate) fn write(
     setting: &Setting,
-    diagram: &PhaseDiagram<EvolutionError>,
+    diagram: &PhaseDiagram<f64, EvolutionError>,
     line: &[(f64, f64)],
     picture: &HeatMap,
     folder: &Path,

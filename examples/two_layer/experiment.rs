@@ -6,20 +6,20 @@ use std::time::{Duration, Instant};
 use fg_core::denoiser::Estimation;
 use fg_core::factor::Belief;
 use fg_core::{IterationInfo, Rows, Status};
-use fg_denoisers::ParameterError;
 use fg_models::baseline::{AdamOptions, Regression, adam};
 use fg_models::metrics::{match_units, normalised_test_error};
 use fg_models::synthetic::{TeacherSettings, TwoLayerProblem, correlated_weights, derived_seed};
 use fg_models::two_layer::with_constant_column;
-use fg_models::{Start, TwoLayerModel};
+use fg_models::{ModelError, Start, TwoLayerModel};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
 use crate::options::Setting;
+use crate::prediction::{Predicted, predict};
 use crate::support::{Failure, in_parallel, progress_bar};
 
 /// Share of the variance of a correlated start that is the truth's, as published.
-const SHARE: f64 = 0.25;
+pub(crate) const SHARE: f64 = 0.25;
 /// A run has failed when its excess error is above this multiple of the right Adam's on the same data.
 const FAILURE: f64 = 2.0;
 /// Test samples, as published.
@@ -84,14 +84,14 @@ pub(crate) struct Point {
     pub(crate) iteration: usize,
     pub(crate) test_error: Vec<f64>,
     pub(crate) parameter_error: f64,
+    /// After the units have been matched.
+    pub(crate) matched_error: f64,
 }
 
 /// What an estimator made of a data set.
 #[derive(Clone, Debug)]
 pub(crate) struct Outcome {
     pub(crate) curve: Vec<Point>,
-    /// Mean square error of the weights after the units have been matched.
-    pub(crate) matched_parameter_error: f64,
     pub(crate) status: String,
     pub(crate) seconds: f64,
 }
@@ -105,12 +105,24 @@ pub(crate) struct Run {
     pub(crate) estimator: Estimator,
     pub(crate) outcome: Outcome,
     pub(crate) failed: bool,
+    /// What state evolution says of the same estimator and second layer.
+    pub(crate) predicted: Option<Predicted>,
 }
 
 impl Run {
     /// The final test error by predictor `p`; NaN when there is none.
     pub(crate) fn test_error(&self, p: usize) -> f64 {
         self.outcome.curve.last().map_or(f64::NAN, |point| point.test_error[p])
+    }
+
+    /// Errors after the last sweep as predicted; a fixed point or a breakdown may end a prediction earlier.
+    pub(crate) fn predicted_end(&self) -> Option<&Point> {
+        self.predicted.as_ref()?.curve.last()
+    }
+
+    /// The final error of the weights after the units have been matched; NaN when there is none.
+    pub(crate) fn matched_error(&self) -> f64 {
+        self.outcome.curve.last().map_or(f64::NAN, |point| point.matched_error)
     }
 
     /// The final error of the weights; NaN when there is none.
@@ -136,7 +148,7 @@ pub(crate) fn run(setting: &Setting) -> Result<Vec<Run>, Failure> {
     let runs =
         in_parallel(cells.len(), setting.threads, &bar, |job| one_data_set(setting, cells[job]));
     bar.finish_and_clear();
-    let runs: Result<Vec<Vec<Run>>, ParameterError> = runs.into_iter().collect();
+    let runs: Result<Vec<Vec<Run>>, ModelError> = runs.into_iter().collect();
     // Sizes have been checked: only an extreme --snr leaves no noise that can be represented.
     let runs = runs.map_err(|error| Failure::input(format!("--snr: {error}")))?;
     Ok(runs.into_iter().flatten().collect())
@@ -145,7 +157,7 @@ pub(crate) fn run(setting: &Setting) -> Result<Vec<Run>, Failure> {
 fn one_data_set(
     setting: &Setting,
     (snr_db, train, run): (f64, usize, usize),
-) -> Result<Vec<Run>, ParameterError> {
+) -> Result<Vec<Run>, ModelError> {
     let seed = derived_seed(setting.seed, &[snr_db.to_bits(), train as u64, run as u64]);
     let mut rng = Pcg64::seed_from_u64(seed);
     let mut settings = TeacherSettings::default();
@@ -157,7 +169,11 @@ fn one_data_set(
     let mut runs: Vec<Run> = Vec::new();
     for estimator in Estimator::ALL {
         let outcome = data.estimate(estimator, seed);
-        let mut done = Run { snr_db, train, run, estimator, outcome, failed: false };
+        let predicted = match setting.predict.includes(estimator) {
+            true => Some(predict(&data.model(estimator), estimator, train, setting)?),
+            false => None,
+        };
+        let mut done = Run { snr_db, train, run, estimator, outcome, failed: false, predicted };
         let adam = runs.first().map_or(f64::INFINITY, Run::judged);
         let (judged, limit) = (done.judged(), 1.0 + FAILURE * (adam - 1.0));
         // Written so that NaN fails; an Adam that isn't finite excuses nobody who isn't.
@@ -199,7 +215,8 @@ impl<'a> DataSet<'a> {
         Self { problem, bias, truth, start }
     }
 
-    fn estimate(&self, estimator: Estimator, seed: u64) -> Outcome {
+    /// What is assumed: the truth, but for `W1` and `b1`.
+    fn model(&self, estimator: Estimator) -> TwoLayerModel {
         let mut model = TwoLayerModel::new(self.problem.teacher.output.clone())
             .with_weight_variance(WEIGHT_VARIANCE);
         if self.bias {
@@ -208,26 +225,24 @@ impl<'a> DataSet<'a> {
         if matches!(estimator, Estimator::Map { .. }) {
             model = model.with_estimation(Estimation::Map);
         }
+        model
+    }
+
+    fn estimate(&self, estimator: Estimator, seed: u64) -> Outcome {
+        let model = self.model(estimator);
         let mut watch = Watch { data: self, model, curve: Vec::new(), measuring: Duration::ZERO };
         let began = Instant::now();
-        let (status, weights) = match estimator {
+        let status = match estimator {
             Estimator::Mmse { .. } | Estimator::Map { .. } => {
                 self.message_passing(estimator, &mut watch)
             }
             Estimator::Adam | Estimator::AdamPublished => self.adam(estimator, seed, &mut watch),
         };
         let seconds = began.elapsed().saturating_sub(watch.measuring).as_secs_f64();
-        let output_weights = self.problem.teacher.output.output_weights();
-        let matched_parameter_error = weights
-            .map_or(f64::NAN, |w| match_units(&w, &self.truth, output_weights).parameter_error);
-        Outcome { curve: watch.curve, matched_parameter_error, status, seconds }
+        Outcome { curve: watch.curve, status, seconds }
     }
 
-    fn message_passing(
-        &self,
-        estimator: Estimator,
-        watch: &mut Watch<'_>,
-    ) -> (String, Option<Rows>) {
+    fn message_passing(&self, estimator: Estimator, watch: &mut Watch<'_>) -> String {
         let TwoLayerProblem { train, .. } = self.problem;
         let start = match estimator {
             Estimator::Mmse { correlated: true } | Estimator::Map { correlated: true } => {
@@ -248,23 +263,15 @@ impl<'a> DataSet<'a> {
             graph.fit(&start, &TwoLayerModel::options(), &mut observer)
         });
         match fit {
-            Ok(fit) => {
-                let status = match &fit.report().status {
-                    Status::Diverged { .. } => "diverged".to_owned(),
-                    status => status.to_string(),
-                };
-                (status, Some(fit.belief().mean().clone()))
-            }
-            Err(_) => ("breakdown".to_owned(), None),
+            Ok(fit) => match &fit.report().status {
+                Status::Diverged { .. } => "diverged".to_owned(),
+                status => status.to_string(),
+            },
+            Err(_) => "breakdown".to_owned(),
         }
     }
 
-    fn adam(
-        &self,
-        estimator: Estimator,
-        seed: u64,
-        watch: &mut Watch<'_>,
-    ) -> (String, Option<Rows>) {
+    fn adam(&self, estimator: Estimator, seed: u64, watch: &mut Watch<'_>) -> String {
         let TwoLayerProblem { teacher, train, noise_variance, .. } = self.problem;
         let (samples, d) = (train.inputs.rows(), teacher.output.hidden());
         let divisor = match estimator {
@@ -284,10 +291,10 @@ impl<'a> DataSet<'a> {
         };
         let mut rng = Pcg64::seed_from_u64(derived_seed(seed, &[u64::from(b'a')]));
         let options = AdamOptions::default();
-        let weights = adam(&problem, &options, &self.start, &mut rng, |epoch, weights| {
+        let done = adam(&problem, &options, &self.start, &mut rng, |epoch, weights| {
             watch.weights(epoch, weights);
         });
-        ("completed".to_owned(), weights.ok())
+        if done.is_ok() { "completed" } else { "refused" }.to_owned()
     }
 }
 
@@ -311,12 +318,14 @@ impl Watch<'_> {
     }
 
     fn record(&mut self, iteration: usize, weights: &Rows, predictions: &[Rows]) {
-        let TwoLayerProblem { test, noise_variance, .. } = self.data.problem;
+        let TwoLayerProblem { test, noise_variance, teacher, .. } = self.data.problem;
         let test_error = predictions
             .iter()
             .map(|prediction| normalised_test_error(prediction, &test.clean, *noise_variance))
             .collect();
         let parameter_error = weights.mean_squared_error(&self.data.truth);
-        self.curve.push(Point { iteration, test_error, parameter_error });
+        let matching = match_units(weights, &self.data.truth, teacher.output.output_weights());
+        let matched_error = matching.parameter_error;
+        self.curve.push(Point { iteration, test_error, parameter_error, matched_error });
     }
 }

@@ -2,19 +2,32 @@
 
 #![expect(clippy::doc_markdown, reason = "the command line shows these comments as they are")]
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 use fg_denoisers::likelihood::Activation;
 
+use crate::phase::PhaseSetting;
+use crate::prediction::Predict;
 use crate::support::{Failure, available_threads};
 
 /// Training samples of the published figure.
 const TRAIN: [usize; 10] = [200, 400, 600, 800, 1000, 1500, 2000, 2500, 3000, 4000];
 /// Training samples, and runs, of the quick look.
 const QUICK: ([usize; 3], usize) = ([200, 1000, 4000], 3);
+/// Points of each integral of state evolution: errors of a few percent of the excess error, well inside the quartiles.
+const POINTS: usize = 1024;
+/// Numbers of points that state evolution takes.
+const POINTS_ALLOWED: RangeInclusive<usize> = 16..=1 << 16;
 /// Runs of the published figure.
 const RUNS: usize = 10;
+/// Inputs and hidden units of the published figure.
+const INPUTS: usize = 100;
+const HIDDEN: usize = 4;
+/// Cells of the phase diagram along ratios and signal-to-noise ratios, and of its quick look.
+const CELLS: (usize, usize) = (18, 15);
+const QUICK_CELLS: (usize, usize) = (6, 5);
 /// Signal-to-noise ratios of the published figure.
 const SNR: [f64; 2] = [10.0, 15.0];
 
@@ -52,9 +65,18 @@ pub(crate) struct Options {
     /// Give the hidden units a bias
     #[arg(long)]
     bias: bool,
+    /// What state evolution predicts, for the same second layers [default: mmse, or none with --bias]
+    #[arg(long, value_enum)]
+    predict: Option<Predict>,
+    /// Points of each integral of state evolution
+    #[arg(long, default_value_t = POINTS)]
+    points: usize,
     /// Threads; results don't depend on it [default: all]
     #[arg(long)]
     threads: Option<usize>,
+    /// When does learning succeed? Errors over samples an input and signal-to-noise ratio, by state evolution
+    #[arg(long)]
+    phase_diagram: bool,
     /// Learn from the arrays X, Y, W2 of this file (and b2, X_test, Y_test, W1, noise_variance where it has them)
     #[arg(long, value_name = "FILE.npz")]
     data: Option<PathBuf>,
@@ -91,6 +113,8 @@ impl From<ActivationName> for Activation {
 /// What the program does.
 #[derive(Debug)]
 pub(crate) enum Job {
+    /// Draws when learning succeeds.
+    PhaseDiagram(PhaseSetting),
     /// Learns from the user's file.
     OwnData(OwnData),
     /// Reproduces the published figure.
@@ -119,6 +143,8 @@ pub(crate) struct Setting {
     pub(crate) activation: Activation,
     pub(crate) activation_name: String,
     pub(crate) bias: bool,
+    pub(crate) predict: Predict,
+    pub(crate) points: usize,
     pub(crate) threads: usize,
 }
 
@@ -147,10 +173,43 @@ impl Options {
         if let Some(variance) = self.noise_variance.filter(|v| !(*v > 0.0 && v.is_finite())) {
             return bad("noise-variance", "finite and above 0", &variance);
         }
+        if !POINTS_ALLOWED.contains(&self.points) {
+            let (low, high) = POINTS_ALLOWED.into_inner();
+            return bad("points", &format!("from {low} to {high}"), &self.points);
+        }
         match &self.data {
             Some(file) => self.own_data(file.clone()).map(Job::OwnData),
+            None if self.phase_diagram => self.phase_setting().map(Job::PhaseDiagram),
             None => self.setting().map(Job::Figure),
         }
+    }
+
+    fn phase_setting(&self) -> Result<PhaseSetting, Failure> {
+        let of_runs = [
+            ("runs", self.runs.is_some()),
+            ("train", self.train.is_some()),
+            ("snr", self.snr.is_some()),
+            ("inputs", self.inputs.is_some()),
+            ("predict", self.predict.is_some()),
+            ("bias", self.bias),
+            ("noise-variance", self.noise_variance.is_some()),
+        ];
+        if let Some((name, _)) = of_runs.into_iter().find(|(_, given)| *given) {
+            return Err(Failure::input(format!("--{name} has no meaning with --phase-diagram")));
+        }
+        Ok(PhaseSetting {
+            cells: if self.quick { QUICK_CELLS } else { CELLS },
+            hidden: self.hidden.unwrap_or(HIDDEN),
+            activation: self.activation.into(),
+            activation_name: self.activation_name(),
+            points: self.points,
+            threads: self.threads.unwrap_or_else(available_threads),
+        })
+    }
+
+    fn activation_name(&self) -> String {
+        let name = self.activation.to_possible_value();
+        name.map_or_else(String::new, |name| name.get_name().to_owned())
     }
 
     fn own_data(&self, file: PathBuf) -> Result<OwnData, Failure> {
@@ -160,6 +219,8 @@ impl Options {
             ("train", self.train.is_some()),
             ("inputs", self.inputs.is_some()),
             ("hidden", self.hidden.is_some()),
+            ("predict", self.predict.is_some()),
+            ("phase-diagram", self.phase_diagram),
         ];
         if let Some((name, _)) = synthetic_only.into_iter().find(|(_, given)| *given) {
             return Err(Failure::input(format!("--{name} has no meaning with --data")));
@@ -184,21 +245,28 @@ impl Options {
                 "--noise-variance needs --data; use --snr for synthetic data",
             ));
         }
+        let predict = match (self.predict, self.bias) {
+            (None, true) => Predict::None,
+            (None | Some(Predict::Mmse), false) => Predict::Mmse,
+            (Some(predict), bias) if predict == Predict::None || !bias => predict,
+            _ => return Err(Failure::input("--predict can't follow a --bias")),
+        };
         let (train, runs) = match self.quick {
             true => (QUICK.0.to_vec(), QUICK.1),
             false => (TRAIN.to_vec(), RUNS),
         };
-        let name = self.activation.to_possible_value();
         Ok(Setting {
             seed: self.seed,
             runs: self.runs.unwrap_or(runs),
             snr_db: self.snr.clone().unwrap_or_else(|| SNR.to_vec()),
             train: self.train.clone().unwrap_or(train),
-            inputs: self.inputs.unwrap_or(100),
-            hidden: self.hidden.unwrap_or(4),
+            inputs: self.inputs.unwrap_or(INPUTS),
+            hidden: self.hidden.unwrap_or(HIDDEN),
             activation: self.activation.into(),
-            activation_name: name.map_or_else(String::new, |name| name.get_name().to_owned()),
+            activation_name: self.activation_name(),
             bias: self.bias,
+            predict,
+            points: self.points,
             threads: self.threads.unwrap_or_else(available_threads),
         })
     }

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use fg_core::evolution::EvolutionError;
+use fg_core::evolution::{EvolutionError, LawError, SpectrumError};
 use fg_core::graph::DrawError;
 use fg_core::inference::StartError;
 use fg_core::message::MessageError;
@@ -32,6 +32,10 @@ pub enum ModelError {
     Draw(DrawError),
     /// A run can't be predicted.
     Evolution(EvolutionError),
+    /// There is no such law of singular values.
+    Spectrum(SpectrumError),
+    /// There is no such law of a message.
+    Law(LawError),
     /// A random operator can't be drawn.
     Ensemble(EnsembleError),
 }
@@ -47,6 +51,8 @@ impl fmt::Display for ModelError {
             Self::Inference(error) => error.fmt(f),
             Self::Draw(error) => error.fmt(f),
             Self::Evolution(error) => error.fmt(f),
+            Self::Spectrum(error) => error.fmt(f),
+            Self::Law(error) => error.fmt(f),
             Self::Ensemble(error) => error.fmt(f),
         }
     }
@@ -63,6 +69,8 @@ impl core::error::Error for ModelError {
             Self::Inference(error) => Some(error),
             Self::Draw(error) => Some(error),
             Self::Evolution(error) => Some(error),
+            Self::Spectrum(error) => Some(error),
+            Self::Law(error) => Some(error),
             Self::Ensemble(error) => Some(error),
         }
     }
@@ -87,5 +95,7 @@ from_part!(
     Inference(InferenceError),
     Draw(DrawError),
     Evolution(EvolutionError),
+    Spectrum(SpectrumError),
+    Law(LawError),
     Ensemble(EnsembleError)
 );

@@ -1,6 +1,7 @@
 //! How good an estimate is: errors against a known truth, and what many runs say together.
 
 use fg_core::Rows;
+use fg_core::evolution::EstimateLaw;
 
 /// Squared error over squared truth in decibels: `10 log10(|estimate - truth|^2 / |truth|^2)`; lower is better.
 ///
@@ -52,16 +53,45 @@ pub fn match_units(estimate: &Rows, truth: &Rows, output_weights: &Rows) -> Matc
     let input_cost = |j: usize, k: usize| -> f64 {
         (0..truth.rows()).map(|i| (estimate[(i, k)] - truth[(i, j)]).powi(2)).sum()
     };
+    matching(truth.rows(), &input_cost, output_weights)
+}
+
+/// As [`match_units`] for an estimate of which only the law of `rows` rows is known, as state evolution predicts it.
+///
+/// # Panics
+/// When the law is of another number of columns than there are output weights.
+#[track_caller]
+pub fn match_predicted_units(law: &EstimateLaw, rows: usize, output_weights: &Rows) -> Matching {
+    let d = law.columns();
+    assert_eq!(output_weights.rows(), d, "output weights need a row a hidden unit");
+    // The same as E |xhat_k - x_j|^2, without the cancellation where units are where they belong.
+    let row_cost = |j: usize, k: usize| match j == k {
+        true => law.error()[j * d + j],
+        false => {
+            law.estimate()[k * d + k] - 2.0 * law.overlap()[j * d + k] + law.truth()[j * d + j]
+        }
+    };
+    matching(rows, &|j, k| rows as f64 * row_cost(j, k), output_weights)
+}
+
+/// The best relabelling where unit `k` of the estimate costs `input_cost(j, k)`, a sum over rows, for unit `j` of the
+/// truth.
+fn matching(
+    rows: usize,
+    input_cost: &dyn Fn(usize, usize) -> f64,
+    output_weights: &Rows,
+) -> Matching {
+    let d = output_weights.rows();
     let output_cost = |j: usize, k: usize| -> f64 {
         let (a, b) = (output_weights.row(j), output_weights.row(k));
         a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum()
     };
     let cost = Rows::from_fn(d, d, |j, k| input_cost(j, k) + output_cost(j, k));
     let permutation = assign(&cost);
-    let mean = |cost: &dyn Fn(usize, usize) -> f64, rows: usize| {
-        permutation.iter().enumerate().map(|(j, &k)| cost(j, k)).sum::<f64>() / (rows * d) as f64
+    let mean = |cost: &dyn Fn(usize, usize) -> f64, count: usize| {
+        permutation.iter().enumerate().map(|(j, &k)| cost(j, k)).sum::<f64>() / (count * d) as f64
     };
-    let parameter_error = mean(&input_cost, truth.rows());
+    let parameter_error = mean(input_cost, rows);
     let output_change = mean(&output_cost, output_weights.columns());
     Matching { permutation, parameter_error, output_change }
 }

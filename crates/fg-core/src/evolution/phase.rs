@@ -1,16 +1,16 @@
-//! A phase diagram: one number for every pair of two parameters, computed in parallel.
+//! A phase diagram: one prediction for every pair of two parameters, computed in parallel.
 
 use crate::parallel::in_order;
 
-/// One number, or an error, for every pair of values of two parameters.
+/// One number or set of numbers, or an error, for every pair of values of two parameters.
 #[derive(Clone, Debug, PartialEq)]
-pub struct PhaseDiagram<E> {
+pub struct PhaseDiagram<T, E> {
     xs: Vec<f64>,
     ys: Vec<f64>,
-    cells: Vec<Result<f64, E>>,
+    cells: Vec<Result<T, E>>,
 }
 
-impl<E: Send> PhaseDiagram<E> {
+impl<T: Send, E: Send> PhaseDiagram<T, E> {
     /// Calls `cell(x, y)` for every pair, on `threads` threads, at least one; the result doesn't depend on their
     /// number as long as `cell` depends on nothing but its arguments. A cell that fails keeps its error.
     ///
@@ -25,7 +25,7 @@ impl<E: Send> PhaseDiagram<E> {
         xs: &[f64],
         ys: &[f64],
         threads: usize,
-        cell: impl Fn(f64, f64) -> Result<f64, E> + Sync,
+        cell: impl Fn(f64, f64) -> Result<T, E> + Sync,
     ) -> Self {
         let cells =
             in_order(xs.len() * ys.len(), threads, |k| cell(xs[k % xs.len()], ys[k / xs.len()]));
@@ -33,7 +33,7 @@ impl<E: Send> PhaseDiagram<E> {
     }
 }
 
-impl<E> PhaseDiagram<E> {
+impl<T, E> PhaseDiagram<T, E> {
     /// Values of the first parameter.
     pub fn xs(&self) -> &[f64] {
         &self.xs
@@ -49,13 +49,13 @@ impl<E> PhaseDiagram<E> {
     /// # Panics
     /// When there is no such cell.
     #[track_caller]
-    pub fn cell(&self, x: usize, y: usize) -> &Result<f64, E> {
+    pub fn cell(&self, x: usize, y: usize) -> &Result<T, E> {
         assert!(x < self.xs.len(), "column {x} of a diagram of {}", self.xs.len());
         &self.cells[y * self.xs.len() + x]
     }
 
     /// All cells with both parameters, the first changing fastest.
-    pub fn cells(&self) -> impl Iterator<Item = (f64, f64, &Result<f64, E>)> {
+    pub fn cells(&self) -> impl Iterator<Item = (f64, f64, &Result<T, E>)> {
         let pairs = self.ys.iter().flat_map(|y| self.xs.iter().map(move |x| (*x, *y)));
         pairs.zip(&self.cells).map(|((x, y), cell)| (x, y, cell))
     }
@@ -63,6 +63,21 @@ impl<E> PhaseDiagram<E> {
     /// The first cell that failed, if any.
     pub fn first_error(&self) -> Option<(f64, f64, &E)> {
         self.cells().find_map(|(x, y, cell)| cell.as_ref().err().map(|error| (x, y, error)))
+    }
+
+    /// The line on which `value` is `level`: for every `ys[y]` the first place along `xs` where it is crossed, between
+    /// two neighbours and linear there; `None` where it isn't, or where a value isn't finite.
+    pub fn contour(&self, level: f64, value: impl Fn(&T) -> f64) -> Vec<Option<f64>> {
+        let row = |y: usize| {
+            let at = |x: usize| self.cell(x, y).as_ref().ok().map(|cell| value(cell) - level);
+            (1..self.xs.len()).find_map(|x| {
+                let (left, right) = (at(x - 1)?, at(x)?);
+                let crosses = left.is_finite() && right.is_finite() && left * right <= 0.0;
+                let share = if left == right { 0.5 } else { left / (left - right) };
+                crosses.then(|| self.xs[x - 1] + share * (self.xs[x] - self.xs[x - 1]))
+            })
+        };
+        (0..self.ys.len()).map(row).collect()
     }
 }
 
@@ -85,8 +100,25 @@ mod tests {
     }
 
     #[test]
+    fn contours_are_where_a_value_is_crossed_first() {
+        let xs = [0.0, 1.0, 2.0, 3.0];
+        let cell = |x: f64, y: f64| if y > 2.5 && x < 2.0 { Err(()) } else { Ok((x - y).powi(2)) };
+        let diagram = PhaseDiagram::compute(&xs, &[0.0, 1.5, 9.0, 2.6], 1, cell);
+        // Squares 0, 1, 4, 9; then 2.25, 0.25, ..; then 81 down to 36; then two cells that failed, 0.36, 0.16.
+        let found = diagram.contour(2.0, |v| *v);
+        let expected = [Some(1.0 + 1.0 / 3.0), Some(0.125), None, None];
+        for (found, expected) in found.iter().zip(expected) {
+            match (found, expected) {
+                (Some(a), Some(b)) => assert!((a - b).abs() < 1e-12, "{a} {b}"),
+                (a, b) => assert_eq!(*a, b),
+            }
+        }
+        assert_eq!(diagram.contour(0.2, |v| *v)[3], Some(2.8));
+    }
+
+    #[test]
     fn a_diagram_without_cells_is_empty() {
-        let empty = PhaseDiagram::compute(&[], &[1.0], 4, |_, _| Ok::<_, ()>(0.0));
+        let empty = PhaseDiagram::compute(&[], &[1.0], 4, |_, _| Ok::<f64, ()>(0.0));
         assert_eq!((empty.cells().count(), empty.first_error()), (0, None));
     }
 

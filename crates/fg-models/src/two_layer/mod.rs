@@ -12,14 +12,16 @@
 //! | `W2`, `b2` | known | `d x N_out`, `N_out` |
 
 mod fit;
+mod learning;
 mod predict;
 mod start;
 
 pub use fit::TwoLayerFit;
+pub use learning::{LearningCurve, LearningErrors, LearningSettings};
 pub use start::Start;
 
-use fg_core::denoiser::Estimation;
-use fg_core::operator::Dense;
+use fg_core::denoiser::{Estimation, Likelihood};
+use fg_core::operator::{Dense, LinearOperator};
 use fg_core::{FactorId, GraphBuilder, Options, Policy, Rows, Structure, VariableId};
 use fg_denoisers::likelihood::{TwoLayer, TwoLayerMap, TwoLayerMmse};
 use fg_denoisers::{penalty, prior};
@@ -126,21 +128,27 @@ impl TwoLayerModel {
             Some(_) => Dense::from_rows(&with_constant_column(inputs))?,
             None => Dense::from_rows(inputs)?,
         };
+        self.assemble(operator, Some(targets))
+    }
+
+    fn assemble(
+        &self,
+        operator: impl LinearOperator + 'static,
+        targets: Option<&Rows>,
+    ) -> Result<TwoLayerGraph, ModelError> {
         let d = self.output.hidden();
-        let inputs_and_bias = inputs.columns() + usize::from(self.has_bias());
         let mut builder = GraphBuilder::new();
-        let weights = builder.variable("W1", inputs_and_bias, d);
-        let hidden = builder.variable("Z", inputs.rows(), d);
-        let prior = self.add_prior(&mut builder, weights, inputs.columns())?;
+        let weights = builder.variable("W1", operator.inputs(), d);
+        let hidden = builder.variable("Z", operator.outputs(), d);
+        let inputs = operator.inputs() - usize::from(self.has_bias());
+        let prior = self.add_prior(&mut builder, weights, inputs)?;
         let operator = builder.linear("X", weights, hidden, operator);
         let likelihood = match self.estimation {
             Estimation::Mmse => {
-                let node = TwoLayerMmse::new(self.output.clone());
-                builder.likelihood("output", hidden, targets.clone(), node)
+                add_output(&mut builder, hidden, targets, TwoLayerMmse::new(self.output.clone()))
             }
             Estimation::Map => {
-                let node = TwoLayerMap::new(self.output.clone());
-                builder.likelihood("output", hidden, targets.clone(), node)
+                add_output(&mut builder, hidden, targets, TwoLayerMap::new(self.output.clone()))
             }
         };
         let bias = self.has_bias();
@@ -181,6 +189,19 @@ impl TwoLayerModel {
             }
         };
         Ok(builder.prior("prior", weights, stack))
+    }
+}
+
+fn add_output(
+    builder: &mut GraphBuilder,
+    hidden: VariableId,
+    targets: Option<&Rows>,
+    node: impl Likelihood + 'static,
+) -> FactorId {
+    const NAME: &str = "output";
+    match targets {
+        Some(targets) => builder.likelihood(NAME, hidden, targets.clone(), node),
+        None => builder.unobserved(NAME, hidden, node),
     }
 }
 

@@ -7,7 +7,7 @@ use super::predict::hidden_rows;
 use crate::ModelError;
 
 /// Port of the linear factor that is connected to its output.
-const OUTPUT_PORT: usize = 1;
+pub(super) const OUTPUT_PORT: usize = 1;
 
 /// What is known about the hidden rows before the first sweep. It only starts the run: the model, and so its fixed
 /// points, stay as they are.

@@ -279,7 +279,10 @@ mod tests {
                 let found = activation.correlation([a, b], covariance);
                 let kinked = matches!(activation, Activation::Relu | Activation::LeakyRelu { .. });
                 let tolerance = if kinked { KINKED } else { SMOOTH };
-                assert!((found - sum).abs() < tolerance, "{activation:?} {a} {b} {rho}: {found} {sum}");
+                assert!(
+                    (found - sum).abs() < tolerance,
+                    "{activation:?} {a} {b} {rho}: {found} {sum}"
+                );
             }
         }
     }

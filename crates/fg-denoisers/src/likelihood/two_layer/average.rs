@@ -110,10 +110,11 @@ mod tests {
         }
         // Equal and wide: p^2 = p - p'.
         let wide: f64 = 1e4;
-        let expected = 0.5 - standard(wide.sqrt(), |x| {
-            let e = (-(wide.sqrt() * x).abs()).exp();
-            e / ((1.0 + e) * (1.0 + e))
-        });
+        let expected = 0.5
+            - standard(wide.sqrt(), |x| {
+                let e = (-(wide.sqrt() * x).abs()).exp();
+                e / ((1.0 + e) * (1.0 + e))
+            });
         assert!((sigmoid_product([wide, wide], wide) - expected).abs() < TOLERANCE);
     }
 
