@@ -15,12 +15,14 @@ mod black_box;
 mod closure;
 mod dual;
 mod law;
+mod parameter;
 mod rows;
 
 pub use black_box::{BlackBox, BlackBoxError, BlackBoxOptions};
 pub use closure::{Pointwise, PointwiseLikelihood};
 pub use dual::{Differentiated, Dual, ScalarFunction};
 pub use law::Law;
+pub use parameter::Parameter;
 pub use rows::{RowCavity, RowEstimate, Scratch};
 
 use core::fmt;
@@ -117,6 +119,20 @@ pub trait Denoiser: fmt::Debug + Send + Sync {
         self.law()
     }
 
+    /// The parameters that a run is asked to learn, with their current values; none by default. A node whose parameters
+    /// change isn't taken for one of constant message, even where it is [`gaussian`](Self::gaussian).
+    fn learning(&self) -> Vec<Parameter> {
+        Vec::new()
+    }
+
+    /// The estimator with its learned parameters fitted to what the rest of the graph says of its rows: a step of
+    /// expectation-maximisation, which can't lower the likelihood that the sum of [`log_partition`](Self::log_partition)
+    /// stands for. `rows` are all rows that aren't known, in pieces of one precision; `None` keeps the estimator.
+    fn learned(&self, rows: &mut dyn Iterator<Item = RowCavity<'_>>) -> Option<Box<dyn Denoiser>> {
+        let _ = rows;
+        None
+    }
+
     /// Short name shown in pictures and reports.
     fn name(&self) -> String;
 }
@@ -174,6 +190,20 @@ pub trait Likelihood: fmt::Debug + Send + Sync {
     /// As [`Denoiser::standard_error`].
     fn standard_error(&self) -> f64 {
         0.0
+    }
+
+    /// As [`Denoiser::learning`].
+    fn learning(&self) -> Vec<Parameter> {
+        Vec::new()
+    }
+
+    /// As [`Denoiser::learned`], from pieces of data and cavity.
+    fn learned(
+        &self,
+        rows: &mut dyn Iterator<Item = (&[f64], RowCavity<'_>)>,
+    ) -> Option<Box<dyn Likelihood>> {
+        let _ = rows;
+        None
     }
 
     /// How many uniforms [`draw`](Self::draw) takes for one row; `None` when it can't draw.

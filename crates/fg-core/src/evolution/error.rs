@@ -23,6 +23,11 @@ pub enum EvolutionError {
         /// Name of the factor.
         factor: String,
     },
+    /// A factor learns its parameters from its data: give it the values that it would learn.
+    Learning {
+        /// Name of the factor.
+        factor: String,
+    },
     /// Only messages with one precision for all rows can be followed.
     NotShared {
         /// Name of the variable.
@@ -128,6 +133,9 @@ impl fmt::Display for EvolutionError {
             }
             Self::Unfollowed { factor } => {
                 write!(f, "factor `{factor}` is neither row-wise nor linear")
+            }
+            Self::Learning { factor } => {
+                write!(f, "factor `{factor}` learns its parameters, which isn't followed: fix them")
             }
             Self::NotShared { variable } => {
                 write!(f, "variable `{variable}` has more than one precision for its rows")

@@ -107,6 +107,9 @@ fn check(evolution: &Evolution<'_>) -> Result<(), EvolutionError> {
     if !(16..=1 << 16).contains(&evolution.points) {
         return Err(EvolutionError::Points { found: evolution.points });
     }
+    if let Some(node) = graph.factor_nodes().iter().find(|n| !n.factor.learning().is_empty()) {
+        return Err(EvolutionError::Learning { factor: node.name.clone() });
+    }
     for node in graph.variable_nodes() {
         if node.layout.blocks() != 1 {
             return Err(EvolutionError::NotShared { variable: node.name.clone() });

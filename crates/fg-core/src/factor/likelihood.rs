@@ -1,10 +1,11 @@
 //! A row-wise factor with one port that holds data.
 
 use core::any::Any;
+use std::sync::Arc;
 
-use super::rowwise::{RowWorkspace, constant_message, estimate_blocks, gaussian_estimate};
+use super::rowwise::{RowWorkspace, constant_message, estimate_blocks, gaussian_estimate, pieces};
 use super::{Belief, Breakdown, Cavity, Factor, Port, Role, Undrawable, Uniforms, Unready};
-use crate::denoiser::{Estimation, Likelihood};
+use crate::denoiser::{Estimation, Likelihood, Parameter};
 use crate::message::{Layout, Message};
 use crate::rows::Rows;
 
@@ -14,13 +15,14 @@ use crate::rows::Rows;
 #[derive(Debug)]
 pub struct LikelihoodFactor {
     likelihood: Box<dyn Likelihood>,
-    data: Option<Rows>,
+    /// Shared with the factors that learning makes of this one.
+    data: Option<Arc<Rows>>,
 }
 
 impl LikelihoodFactor {
     /// The factor of this likelihood and data.
     pub fn new(likelihood: impl Likelihood + 'static, data: Rows) -> Self {
-        Self { likelihood: Box::new(likelihood), data: Some(data) }
+        Self { likelihood: Box::new(likelihood), data: Some(Arc::new(data)) }
     }
 
     /// The factor of this likelihood, its data to be drawn or given later.
@@ -35,11 +37,11 @@ impl LikelihoodFactor {
 
     /// The data, `n x outputs`.
     pub fn data(&self) -> Option<&Rows> {
-        self.data.as_ref()
+        self.data.as_deref()
     }
 
     pub(crate) fn set_data(&mut self, data: Rows) {
-        self.data = Some(data);
+        self.data = Some(Arc::new(data));
     }
 
     /// Checks data against the likelihood and the variable it is about.
@@ -66,7 +68,7 @@ impl LikelihoodFactor {
 
 impl Factor for LikelihoodFactor {
     fn ports(&self) -> Vec<Port> {
-        let rows = self.data.as_ref().map(Rows::rows);
+        let rows = self.data().map(Rows::rows);
         vec![Port { name: "z", role: Role::Given, rows, columns: self.likelihood.columns() }]
     }
 
@@ -79,6 +81,9 @@ impl Factor for LikelihoodFactor {
     }
 
     fn constant_message(&self, _port: usize, layout: &Layout) -> Option<Message> {
+        if !self.likelihood.learning().is_empty() {
+            return None;
+        }
         let data = self.data.as_ref()?;
         constant_message(layout, |i| self.likelihood.gaussian(data.row(i)))
     }
@@ -103,6 +108,26 @@ impl Factor for LikelihoodFactor {
 
     fn estimation(&self) -> Estimation {
         self.likelihood.estimation()
+    }
+
+    fn learning(&self) -> Vec<Parameter> {
+        self.likelihood.learning()
+    }
+
+    fn learned(
+        &self,
+        cavities: &[Cavity<'_>],
+        workspace: &mut dyn Any,
+    ) -> Result<Option<Arc<dyn Factor>>, Breakdown> {
+        let Some(data) = &self.data else { return Err(Breakdown::NoData { port: 0 }) };
+        let mut rows = pieces(cavities[0], super::own(workspace)).map(|rows| {
+            let range = rows.first_row()..rows.first_row() + rows.len();
+            (data.rows_slice(range), rows)
+        });
+        let learned = self.likelihood.learned(&mut rows);
+        Ok(learned.map(|likelihood| {
+            Arc::new(Self { likelihood, data: Some(Arc::clone(data)) }) as Arc<dyn Factor>
+        }))
     }
 
     fn draw(

@@ -23,8 +23,9 @@ pub use uniforms::{Independent, Stratified, Uniforms};
 
 use core::any::Any;
 use core::fmt;
+use std::sync::Arc;
 
-use crate::denoiser::Estimation;
+use crate::denoiser::{Estimation, Parameter};
 use crate::message::{Layout, Message};
 use crate::rows::Rows;
 
@@ -115,6 +116,26 @@ pub trait Factor: Any + fmt::Debug + Send + Sync {
     /// Whether it answers with posterior means or with maximisers.
     fn estimation(&self) -> Estimation {
         Estimation::Mmse
+    }
+
+    /// The parameters that a run is asked to learn, with their current values; none by default.
+    fn learning(&self) -> Vec<Parameter> {
+        Vec::new()
+    }
+
+    /// The factor with its learned parameters fitted to its cavities, which takes this one's place and its workspace
+    /// from here on; `None` keeps this one. The engine asks after every sweep where there is something to
+    /// [learn](Self::learning).
+    ///
+    /// # Errors
+    /// [`Breakdown`] when a computation fails.
+    fn learned(
+        &self,
+        cavities: &[Cavity<'_>],
+        workspace: &mut dyn Any,
+    ) -> Result<Option<Arc<dyn Factor>>, Breakdown> {
+        let _ = (cavities, workspace);
+        Ok(None)
     }
 
     /// Draws the produced ports given the others: `values[p]` is set for given ports and to be filled for

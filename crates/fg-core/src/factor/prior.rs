@@ -1,10 +1,11 @@
 //! A row-wise factor with one port: a prior or a penalty on a variable.
 
 use core::any::Any;
+use std::sync::Arc;
 
-use super::rowwise::{RowWorkspace, constant_message, estimate_blocks, gaussian_estimate};
+use super::rowwise::{RowWorkspace, constant_message, estimate_blocks, gaussian_estimate, pieces};
 use super::{Belief, Breakdown, Cavity, Factor, Misfit, Port, Role, Undrawable, Uniforms};
-use crate::denoiser::{Denoiser, Estimation, shares_all_rows};
+use crate::denoiser::{Denoiser, Estimation, Parameter, shares_all_rows};
 use crate::message::{Layout, Message};
 use crate::rows::Rows;
 
@@ -45,6 +46,9 @@ impl Factor for PriorFactor {
     }
 
     fn constant_message(&self, _port: usize, layout: &Layout) -> Option<Message> {
+        if !self.denoiser.learning().is_empty() {
+            return None;
+        }
         constant_message(layout, |i| self.denoiser.gaussian(i, layout.columns()))
     }
 
@@ -67,6 +71,19 @@ impl Factor for PriorFactor {
 
     fn estimation(&self) -> Estimation {
         self.denoiser.estimation()
+    }
+
+    fn learning(&self) -> Vec<Parameter> {
+        self.denoiser.learning()
+    }
+
+    fn learned(
+        &self,
+        cavities: &[Cavity<'_>],
+        workspace: &mut dyn Any,
+    ) -> Result<Option<Arc<dyn Factor>>, Breakdown> {
+        let learned = self.denoiser.learned(&mut pieces(cavities[0], super::own(workspace)));
+        Ok(learned.map(|denoiser| Arc::new(Self { denoiser }) as Arc<dyn Factor>))
     }
 
     fn draw(

@@ -59,6 +59,23 @@ pub(super) fn estimate_blocks(
     Ok(())
 }
 
+/// Rows of a cavity in pieces of one precision, known rows left out.
+pub(super) fn pieces<'a>(
+    cavity: Cavity<'a>,
+    workspace: &'a mut RowWorkspace,
+) -> impl Iterator<Item = RowCavity<'a>> {
+    cavity.message.mean_into(&mut workspace.mean);
+    let (mean, layout) = (&workspace.mean, cavity.message.layout());
+    let finite = (0..layout.blocks()).filter(|b| !cavity.message.precision().is_infinite(*b));
+    finite.map(move |b| {
+        let range = layout.range(b);
+        let natural = cavity.message.natural().rows_slice(range.clone());
+        let precision = cavity.message.precision().block(b);
+        let mean = mean.rows_slice(range.clone());
+        RowCavity::new(range.start, layout.columns(), natural, mean, precision)
+    })
+}
+
 /// The message of a factor that is Gaussian in every row, where the layout can represent it.
 pub(super) fn constant_message(
     layout: &Layout,

@@ -9,6 +9,7 @@ use super::options::Options;
 use super::report::{EdgeFigures, Event, Recovery, Report, Status, SweepFigures};
 use super::solution::Solution;
 use super::state::{Division, State, cavity};
+use crate::denoiser::Parameter;
 use crate::factor::{Belief, Breakdown};
 use crate::graph::{FactorId, Graph, VariableId};
 use crate::message::{Message, small};
@@ -138,6 +139,7 @@ impl<'g> Inference<'g> {
                 change: 0.0,
                 damping_scale: self.damping_scale,
                 edges: Vec::with_capacity(messages),
+                learned: Vec::new(),
             };
             self.state.save();
             if let Err(failure) = self.sweep_once(&mut figures) {
@@ -150,6 +152,16 @@ impl<'g> Inference<'g> {
                 }
                 continue;
             }
+            if let Err((factor, reason)) = self.state.learn(self.graph) {
+                let failure =
+                    Failure { factor, port: reason.port(), event: Event::Breakdown(reason) };
+                if let Some(diverged) = self.recover(sweep, failure) {
+                    status = diverged;
+                    break;
+                }
+                continue;
+            }
+            figures.learned = self.parameters();
             let change = figures.change;
             let (graph, state) = (self.graph, &mut self.state);
             let flow =
@@ -173,7 +185,16 @@ impl<'g> Inference<'g> {
         let report = Report { status, sweeps: history.len(), history, recoveries };
         observer.on_end(&report);
         let beliefs = self.final_beliefs(report.status.is_usable())?;
-        Ok(Solution { beliefs, report })
+        Ok(Solution { beliefs, parameters: self.parameters(), report })
+    }
+
+    fn parameters(&self) -> Vec<(FactorId, Parameter)> {
+        let factors = 0..self.graph.factor_nodes().len();
+        let of = |f: usize| {
+            let parameters = self.state.parameters(self.graph, f);
+            parameters.into_iter().map(move |parameter| (FactorId(f), parameter))
+        };
+        factors.flat_map(of).collect()
     }
 
     fn sweep_once(&mut self, figures: &mut SweepFigures) -> Result<(), Failure> {

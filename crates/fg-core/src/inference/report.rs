@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crate::denoiser::Parameter;
 use crate::factor::Breakdown;
 use crate::graph::{FactorId, VariableId};
 
@@ -111,6 +112,8 @@ pub struct SweepFigures {
     pub damping_scale: f64,
     /// One entry a message sent, in order.
     pub edges: Vec<EdgeFigures>,
+    /// What has been learned by the end of the sweep: every learned parameter of every factor.
+    pub learned: Vec<(FactorId, Parameter)>,
 }
 
 /// A return to the last good state.

@@ -1,8 +1,9 @@
 //! What a run gives back: an estimate with error bars for every variable, and the report.
 
 use super::report::Report;
+use crate::denoiser::Parameter;
 use crate::factor::Belief;
-use crate::graph::VariableId;
+use crate::graph::{FactorId, VariableId};
 use crate::rows::Rows;
 
 /// Estimates of all variables after a run.
@@ -10,6 +11,7 @@ use crate::rows::Rows;
 #[must_use]
 pub struct Solution {
     pub(super) beliefs: Vec<Belief>,
+    pub(super) parameters: Vec<(FactorId, Parameter)>,
     pub(super) report: Report,
 }
 
@@ -47,6 +49,17 @@ impl Solution {
     /// Mean and covariances together.
     pub fn belief(&self, variable: VariableId) -> &Belief {
         &self.beliefs[variable.index()]
+    }
+
+    /// The parameters of all factors that were learned along the way, with their last values.
+    pub fn parameters(&self) -> &[(FactorId, Parameter)] {
+        &self.parameters
+    }
+
+    /// The last value of a learned parameter of one value; `None` when the factor learns no such parameter.
+    pub fn parameter(&self, factor: FactorId, name: &str) -> Option<f64> {
+        let own = |(f, p): &&(FactorId, Parameter)| *f == factor && p.name == name;
+        self.parameters.iter().find(own)?.1.values.first().copied()
     }
 
     /// How the run went.

@@ -1,9 +1,11 @@
 //! The state of a run: a message, its cavity and buffers an edge; beliefs and a workspace a factor.
 
 use core::any::Any;
+use std::sync::Arc;
 
 use super::extrinsic::Extrinsic;
-use crate::factor::{Belief, Breakdown, Cavity};
+use crate::denoiser::Parameter;
+use crate::factor::{Belief, Breakdown, Cavity, Factor};
 use crate::graph::Graph;
 use crate::message::{Layout, Message, small};
 
@@ -36,11 +38,24 @@ pub(super) struct Division {
 }
 
 pub(super) struct FactorState {
+    /// Whether it has parameters to learn.
+    learns: bool,
+    /// What learning has made of it; the graph's own until then.
+    learned: Option<Arc<dyn Factor>>,
+    /// The same at the start of the sweep, to go back to.
+    saved: Option<Arc<dyn Factor>>,
     workspace: Box<dyn Any + Send>,
     pub(super) beliefs: Vec<Belief>,
     wanted: Vec<bool>,
     /// The versions of all cavities together when each belief was computed.
     computed_at: Vec<Option<u64>>,
+}
+
+/// A factor's buffers while it is asked.
+struct Parts<'a> {
+    workspace: &'a mut Box<dyn Any + Send>,
+    beliefs: &'a mut [Belief],
+    wanted: &'a mut [bool],
 }
 
 pub(super) struct State {
@@ -83,6 +98,9 @@ impl State {
         for (f, node) in graph.factor_nodes().iter().enumerate() {
             let layouts = graph.layouts_of(f);
             factors.push(FactorState {
+                learns: !node.factor.learning().is_empty(),
+                learned: None,
+                saved: None,
                 workspace: node.factor.workspace(&layouts).map_err(|reason| (f, reason))?,
                 wanted: vec![false; layouts.len()],
                 computed_at: vec![None; layouts.len()],
@@ -100,6 +118,9 @@ impl State {
         for edge in &mut self.edges {
             edge.saved.copy_from(&edge.message);
         }
+        for factor in self.factors.iter_mut().filter(|f| f.learns) {
+            factor.saved = factor.learned.clone();
+        }
     }
 
     /// Goes back to the messages remembered.
@@ -108,6 +129,38 @@ impl State {
             edge.message.copy_from(&edge.saved);
             edge.version += 1;
         }
+        for factor in self.factors.iter_mut().filter(|f| f.learns) {
+            factor.learned = factor.saved.clone();
+        }
+    }
+
+    /// The parameters that a factor learns, with their current values.
+    pub(super) fn parameters(&self, graph: &Graph, factor: usize) -> Vec<Parameter> {
+        match &self.factors[factor].learned {
+            Some(learned) => learned.learning(),
+            None => graph.factor_nodes()[factor].factor.learning(),
+        }
+    }
+
+    /// Lets all factors that learn fit their parameters to their cavities.
+    ///
+    /// # Errors
+    /// The factor that failed, and why.
+    pub(super) fn learn(&mut self, graph: &Graph) -> Result<(), (usize, Breakdown)> {
+        for factor in
+            (0..self.factors.len()).filter(|&f| self.factors[f].learns).collect::<Vec<_>>()
+        {
+            let asked = |own: &dyn Factor, cavities: &[Cavity<'_>], parts: Parts<'_>| {
+                own.learned(cavities, &mut **parts.workspace)
+            };
+            let learned = self.ask(graph, factor, asked).map_err(|reason| (factor, reason))?;
+            let own = &mut self.factors[factor];
+            if learned.is_some() {
+                own.learned = learned;
+                own.computed_at.fill(None);
+            }
+        }
+        Ok(())
     }
 
     /// Computes a factor's beliefs at the wanted ports, unless nothing has changed since they were computed.
@@ -124,34 +177,15 @@ impl State {
         if ports.iter().all(fresh) {
             return Ok(());
         }
-        for (port, e) in edges.clone().enumerate() {
-            self.form_cavity(graph, e).map_err(|breakdown| breakdown.at_port(port))?;
-        }
-        // The factor's own state leaves `self` while the cavities borrow the messages.
+        let result = self.ask(graph, factor, |own, cavities, parts| {
+            parts.wanted.fill(false);
+            for &p in ports {
+                parts.wanted[p] = true;
+                parts.beliefs[p].reset();
+            }
+            own.beliefs(cavities, parts.wanted, parts.beliefs, &mut **parts.workspace)
+        });
         let own = &mut self.factors[factor];
-        let mut workspace = core::mem::replace(&mut own.workspace, Box::new(()));
-        let mut beliefs = core::mem::take(&mut own.beliefs);
-        let mut wanted = core::mem::take(&mut own.wanted);
-        wanted.fill(false);
-        for &p in ports {
-            wanted[p] = true;
-            beliefs[p].reset();
-        }
-        let told = |e: usize| Cavity {
-            message: cavity(graph, &self.edges, &self.vacuous, e),
-            version: self.cavity_version(graph, e),
-        };
-        let count = edges.len();
-        let result = if count <= INLINE_PORTS {
-            let inline: [Cavity<'_>; INLINE_PORTS] =
-                core::array::from_fn(|p| told(edges.start + p.min(count - 1)));
-            node.factor.beliefs(&inline[..count], &wanted, &mut beliefs, &mut *workspace)
-        } else {
-            let list: Vec<Cavity<'_>> = edges.map(told).collect();
-            node.factor.beliefs(&list, &wanted, &mut beliefs, &mut *workspace)
-        };
-        let own = &mut self.factors[factor];
-        (own.workspace, own.beliefs, own.wanted) = (workspace, beliefs, wanted);
         for &p in ports {
             own.computed_at[p] = None;
         }
@@ -161,6 +195,44 @@ impl State {
             own.computed_at[p] = Some(now);
         }
         Ok(())
+    }
+
+    /// Forms a factor's cavities and asks it for something, with its buffers at hand.
+    fn ask<T>(
+        &mut self,
+        graph: &Graph,
+        factor: usize,
+        question: impl FnOnce(&dyn Factor, &[Cavity<'_>], Parts<'_>) -> Result<T, Breakdown>,
+    ) -> Result<T, Breakdown> {
+        let node = &graph.factor_nodes()[factor];
+        let edges = node.first_edge..node.first_edge + node.ports.len();
+        for (port, e) in edges.clone().enumerate() {
+            self.form_cavity(graph, e).map_err(|breakdown| breakdown.at_port(port))?;
+        }
+        // The factor's own state leaves `self` while the cavities borrow the messages.
+        let own = &mut self.factors[factor];
+        let learned = own.learned.clone();
+        let mut workspace = core::mem::replace(&mut own.workspace, Box::new(()));
+        let mut beliefs = core::mem::take(&mut own.beliefs);
+        let mut wanted = core::mem::take(&mut own.wanted);
+        let told = |e: usize| Cavity {
+            message: cavity(graph, &self.edges, &self.vacuous, e),
+            version: self.cavity_version(graph, e),
+        };
+        let current = learned.as_deref().unwrap_or(&*node.factor);
+        let parts = Parts { workspace: &mut workspace, beliefs: &mut beliefs, wanted: &mut wanted };
+        let count = edges.len();
+        let result = if count <= INLINE_PORTS {
+            let inline: [Cavity<'_>; INLINE_PORTS] =
+                core::array::from_fn(|p| told(edges.start + p.min(count - 1)));
+            question(current, &inline[..count], parts)
+        } else {
+            let list: Vec<Cavity<'_>> = edges.map(told).collect();
+            question(current, &list, parts)
+        };
+        let own = &mut self.factors[factor];
+        (own.workspace, own.beliefs, own.wanted) = (workspace, beliefs, wanted);
+        result
     }
 
     /// The belief users should read: a row-wise factor's where there is one that computes, otherwise any

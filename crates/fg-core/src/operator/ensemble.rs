@@ -56,6 +56,10 @@ impl LinearOperator for Ensemble {
         panic!("an ensemble of operators has no matrix to apply")
     }
 
+    fn squared_norm(&self) -> f64 {
+        self.outputs as f64 * self.spectrum.output_power()
+    }
+
     fn spectrum(&self) -> Option<Spectrum> {
         Some(self.spectrum.clone())
     }

@@ -33,6 +33,24 @@ pub trait LinearOperator: fmt::Debug + Send + Sync {
         None
     }
 
+    /// The sum of the squares of its entries, `|A|_F^2`. By default from the matrix, or where there is none from products
+    /// with as many unit vectors as there are inputs.
+    fn squared_norm(&self) -> f64 {
+        if let Some(matrix) = self.dense() {
+            return matrix.squared_norm_l2();
+        }
+        let (m, n) = (self.outputs(), self.inputs());
+        let (mut unit, mut column) = (vec![0.0; n], vec![0.0; m]);
+        let mut sum = 0.0;
+        for k in 0..n {
+            unit[k] = 1.0;
+            self.apply(&unit, &mut column, 1);
+            unit[k] = 0.0;
+            sum += column.iter().map(|a| a * a).sum::<f64>();
+        }
+        sum
+    }
+
     /// The law of its singular values, where it is known without a decomposition; state evolution asks for it.
     fn spectrum(&self) -> Option<Spectrum> {
         None

@@ -1,5 +1,6 @@
 //! The covariance of a Gaussian row: a multiple of the identity for any `d`, or one full `d x d` matrix.
 
+use fg_core::denoiser::Parameter;
 use fg_core::message::small;
 
 use crate::error::{self, ParameterError};
@@ -43,6 +44,14 @@ impl Spread {
         match self {
             Self::Isotropic { .. } => None,
             Self::Full { d, .. } => Some(*d),
+        }
+    }
+
+    /// Its value as a parameter, by the name of a variance or of a matrix.
+    pub(crate) fn parameter(&self, variance: &'static str, matrix: &'static str) -> Parameter {
+        match self {
+            Self::Isotropic { variance: value, .. } => Parameter::scalar(variance, *value),
+            Self::Full { covariance, .. } => Parameter { name: matrix, values: covariance.clone() },
         }
     }
 

@@ -1,10 +1,10 @@
 //! Data with additive Gaussian noise, `y = z + noise`.
 
-use fg_core::denoiser::{GaussianRow, Likelihood, RowCavity, RowEstimate, Scratch};
+use fg_core::denoiser::{GaussianRow, Likelihood, Parameter, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
 
 use crate::error::ParameterError;
-use crate::family::{Spread, normal};
+use crate::family::{Residuals, Spread, normal};
 
 /// Additive white Gaussian noise on the rows of the data, or noise correlated between columns.
 ///
@@ -52,6 +52,7 @@ use crate::family::{Spread, normal};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Awgn {
     noise: Spread,
+    learns: bool,
 }
 
 impl Awgn {
@@ -60,7 +61,7 @@ impl Awgn {
     /// # Errors
     /// [`ParameterError`] unless `precision > 0`; infinity is legal.
     pub fn new(precision: f64) -> Result<Self, ParameterError> {
-        Ok(Self { noise: Spread::from_precision(precision)? })
+        Ok(Self { noise: Spread::from_precision(precision)?, learns: false })
     }
 
     /// Independent noise of this variance in each column.
@@ -68,7 +69,7 @@ impl Awgn {
     /// # Errors
     /// [`ParameterError`] unless `0 <= variance < inf`.
     pub fn from_variance(variance: f64) -> Result<Self, ParameterError> {
-        Ok(Self { noise: Spread::from_variance(variance)? })
+        Ok(Self { noise: Spread::from_variance(variance)?, learns: false })
     }
 
     /// Noise of this precision matrix (`d x d`, row-major) on rows of `d` columns.
@@ -76,7 +77,15 @@ impl Awgn {
     /// # Errors
     /// [`ParameterError`] unless it has `d * d` finite values and is symmetric and positive definite.
     pub fn from_precision_matrix(d: usize, precision: &[f64]) -> Result<Self, ParameterError> {
-        Ok(Self { noise: Spread::from_precision_matrix(d, precision)? })
+        Ok(Self { noise: Spread::from_precision_matrix(d, precision)?, learns: false })
+    }
+
+    /// Lets a run learn the variance of the noise, or its covariance, from the given one on. No noise at all stays: it
+    /// says that the data is exact.
+    #[must_use]
+    pub fn learn_noise(mut self) -> Self {
+        self.learns = !self.noise.is_known();
+        self
     }
 
     /// Precision of the noise on a row of `d` columns, `d x d`; infinite on the diagonal when there is no noise.
@@ -129,6 +138,25 @@ impl Likelihood for Awgn {
     fn draw(&self, z: &[f64], uniforms: &[f64], y: &mut [f64]) {
         y.copy_from_slice(z);
         normal::add_noise(&self.noise, uniforms, y);
+    }
+
+    fn learning(&self) -> Vec<Parameter> {
+        let noise = || self.noise.parameter("noise variance", "noise covariance");
+        self.learns.then(noise).into_iter().collect()
+    }
+
+    fn learned(
+        &self,
+        rows: &mut dyn Iterator<Item = (&[f64], RowCavity<'_>)>,
+    ) -> Option<Box<dyn Likelihood>> {
+        let mut rows = rows.peekable();
+        let d = rows.peek()?.1.columns();
+        let mut residuals = Residuals::new(d);
+        for (data, piece) in rows {
+            residuals.add(&self.noise, |i| &data[i * d..(i + 1) * d], &piece);
+        }
+        let noise = residuals.spread(&self.noise, &vec![0.0; d])?;
+        Some(Box::new(Self { noise, learns: self.learns }))
     }
 
     fn name(&self) -> String {

@@ -1,6 +1,6 @@
 //! Sparse entries: exactly zero, or Gaussian with a given probability.
 
-use fg_core::denoiser::{Denoiser, GaussianRow, Law, RowCavity, RowEstimate, Scratch};
+use fg_core::denoiser::{Denoiser, GaussianRow, Law, Parameter, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
 use fg_core::special::{log1pexp, open_uniform, quantile};
 
@@ -69,6 +69,15 @@ pub struct BernoulliGauss {
     variance: f64,
     /// `log((1 - rho) / rho)`.
     log_odds_of_zero: f64,
+    learns: Learns,
+}
+
+/// Which parameters a run learns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+struct Learns {
+    sparsity: bool,
+    mean: bool,
+    variance: bool,
 }
 
 impl BernoulliGauss {
@@ -81,7 +90,28 @@ impl BernoulliGauss {
         let mean = error::finite("mean", mean)?;
         let variance = error::positive("variance", variance)?;
         let log_odds_of_zero = (-sparsity).ln_1p() - sparsity.ln();
-        Ok(Self { sparsity, mean, variance, log_odds_of_zero })
+        Ok(Self { sparsity, mean, variance, log_odds_of_zero, learns: Learns::default() })
+    }
+
+    /// Lets a run learn the sparsity, from the given one on.
+    #[must_use]
+    pub fn learn_sparsity(mut self) -> Self {
+        self.learns.sparsity = true;
+        self
+    }
+
+    /// Lets a run learn the mean of the entries that aren't zero, from the given one on.
+    #[must_use]
+    pub fn learn_mean(mut self) -> Self {
+        self.learns.mean = true;
+        self
+    }
+
+    /// Lets a run learn the variance of the entries that aren't zero, from the given one on.
+    #[must_use]
+    pub fn learn_variance(mut self) -> Self {
+        self.learns.variance = true;
+        self
     }
 
     /// Probability `rho` of an entry that isn't zero.
@@ -184,6 +214,42 @@ impl Denoiser for BernoulliGauss {
 
     fn law(&self) -> Option<&dyn Law> {
         Some(self)
+    }
+
+    fn learning(&self) -> Vec<Parameter> {
+        let Learns { sparsity, mean, variance } = self.learns;
+        let parameters = [
+            (sparsity, "sparsity", self.sparsity),
+            (mean, "mean", self.mean),
+            (variance, "variance", self.variance),
+        ];
+        let learned = parameters.into_iter().filter(|(learned, ..)| *learned);
+        learned.map(|(_, name, value)| Parameter::scalar(name, value)).collect()
+    }
+
+    fn learned(&self, rows: &mut dyn Iterator<Item = RowCavity<'_>>) -> Option<Box<dyn Denoiser>> {
+        // Weights, and first and second moments of the slab's posterior around the present mean.
+        let (mut count, mut weight, mut first, mut second) = (0.0, 0.0, 0.0, 0.0);
+        for piece in rows {
+            let slab = self.slab(piece.scalar_precision());
+            count += piece.len() as f64;
+            for &n in piece.natural() {
+                let (mu, log_odds) = slab.mean_and_log_odds_of_zero(n);
+                let pi = 1.0 / (1.0 + log_odds.min(LARGEST_EXPONENT).exp());
+                let shift = mu - self.mean;
+                weight += pi;
+                first += pi * shift;
+                second += pi * (slab.s + shift * shift);
+            }
+        }
+        let share = weight / count;
+        let shift = if self.learns.mean { first / weight } else { 0.0 };
+        let variance = second / weight - 2.0 * shift * first / weight + shift * shift;
+        let sparsity = if self.learns.sparsity { share.min(1.0) } else { self.sparsity };
+        let variance = if self.learns.variance { variance } else { self.variance };
+        // Rows that are all zero leave nothing to learn a slab from.
+        let learned = Self::new(sparsity, self.mean + shift, variance).ok()?;
+        Some(Box::new(Self { learns: self.learns, ..learned }))
     }
 
     fn name(&self) -> String {

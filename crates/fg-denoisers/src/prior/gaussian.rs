@@ -1,10 +1,10 @@
 //! Gaussian rows, `x ~ N(mean, covariance)`.
 
-use fg_core::denoiser::{Denoiser, GaussianRow, Law, RowCavity, RowEstimate, Scratch};
+use fg_core::denoiser::{Denoiser, GaussianRow, Law, Parameter, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
 
 use crate::error::{self, ParameterError};
-use crate::family::{Spread, normal};
+use crate::family::{Residuals, Spread, normal};
 
 /// Independent Gaussian rows.
 ///
@@ -54,6 +54,8 @@ use crate::family::{Spread, normal};
 pub struct Gaussian {
     mean: Mean,
     spread: Spread,
+    learns_mean: bool,
+    learns_spread: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -70,7 +72,8 @@ impl Gaussian {
     /// [`ParameterError`] unless the mean is finite and `0 <= variance < inf`.
     pub fn new(mean: f64, variance: f64) -> Result<Self, ParameterError> {
         let mean = Mean::Entry(error::finite("mean", mean)?);
-        Ok(Self { mean, spread: Spread::from_variance(variance)? })
+        let spread = Spread::from_variance(variance)?;
+        Ok(Self { mean, spread, learns_mean: false, learns_spread: false })
     }
 
     /// Rows with this mean (length `d`) and covariance (`d x d`, row-major).
@@ -83,7 +86,23 @@ impl Gaussian {
             error::finite("mean", value)?;
         }
         let spread = Spread::from_covariance(mean.len(), covariance)?;
-        Ok(Self { mean: Mean::Row(mean.to_vec()), spread })
+        let mean = Mean::Row(mean.to_vec());
+        Ok(Self { mean, spread, learns_mean: false, learns_spread: false })
+    }
+
+    /// Lets a run learn the mean, from the given one on.
+    #[must_use]
+    pub fn learn_mean(mut self) -> Self {
+        self.learns_mean = true;
+        self
+    }
+
+    /// Lets a run learn the variance or covariance, from the given one on. A variance of zero stays: it says that rows
+    /// are known.
+    #[must_use]
+    pub fn learn_covariance(mut self) -> Self {
+        self.learns_spread = !self.spread.is_known();
+        self
     }
 
     /// Mean of a row of `d` columns.
@@ -127,6 +146,40 @@ impl Denoiser for Gaussian {
 
     fn law(&self) -> Option<&dyn Law> {
         Some(self)
+    }
+
+    fn learning(&self) -> Vec<Parameter> {
+        let mean = self.learns_mean.then(|| match &self.mean {
+            Mean::Entry(mean) => Parameter::scalar("mean", *mean),
+            Mean::Row(mean) => Parameter { name: "mean", values: mean.clone() },
+        });
+        let spread = self.learns_spread.then(|| self.spread.parameter("variance", "covariance"));
+        mean.into_iter().chain(spread).collect()
+    }
+
+    fn learned(&self, rows: &mut dyn Iterator<Item = RowCavity<'_>>) -> Option<Box<dyn Denoiser>> {
+        let mut rows = rows.peekable();
+        let d = rows.peek()?.columns();
+        let old = self.mean(d);
+        let mut residuals = Residuals::new(d);
+        rows.for_each(|piece| residuals.add(&self.spread, |_| &old, &piece));
+        let mut learned = self.clone();
+        let mut shift = vec![0.0; d];
+        if self.learns_mean {
+            shift = residuals.mean()?;
+            match &mut learned.mean {
+                Mean::Row(mean) => mean.iter_mut().zip(&shift).for_each(|(m, s)| *m += s),
+                Mean::Entry(mean) => {
+                    let common = shift.iter().sum::<f64>() / d as f64;
+                    *mean += common;
+                    shift.fill(common);
+                }
+            }
+        }
+        if self.learns_spread {
+            learned.spread = residuals.spread(&self.spread, &shift)?;
+        }
+        Some(Box::new(learned))
     }
 
     fn name(&self) -> String {

@@ -2,4 +2,5 @@
 
 mod catalogue;
 mod exact;
+mod learning;
 mod optimality;

@@ -1,7 +1,9 @@
 //! The linear inverse problem `Y = A X + noise`: `prior - X - [A] - Z - likelihood`.
 
+mod learning;
 mod start;
 
+pub use learning::sparse;
 pub use start::Start;
 
 use fg_core::denoiser::Denoiser;
@@ -91,8 +93,17 @@ fn assemble(
     noise_precision: f64,
     observations: Option<Rows>,
 ) -> Result<LinearGraph, ModelError> {
+    assemble_with(operator, columns, prior, Awgn::new(noise_precision)?, observations)
+}
+
+fn assemble_with(
+    operator: impl LinearOperator + 'static,
+    columns: usize,
+    prior: impl Denoiser + 'static,
+    noise: Awgn,
+    observations: Option<Rows>,
+) -> Result<LinearGraph, ModelError> {
     const DATA: &str = "observations";
-    let noise = Awgn::new(noise_precision)?;
     let (n, m) = (operator.inputs(), operator.outputs());
     let mut builder = GraphBuilder::new();
     let signal = builder.variable("X", n, columns);

@@ -4,6 +4,7 @@
 
 mod command_line;
 mod files;
+mod learning;
 mod linear;
 mod two_layer;
 mod two_layer_accuracy;
