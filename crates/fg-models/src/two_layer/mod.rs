@@ -139,7 +139,7 @@ impl TwoLayerModel {
                 builder.likelihood("output", hidden, targets.clone(), node)
             }
             Estimation::Map => {
-                let node = TwoLayerMap::new(self.output.clone());
+                let node = TwoLayerMap::new(self.output.clone())?;
                 builder.likelihood("output", hidden, targets.clone(), node)
             }
         };

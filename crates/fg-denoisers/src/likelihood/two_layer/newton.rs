@@ -1,15 +1,19 @@
-//! The maximiser by safeguarded Newton steps with the exact Hessian, from several starts.
+//! The maximiser by safeguarded Newton steps with the exact Hessian, from as many starts as there may be maxima.
 
 use fg_core::message::small;
 
 use super::TwoLayer;
-use super::maximiser::{Maximiser, NoMaximum};
+use super::activation::Jet;
+use super::maximiser::{Found, Maximiser, NoMaximum, Row};
 
 /// Newton steps from one start before it is given up: convergence is quadratic after the first few.
 const STEPS: usize = 200;
 /// Increases below this share of the objective's terms drown in its rounding: the objective can't judge such a step, and
 /// Newton's own quadratic convergence is trusted instead.
 const BLIND: f64 = 64.0 * f64::EPSILON;
+/// A step whose increase is below this share of the objective's terms is the last: it moves `z` by a share of `1e-9`,
+/// and leaves an error of the order of that squared.
+const SETTLED: f64 = 1e-18;
 /// A blind step must shrink the next increase to this share of the last; quadratic convergence does far better, and where
 /// it doesn't, rounding of the gradient is all that is left.
 const PROGRESS: f64 = 0.25;
@@ -21,6 +25,12 @@ const HALVINGS: usize = 60;
 const SHIFT: (f64, f64) = (1e-3, 10.0);
 /// Shifts tried: the last one outweighs any Hessian.
 const SHIFTS: usize = 24;
+/// Starts of a row that may have several maxima: multiples of the cavity's mean.
+const STARTS: [f64; 3] = [1.0, 0.0, -1.0];
+/// Most tops that are remembered of a row.
+pub(super) const TOPS: usize = STARTS.len();
+/// Tops nearer to each other than this share of their size are one.
+const SAME: f64 = 1e-6;
 
 /// The objective `n'z - z' Gamma z / 2 - lambda / 2 |y - b2 - W2' sigma(z)|^2` of rows with one precision.
 #[derive(Debug)]
@@ -29,123 +39,233 @@ pub(super) struct Newton<'a> {
     pub(super) gamma: &'a [f64],
     /// `Gamma^-1`.
     pub(super) inverse: &'a [f64],
+    /// `lambda W2 W2'`.
+    pub(super) gram: &'a [f64],
+}
+
+/// A point and what is known of the objective there.
+struct Site<'w> {
+    z: &'w mut [f64],
+    /// `Gamma z`.
+    pushed: &'w mut [f64],
+    slope: &'w mut [f64],
+    curvature: &'w mut [f64],
+    residual: &'w mut [f64],
+    value: f64,
+    /// Size of the objective's terms, to which its rounding is relative.
+    scale: f64,
 }
 
 /// Buffers of one row.
 struct Buffers<'w> {
-    point: &'w mut [f64],
-    trial: &'w mut [f64],
+    here: Site<'w>,
+    trial: Site<'w>,
     gradient: &'w mut [f64],
     step: &'w mut [f64],
-    residual: &'w mut [f64],
     hessian: &'w mut [f64],
     factor: &'w mut [f64],
 }
 
 /// Values [`Newton`] needs for one row.
 pub(super) fn work_len(d: usize, outputs: usize) -> usize {
-    4 * d + outputs + 5 * d * d
+    10 * d + 2 * outputs + 5 * d * d
 }
 
 impl Newton<'_> {
-    fn value(&self, natural: &[f64], target: &[f64], z: &[f64], residual: &mut [f64]) -> f64 {
-        let d = z.len();
-        residual.copy_from_slice(target);
+    /// Computes the objective at `site.z` and everything its derivatives need.
+    fn evaluate(&self, row: Row<'_>, site: &mut Site<'_>) {
+        let d = site.z.len();
+        site.residual.copy_from_slice(row.target);
         for j in 0..d {
-            let unit = self.network.activation.value(z[j]);
-            for (r, w) in residual.iter_mut().zip(self.network.weights.row(j)) {
-                *r -= w * unit;
+            let Jet { value, slope, curvature } = self.network.activation.jet(site.z[j]);
+            (site.slope[j], site.curvature[j]) = (slope, curvature);
+            for (r, w) in site.residual.iter_mut().zip(self.network.weights.row(j)) {
+                *r -= w * value;
             }
         }
-        let loss: f64 = residual.iter().map(|r| r * r).sum();
-        let linear: f64 = natural.iter().zip(z).map(|(n, z)| n * z).sum();
-        let quadratic = small::bilinear(z, self.gamma, z, d);
-        linear - 0.5 * quadratic - 0.5 * self.network.noise_precision * loss
+        small::row_times(site.z, self.gamma, site.pushed, d);
+        let squares: f64 = site.residual.iter().map(|r| r * r).sum();
+        let loss = 0.5 * self.network.noise_precision * squares;
+        let dot = |v: &[f64]| -> f64 { site.z.iter().zip(v).map(|(z, v)| z * v).sum() };
+        let (linear, quadratic) = (dot(row.natural), 0.5 * dot(site.pushed));
+        site.value = linear - quadratic - loss;
+        site.scale = linear.abs() + quadratic + loss;
     }
 
-    /// Gradient and negative Hessian at `z`, given the residual there.
-    fn expand(&self, natural: &[f64], z: &[f64], b: &mut Buffers<'_>) {
-        let d = z.len();
-        let (lambda, sigma) = (self.network.noise_precision, self.network.activation);
-        let weights = |j: usize| self.network.weights.row(j);
+    /// Gradient and negative Hessian at the site of `b`.
+    fn expand(&self, row: Row<'_>, b: &mut Buffers<'_>) {
+        let (d, lambda, site) = (row.natural.len(), self.network.noise_precision, &b.here);
         for i in 0..d {
-            let pull: f64 = weights(i).iter().zip(&*b.residual).map(|(w, r)| w * r).sum();
-            let quadratic: f64 = (0..d).map(|j| self.gamma[i * d + j] * z[j]).sum();
-            b.gradient[i] = natural[i] - quadratic + lambda * sigma.slope(z[i]) * pull;
+            let weights = self.network.weights.row(i);
+            let pull: f64 = weights.iter().zip(&*site.residual).map(|(w, r)| w * r).sum();
+            let pull = lambda * pull;
+            b.gradient[i] = row.natural[i] - site.pushed[i] + site.slope[i] * pull;
             for j in 0..d {
-                let dot: f64 = weights(i).iter().zip(weights(j)).map(|(a, b)| a * b).sum();
-                let gauss_newton = lambda * sigma.slope(z[i]) * sigma.slope(z[j]) * dot;
+                let gauss_newton = site.slope[i] * site.slope[j] * self.gram[i * d + j];
                 b.hessian[i * d + j] = self.gamma[i * d + j] + gauss_newton;
             }
-            b.hessian[i * d + i] -= lambda * sigma.curvature(z[i]) * pull;
+            b.hessian[i * d + i] -= site.curvature[i] * pull;
         }
     }
 
-    /// The size of the objective's terms at `z`, to which its rounding is relative.
-    fn scale(&self, natural: &[f64], z: &[f64], residual: &[f64]) -> f64 {
-        let loss: f64 = residual.iter().map(|r| r * r).sum();
-        let linear: f64 = natural.iter().zip(z).map(|(n, z)| n * z).sum();
-        let quadratic = small::bilinear(z, self.gamma, z, z.len());
-        linear.abs() + 0.5 * quadratic + 0.5 * self.network.noise_precision * loss
-    }
-
-    /// Climbs from `b.point`; returns the objective at the top, the Hessian left in `b.hessian`.
-    fn climb(
-        &self,
-        natural: &[f64],
-        target: &[f64],
-        b: &mut Buffers<'_>,
-    ) -> Result<f64, NoMaximum> {
-        let d = natural.len();
-        let mut value = self.value(natural, target, b.point, b.residual);
+    /// Climbs from `b.here.z`; at the end `b.hessian` is the negative Hessian at the top.
+    fn climb(&self, row: Row<'_>, b: &mut Buffers<'_>) -> Result<(), NoMaximum> {
+        let d = row.natural.len();
+        self.evaluate(row, &mut b.here);
         let mut last = f64::INFINITY;
         for _ in 0..STEPS {
-            let at = core::mem::take(&mut b.point);
-            self.expand(natural, at, b);
-            b.point = at;
+            self.expand(row, b);
             factor_shifted(b.hessian, b.factor, d)?;
             b.step.copy_from_slice(b.gradient);
             small::solve_lower(b.factor, b.step, d);
             let increase: f64 = b.step.iter().map(|s| s * s).sum();
             small::solve_lower_transposed(b.factor, b.step, d);
-            let blind = increase <= BLIND * self.scale(natural, b.point, b.residual);
-            if increase == 0.0 || (blind && increase > PROGRESS * last) {
-                return Ok(value);
+            let blind = increase <= BLIND * b.here.scale;
+            if blind && increase > PROGRESS * last {
+                return Ok(());
+            }
+            if increase <= SETTLED * b.here.scale {
+                // The Hessian's own error is of the order of this step, too.
+                b.here.z.iter_mut().zip(&*b.step).for_each(|(z, s)| *z += s);
+                return Ok(());
             }
             if blind {
                 last = increase;
-                for (p, s) in b.point.iter_mut().zip(&*b.step) {
-                    *p += s;
-                }
-                value = self.value(natural, target, b.point, b.residual);
+                b.here.z.iter_mut().zip(&*b.step).for_each(|(z, s)| *z += s);
+                self.evaluate(row, &mut b.here);
             } else {
-                value = self.search(natural, target, (value, increase), b)?;
+                self.search(row, increase, b)?;
             }
         }
         Err(NoMaximum)
     }
 
-    /// Halves the step until the objective rises enough, and takes it; returns the objective.
-    fn search(
-        &self,
-        natural: &[f64],
-        target: &[f64],
-        (value, increase): (f64, f64),
-        b: &mut Buffers<'_>,
-    ) -> Result<f64, NoMaximum> {
+    /// Halves the step until the objective rises enough, and takes it.
+    fn search(&self, row: Row<'_>, increase: f64, b: &mut Buffers<'_>) -> Result<(), NoMaximum> {
         let mut length = 1.0;
         for _ in 0..HALVINGS {
-            for (t, (p, s)) in b.trial.iter_mut().zip(b.point.iter().zip(&*b.step)) {
-                *t = p + length * s;
+            for (t, (z, s)) in b.trial.z.iter_mut().zip(b.here.z.iter().zip(&*b.step)) {
+                *t = z + length * s;
             }
-            let raised = self.value(natural, target, b.trial, b.residual);
-            if raised >= value + SUFFICIENT * length * increase {
-                b.point.copy_from_slice(b.trial);
-                return Ok(raised);
+            self.evaluate(row, &mut b.trial);
+            if b.trial.value >= b.here.value + SUFFICIENT * length * increase {
+                core::mem::swap(&mut b.here, &mut b.trial);
+                return Ok(());
             }
             length *= 0.5;
         }
         Err(NoMaximum)
+    }
+
+    /// Climbs from every start, and keeps the best top in `found` and all different ones in `tops`.
+    fn best<'s>(
+        &self,
+        row: Row<'_>,
+        starts: impl Iterator<Item = Start<'s>>,
+        tops: &mut [f64],
+        found: Found<'_>,
+        work: &mut [f64],
+    ) -> Result<(), NoMaximum> {
+        let (d, outputs) = self.network.weights.shape();
+        let (mut b, scratch) = Buffers::new(d, outputs, work);
+        let (inverse, scratch) = scratch.split_at_mut(d * d);
+        let (mut best, mut count) = (f64::NEG_INFINITY, 0);
+        tops.fill(f64::NAN);
+        for start in starts {
+            match start {
+                Start::Top(top) => b.here.z.copy_from_slice(top),
+                Start::Mean(multiple) => {
+                    small::row_times(row.natural, self.inverse, b.here.z, d);
+                    b.here.z.iter_mut().for_each(|z| *z *= multiple);
+                }
+            }
+            // A start that ends on a saddle, or nowhere, is no top; one of the others must be.
+            if self.climb(row, &mut b).is_err() {
+                continue;
+            }
+            if tops.chunks_exact(d).any(|top| same(top, b.here.z)) {
+                continue;
+            }
+            if small::invert_positive(b.hessian, inverse, scratch, d).is_err() {
+                continue;
+            }
+            if let Some(slot) = tops.get_mut(count * d..(count + 1) * d) {
+                slot.copy_from_slice(b.here.z);
+                count += 1;
+            }
+            if b.here.value > best {
+                best = b.here.value;
+                found.z.copy_from_slice(b.here.z);
+                found.covariance.copy_from_slice(inverse);
+            }
+        }
+        if best == f64::NEG_INFINITY { Err(NoMaximum) } else { Ok(()) }
+    }
+
+    /// Whether the objective of a row with these data is concave everywhere, whatever the cavity's mean.
+    ///
+    /// The negative Hessian is `Gamma`, plus something positive, less `lambda sigma''(z_j) W2_j' residual` on the
+    /// diagonal. Bounded activations bound the residual.
+    fn concave(&self, target: &[f64], work: &mut [f64]) -> bool {
+        let network = self.network;
+        let (d, outputs) = network.weights.shape();
+        let (bend, (low, high)) = network.activation.bounds();
+        if bend == 0.0 {
+            return true;
+        }
+        let (largest, rest) = work.split_at_mut(outputs);
+        let factor = &mut rest[..d * d];
+        for (o, largest) in largest.iter_mut().enumerate() {
+            let (mut above, mut below) = (target[o], target[o]);
+            for w in (0..d).map(|j| network.weights[(j, o)]) {
+                above -= (w * low).min(w * high);
+                below -= (w * low).max(w * high);
+            }
+            *largest = above.abs().max(below.abs());
+        }
+        factor.copy_from_slice(self.gamma);
+        for j in 0..d {
+            let pull = network.weights.row(j).iter().zip(&*largest);
+            let pull: f64 = pull.map(|(w, r)| w.abs() * r).sum();
+            factor[j * d + j] -= network.noise_precision * bend * pull;
+        }
+        small::cholesky(factor, d).is_ok()
+    }
+}
+
+/// Where a climb starts.
+enum Start<'s> {
+    /// At a multiple of the cavity's mean.
+    Mean(f64),
+    /// At a top of a neighbouring problem.
+    Top(&'s [f64]),
+}
+
+/// Whether two points are the same top; NaN is no point.
+fn same(a: &[f64], b: &[f64]) -> bool {
+    a.iter().zip(b).all(|(a, b)| (a - b).abs() <= SAME * (1.0 + b.abs()))
+}
+
+impl<'w> Site<'w> {
+    fn new(d: usize, outputs: usize, memory: &'w mut [f64]) -> (Self, &'w mut [f64]) {
+        let (z, rest) = memory.split_at_mut(d);
+        let (pushed, rest) = rest.split_at_mut(d);
+        let (slope, rest) = rest.split_at_mut(d);
+        let (curvature, rest) = rest.split_at_mut(d);
+        let (residual, rest) = rest.split_at_mut(outputs);
+        (Self { z, pushed, slope, curvature, residual, value: 0.0, scale: 0.0 }, rest)
+    }
+}
+
+impl<'w> Buffers<'w> {
+    fn new(d: usize, outputs: usize, memory: &'w mut [f64]) -> (Self, &'w mut [f64]) {
+        let (here, rest) = Site::new(d, outputs, memory);
+        let (trial, rest) = Site::new(d, outputs, rest);
+        let (gradient, rest) = rest.split_at_mut(d);
+        let (step, rest) = rest.split_at_mut(d);
+        let (hessian, rest) = rest.split_at_mut(d * d);
+        let (factor, rest) = rest.split_at_mut(d * d);
+        (Self { here, trial, gradient, step, hessian, factor }, rest)
     }
 }
 
@@ -167,35 +287,31 @@ fn factor_shifted(hessian: &[f64], factor: &mut [f64], d: usize) -> Result<(), N
 impl Maximiser for Newton<'_> {
     fn solve(
         &self,
-        natural: &[f64],
-        target: &[f64],
-        z: &mut [f64],
-        covariance: &mut [f64],
+        row: Row<'_>,
+        tops: &mut [f64],
+        found: Found<'_>,
         work: &mut [f64],
-    ) -> Result<f64, NoMaximum> {
-        let (d, outputs) = self.network.weights.shape();
-        let (point, work) = work.split_at_mut(d);
-        let (trial, work) = work.split_at_mut(d);
-        let (gradient, work) = work.split_at_mut(d);
-        let (step, work) = work.split_at_mut(d);
-        let (residual, work) = work.split_at_mut(outputs);
-        let (hessian, work) = work.split_at_mut(d * d);
-        let (factor, scratch) = work.split_at_mut(d * d);
-        let mut b = Buffers { point, trial, gradient, step, residual, hessian, factor };
-        let mut best = f64::NEG_INFINITY;
-        // Starts: the cavity's mean, the origin, and the mean mirrored, where other basins lie.
-        for sign in [1.0, 0.0, -1.0] {
-            small::row_times(natural, self.inverse, b.point, d);
-            b.point.iter_mut().for_each(|p| *p *= sign);
-            // A start that ends on a saddle, or nowhere, is no top; one of the others must be.
-            let Ok(top) = self.climb(natural, target, &mut b) else { continue };
-            let (inverse, scratch) = scratch.split_at_mut(d * d);
-            if top > best && small::invert_positive(b.hessian, inverse, scratch, d).is_ok() {
-                best = top;
-                z.copy_from_slice(b.point);
-                covariance.copy_from_slice(inverse);
-            }
-        }
-        if best == f64::NEG_INFINITY { Err(NoMaximum) } else { Ok(best) }
+    ) -> Result<(), NoMaximum> {
+        // Where there is but one maximum every start leads to it.
+        let count = if self.concave(row.target, work) { 1 } else { STARTS.len() };
+        self.best(row, STARTS[..count].iter().map(|m| Start::Mean(*m)), tops, found, work)
+    }
+
+    /// The tops move with the cavity; the mean finds one that wasn't there.
+    fn solve_near(
+        &self,
+        row: Row<'_>,
+        tops: &[f64],
+        found: Found<'_>,
+        work: &mut [f64],
+    ) -> Result<(), NoMaximum> {
+        let near = tops.chunks_exact(row.natural.len()).filter(|top| !top[0].is_nan());
+        let starts = near.map(Start::Top).chain([Start::Mean(1.0)]);
+        // Tops of this row are of no further interest.
+        self.best(row, starts, &mut [], found, work)
+    }
+
+    fn jumps(&self, target: &[f64], work: &mut [f64]) -> bool {
+        !self.concave(target, work)
     }
 }
