@@ -129,9 +129,20 @@ impl Activation {
         }
     }
 
+    /// Where an activation without a kink has turned from nearly straight to nearly flat: it has done three quarters of its
+    /// rise from zero to one side. Starts of climbs are put there, so that a rough value will do.
+    pub(super) fn bend(self) -> f64 {
+        match self {
+            Self::Relu | Self::LeakyRelu { .. } | Self::Linear => 0.0,
+            Self::Sigmoid => 2.0,
+            Self::Tanh => 1.0,
+            Self::Erf => 0.8,
+        }
+    }
+
     /// The slopes left and right of zero where they differ.
     pub(super) fn kink(self) -> Option<(f64, f64)> {
-        self.slopes().filter(|(left, right)| left != right)
+        self.slopes().filter(|(left, right)| (left - right).abs() > 0.0)
     }
 
     /// The slopes left and right of the kink at zero of a piecewise-linear activation.

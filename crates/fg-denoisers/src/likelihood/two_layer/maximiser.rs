@@ -19,7 +19,7 @@ use crate::ParameterError;
 /// Activations with a kink have finitely many pieces, on each of which the objective is quadratic: all are tried, and
 /// the global maximum is exact. The others climb by safeguarded Newton steps with the exact Hessian. Where the data and
 /// the cavity's precision bound the Hessian away from zero there is one maximum and one climb finds it; elsewhere there
-/// are climbs from the cavity's mean, the origin and the mirrored mean, and the best top is taken.
+/// are climbs from the cavity's mean and from where each unit in turn is bent, and the best top is taken.
 ///
 /// # The covariance
 ///
@@ -153,7 +153,7 @@ impl TwoLayerMap {
         let improper = Breakdown::ImproperCavity { port: 0, row: 0 };
         let kink = self.network.activation.kink();
         let buffer_len = kink.map_or(d * d, |_| patterns::buffer_len(d, outputs));
-        let row_len = outputs + newton::TOPS * d + 2 * d * d + d;
+        let row_len = outputs + newton::tops(d) * d + 2 * d * d + d;
         let work_len = newton::work_len(d, outputs) + jumps::work_len(d);
         let memory = scratch.slice(2 * d * d + buffer_len + row_len + work_len);
         let (root, memory) = memory.split_at_mut(d * d);
@@ -193,7 +193,7 @@ impl Likelihood for TwoLayerMap {
         let (d, outputs) = self.network.weights.shape();
         self.with_maximiser(cavity.precision(), scratch, |maximiser, root, memory| {
             let (target, memory) = memory.split_at_mut(outputs);
-            let (tops, memory) = memory.split_at_mut(newton::TOPS * d);
+            let (tops, memory) = memory.split_at_mut(newton::tops(d) * d);
             let (jumps, memory) = memory.split_at_mut(d * d);
             let (sum, memory) = memory.split_at_mut(d * d);
             let (line, work) = memory.split_at_mut(d);

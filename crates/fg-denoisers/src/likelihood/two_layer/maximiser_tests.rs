@@ -118,6 +118,93 @@ fn no_nearby_point_is_better_with_four_units() {
     }
 }
 
+/// Two units, of weights that may be equal, against a grid fine enough to tell basins apart.
+#[test]
+fn two_smooth_units_answer_with_the_global_minimum_of_a_grid() {
+    let mut rng = Pcg64::seed_from_u64(8);
+    for activation in [Activation::Sigmoid, Activation::Tanh, Activation::Erf] {
+        for noise in [0.3, 4.0, 100.0] {
+            for case in 0..30 {
+                let first = 2.0 * normal(&mut rng);
+                let second = if case % 3 == 0 { first } else { 2.0 * normal(&mut rng) };
+                let weights = Rows::from_vec(2, 1, vec![first, second]).unwrap();
+                let network = TwoLayer::new(weights, vec![0.1], activation, noise).unwrap();
+                let node = TwoLayerMap::new(network.clone()).unwrap().with_step(0.0).unwrap();
+                let (gamma, same) = (precision(2, &mut rng), normal(&mut rng));
+                let other = if case % 3 == 0 { same } else { normal(&mut rng) };
+                let (r, y) = ([same, other], 2.0 * normal(&mut rng));
+                let found = cost(&network, &r, &gamma, y, &answer(&node, &r, &gamma, &[y]).0);
+                let at = |k: i32| f64::from(k) * 0.05;
+                let mut best = f64::INFINITY;
+                for i in -120..=120 {
+                    for j in -120..=120 {
+                        best = best.min(cost(&network, &r, &gamma, y, &[at(i), at(j)]));
+                    }
+                }
+                assert!(
+                    found <= best + OPTIMALITY * (1.0 + best),
+                    "{activation:?}, noise {noise}, case {case}: {found} above {best}"
+                );
+            }
+        }
+    }
+}
+
+/// Before the first sweep all rows are at the origin, where some fit their data at once: the loss of these is next to
+/// zero, and its rounding isn't.
+#[test]
+fn rows_that_fit_their_data_are_solved() {
+    let weights = vec![
+        -0.638_852_110_348_912_4,
+        -0.167_828_473_879_258_53,
+        0.525_636_584_148_996_5,
+        -0.695_853_067_764_678_8,
+    ];
+    let weights = Rows::from_vec(4, 1, weights).unwrap();
+    for activation in [Activation::Sigmoid, Activation::Tanh, Activation::Erf] {
+        let network = TwoLayer::new(weights.clone(), vec![0.0], activation, 34.38).unwrap();
+        let mut fit = [0.0];
+        network.predict(&[0.0; 4], &mut fit);
+        let y: Vec<f64> = (-5000..5000).map(|k| fit[0] + f64::from(k) * 1e-6).collect();
+        let mut gamma = vec![0.0; 16];
+        fg_core::message::small::set_identity(&mut gamma, 4);
+        let node = TwoLayerMap::new(network).unwrap();
+        let (z, _) = answer(&node, &vec![0.0; 4 * y.len()], &gamma, &y);
+        assert!(z.iter().all(|z| z.abs() < 0.01), "{activation:?}: near the origin");
+    }
+}
+
+/// Four units with one weight, as in a committee: a climb from a row of equal entries keeps them equal, and ends on a
+/// saddle where the best row has them differ.
+#[test]
+fn units_that_are_alike_are_told_apart() {
+    let mut rng = Pcg64::seed_from_u64(9);
+    let mut apart = 0;
+    for activation in [Activation::Sigmoid, Activation::Tanh, Activation::Erf] {
+        for _ in 0..200 {
+            let weights = Rows::from_vec(4, 1, vec![2.0; 4]).unwrap();
+            let network = TwoLayer::new(weights, vec![0.0], activation, 10.0).unwrap();
+            let node = TwoLayerMap::new(network.clone()).unwrap().with_step(0.0).unwrap();
+            let mut gamma = vec![0.0; 16];
+            fg_core::message::small::set_identity(&mut gamma, 4);
+            let (r, y) = (vec![normal(&mut rng); 4], 3.0 * normal(&mut rng));
+            let z = answer(&node, &r, &gamma, &[y]).0;
+            apart += usize::from(z.iter().any(|v| (v - z[0]).abs() > 0.1));
+            let found = cost(&network, &r, &gamma, y, &z);
+            for _ in 0..50 {
+                let near: Vec<f64> = z.iter().map(|z| z + 0.01 * normal(&mut rng)).collect();
+                let other = cost(&network, &r, &gamma, y, &near);
+                assert!(
+                    found <= other + OPTIMALITY * (1.0 + found),
+                    "{activation:?}, r {}, y {y}: {found} above {other}",
+                    r[0]
+                );
+            }
+        }
+    }
+    assert!(apart > 0, "equal units must be seen to part");
+}
+
 #[test]
 fn the_smooth_covariance_is_the_jacobian_in_the_natural_parameter() {
     let mut rng = Pcg64::seed_from_u64(3);

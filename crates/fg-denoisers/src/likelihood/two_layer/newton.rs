@@ -8,8 +8,8 @@ use super::maximiser::{Found, Maximiser, NoMaximum, Row};
 
 /// Newton steps from one start before it is given up: convergence is quadratic after the first few.
 const STEPS: usize = 200;
-/// Increases below this share of the objective's terms drown in its rounding: the objective can't judge such a step, and
-/// Newton's own quadratic convergence is trusted instead.
+/// Increases below this multiple of what the objective's terms are sums and differences of drown in its rounding: the
+/// objective can't judge such a step, and Newton's own quadratic convergence is trusted instead.
 const BLIND: f64 = 64.0 * f64::EPSILON;
 /// A step whose increase is below this share of the objective's terms is the last: it moves `z` by a share of `1e-9`,
 /// and leaves an error of the order of that squared.
@@ -25,10 +25,6 @@ const HALVINGS: usize = 60;
 const SHIFT: (f64, f64) = (1e-3, 10.0);
 /// Shifts tried: the last one outweighs any Hessian.
 const SHIFTS: usize = 24;
-/// Starts of a row that may have several maxima: multiples of the cavity's mean.
-const STARTS: [f64; 3] = [1.0, 0.0, -1.0];
-/// Most tops that are remembered of a row.
-pub(super) const TOPS: usize = STARTS.len();
 /// Tops nearer to each other than this share of their size are one.
 const SAME: f64 = 1e-6;
 
@@ -50,10 +46,12 @@ struct Site<'w> {
     pushed: &'w mut [f64],
     slope: &'w mut [f64],
     curvature: &'w mut [f64],
+    /// `sigma(z)`.
+    unit: &'w mut [f64],
     residual: &'w mut [f64],
     value: f64,
-    /// Size of the objective's terms, to which its rounding is relative.
-    scale: f64,
+    /// Size of the objective's terms.
+    size: f64,
 }
 
 /// Buffers of one row.
@@ -64,11 +62,17 @@ struct Buffers<'w> {
     step: &'w mut [f64],
     hessian: &'w mut [f64],
     factor: &'w mut [f64],
+    vectors: &'w mut [f64],
+}
+
+/// Most tops of a row of `d` units that are remembered: one for each start.
+pub(super) fn tops(d: usize) -> usize {
+    1 + 2 * d
 }
 
 /// Values [`Newton`] needs for one row.
 pub(super) fn work_len(d: usize, outputs: usize) -> usize {
-    10 * d + 2 * outputs + 5 * d * d
+    12 * d + 2 * outputs + 6 * d * d
 }
 
 impl Newton<'_> {
@@ -78,7 +82,7 @@ impl Newton<'_> {
         site.residual.copy_from_slice(row.target);
         for j in 0..d {
             let Jet { value, slope, curvature } = self.network.activation.jet(site.z[j]);
-            (site.slope[j], site.curvature[j]) = (slope, curvature);
+            (site.unit[j], site.slope[j], site.curvature[j]) = (value, slope, curvature);
             for (r, w) in site.residual.iter_mut().zip(self.network.weights.row(j)) {
                 *r -= w * value;
             }
@@ -89,7 +93,29 @@ impl Newton<'_> {
         let dot = |v: &[f64]| -> f64 { site.z.iter().zip(v).map(|(z, v)| z * v).sum() };
         let (linear, quadratic) = (dot(row.natural), 0.5 * dot(site.pushed));
         site.value = linear - quadratic - loss;
-        site.scale = linear.abs() + quadratic + loss;
+        site.size = linear.abs() + quadratic + loss;
+    }
+
+    /// An increase of the objective at the site that its rounding may hide.
+    ///
+    /// A residual is a difference of numbers of order one: where the fit is good its rounding is relative to those, and
+    /// the loss is wrong by far more than a share of itself.
+    fn blur(&self, row: Row<'_>, site: &Site<'_>) -> f64 {
+        let (d, weights) = (site.z.len(), &self.network.weights);
+        let (mut linear, mut quadratic, mut loss) = (0.0, 0.0, 0.0);
+        for i in 0..d {
+            linear += (row.natural[i] * site.z[i]).abs();
+            let gamma = &self.gamma[i * d..(i + 1) * d];
+            let pushed: f64 = gamma.iter().zip(&*site.z).map(|(g, z)| (g * z).abs()).sum();
+            quadratic += 0.5 * site.z[i].abs() * pushed;
+        }
+        for (o, (target, residual)) in row.target.iter().zip(&*site.residual).enumerate() {
+            let units = site.unit.iter().enumerate();
+            let of: f64 =
+                target.abs() + units.map(|(j, u)| (weights[(j, o)] * u).abs()).sum::<f64>();
+            loss += self.network.noise_precision * (residual.abs() + f64::EPSILON * of) * of;
+        }
+        BLIND * (linear + quadratic + loss)
     }
 
     /// Gradient and negative Hessian at the site of `b`.
@@ -115,18 +141,23 @@ impl Newton<'_> {
         let mut last = f64::INFINITY;
         for _ in 0..STEPS {
             self.expand(row, b);
-            factor_shifted(b.hessian, b.factor, d)?;
+            let concave = factor_shifted(b.hessian, b.factor, d)?;
             b.step.copy_from_slice(b.gradient);
             small::solve_lower(b.factor, b.step, d);
             let increase: f64 = b.step.iter().map(|s| s * s).sum();
             small::solve_lower_transposed(b.factor, b.step, d);
-            let blind = increase <= BLIND * b.here.scale;
-            if blind && increase > PROGRESS * last {
-                return Ok(());
-            }
-            if increase <= SETTLED * b.here.scale {
-                // The Hessian's own error is of the order of this step, too.
-                b.here.z.iter_mut().zip(&*b.step).for_each(|(z, s)| *z += s);
+            let blind = increase <= self.blur(row, &b.here);
+            let rounded = blind && increase > PROGRESS * last;
+            if rounded || increase <= SETTLED * b.here.size {
+                if !concave {
+                    self.leave(row, b)?;
+                    last = f64::INFINITY;
+                    continue;
+                }
+                if !rounded {
+                    // The Hessian's own error is of the order of this step, too.
+                    b.here.z.iter_mut().zip(&*b.step).for_each(|(z, s)| *z += s);
+                }
                 return Ok(());
             }
             if blind {
@@ -144,12 +175,43 @@ impl Newton<'_> {
     fn search(&self, row: Row<'_>, increase: f64, b: &mut Buffers<'_>) -> Result<(), NoMaximum> {
         let mut length = 1.0;
         for _ in 0..HALVINGS {
-            for (t, (z, s)) in b.trial.z.iter_mut().zip(b.here.z.iter().zip(&*b.step)) {
-                *t = z + length * s;
+            if self.rises(row, length, SUFFICIENT * length * increase, b) {
+                return Ok(());
             }
-            self.evaluate(row, &mut b.trial);
-            if b.trial.value >= b.here.value + SUFFICIENT * length * increase {
-                core::mem::swap(&mut b.here, &mut b.trial);
+            length *= 0.5;
+        }
+        Err(NoMaximum)
+    }
+
+    /// Takes `length` steps if the objective rises by at least `increase`.
+    fn rises(&self, row: Row<'_>, length: f64, increase: f64, b: &mut Buffers<'_>) -> bool {
+        for (t, (z, s)) in b.trial.z.iter_mut().zip(b.here.z.iter().zip(&*b.step)) {
+            *t = z + length * s;
+        }
+        self.evaluate(row, &mut b.trial);
+        let rises = b.trial.value >= b.here.value + increase;
+        if rises {
+            core::mem::swap(&mut b.here, &mut b.trial);
+        }
+        rises
+    }
+
+    /// Leaves a saddle, to which a climb keeps where units are alike, along its most convex direction.
+    fn leave(&self, row: Row<'_>, b: &mut Buffers<'_>) -> Result<(), NoMaximum> {
+        let d = row.natural.len();
+        b.factor.copy_from_slice(b.hessian);
+        small::eigen_symmetric(b.factor, b.gradient, b.vectors, d);
+        let lowest = (0..d).fold(0, |k, j| if b.gradient[j] < b.gradient[k] { j } else { k });
+        let convexity = -b.gradient[lowest];
+        if !(convexity > 0.0) {
+            return Err(NoMaximum);
+        }
+        (0..d).for_each(|j| b.step[j] = b.vectors[j * d + lowest]);
+        // The quadratic model rises by one half over the first length.
+        let mut length = convexity.sqrt().recip();
+        for _ in 0..HALVINGS {
+            let increase = SUFFICIENT * 0.5 * convexity * length * length;
+            if self.rises(row, length, increase, b) || self.rises(row, -length, increase, b) {
                 return Ok(());
             }
             length *= 0.5;
@@ -174,10 +236,8 @@ impl Newton<'_> {
         for start in starts {
             match start {
                 Start::Top(top) => b.here.z.copy_from_slice(top),
-                Start::Mean(multiple) => {
-                    small::row_times(row.natural, self.inverse, b.here.z, d);
-                    b.here.z.iter_mut().for_each(|z| *z *= multiple);
-                }
+                Start::Mean => small::row_times(row.natural, self.inverse, b.here.z, d),
+                Start::Unit(unit, side) => self.condition(row, best, (unit, side), b.here.z),
             }
             // A start that ends on a saddle, or nowhere, is no top; one of the others must be.
             if self.climb(row, &mut b).is_err() {
@@ -200,6 +260,22 @@ impl Newton<'_> {
             }
         }
         if best == f64::NEG_INFINITY { Err(NoMaximum) } else { Ok(()) }
+    }
+
+    /// Writes the cavity's mean given that `unit` has gone to the bend of the activation on one side of the origin, or as
+    /// far towards it as a better row than one of objective `best` can be.
+    ///
+    /// Maxima differ in which unit is bent and on which side; a unit that bends takes the others along. Where the loss
+    /// vanishes the objective lies `(z_j - r_j)^2 / (2 (Gamma^-1)_jj)` or more below `r' Gamma r / 2`.
+    fn condition(&self, row: Row<'_>, best: f64, (unit, side): (usize, f64), z: &mut [f64]) {
+        let d = z.len();
+        small::row_times(row.natural, self.inverse, z, d);
+        let highest: f64 = 0.5 * row.natural.iter().zip(&*z).map(|(n, r)| n * r).sum::<f64>();
+        let variance = self.inverse[unit * d + unit];
+        let reach = (2.0 * variance * (highest - best).max(0.0)).sqrt();
+        let bend = side * self.network.activation.bend();
+        let step = (bend - z[unit]).clamp(-reach, reach) / variance;
+        (0..d).for_each(|i| z[i] += step * self.inverse[i * d + unit]);
     }
 
     /// Whether the objective of a row with these data is concave everywhere, whatever the cavity's mean.
@@ -235,8 +311,10 @@ impl Newton<'_> {
 
 /// Where a climb starts.
 enum Start<'s> {
-    /// At a multiple of the cavity's mean.
-    Mean(f64),
+    /// At the cavity's mean.
+    Mean,
+    /// At the cavity's mean given that a unit is bent, on one side (1 or -1).
+    Unit(usize, f64),
     /// At a top of a neighbouring problem.
     Top(&'s [f64]),
 }
@@ -252,8 +330,9 @@ impl<'w> Site<'w> {
         let (pushed, rest) = rest.split_at_mut(d);
         let (slope, rest) = rest.split_at_mut(d);
         let (curvature, rest) = rest.split_at_mut(d);
+        let (unit, rest) = rest.split_at_mut(d);
         let (residual, rest) = rest.split_at_mut(outputs);
-        (Self { z, pushed, slope, curvature, residual, value: 0.0, scale: 0.0 }, rest)
+        (Self { z, pushed, slope, curvature, unit, residual, value: 0.0, size: 0.0 }, rest)
     }
 }
 
@@ -265,19 +344,20 @@ impl<'w> Buffers<'w> {
         let (step, rest) = rest.split_at_mut(d);
         let (hessian, rest) = rest.split_at_mut(d * d);
         let (factor, rest) = rest.split_at_mut(d * d);
-        (Self { here, trial, gradient, step, hessian, factor }, rest)
+        let (vectors, rest) = rest.split_at_mut(d * d);
+        (Self { here, trial, gradient, step, hessian, factor, vectors }, rest)
     }
 }
 
-/// Cholesky factor of the Hessian, with a multiple of the identity added where it isn't positive.
-fn factor_shifted(hessian: &[f64], factor: &mut [f64], d: usize) -> Result<(), NoMaximum> {
+/// Cholesky factor of the Hessian, with a multiple of the identity added where it isn't positive; whether it is.
+fn factor_shifted(hessian: &[f64], factor: &mut [f64], d: usize) -> Result<bool, NoMaximum> {
     let diagonal = (0..d).map(|j| hessian[j * d + j].abs()).sum::<f64>() / d as f64;
     let mut shift = 0.0;
     for _ in 0..SHIFTS {
         factor.copy_from_slice(hessian);
         (0..d).for_each(|j| factor[j * d + j] += shift);
         if small::cholesky(factor, d).is_ok() {
-            return Ok(());
+            return Ok(shift == 0.0);
         }
         shift = if shift == 0.0 { SHIFT.0 * diagonal } else { SHIFT.1 * shift };
     }
@@ -293,8 +373,9 @@ impl Maximiser for Newton<'_> {
         work: &mut [f64],
     ) -> Result<(), NoMaximum> {
         // Where there is but one maximum every start leads to it.
-        let count = if self.concave(row.target, work) { 1 } else { STARTS.len() };
-        self.best(row, STARTS[..count].iter().map(|m| Start::Mean(*m)), tops, found, work)
+        let units = if self.concave(row.target, work) { 0 } else { row.natural.len() };
+        let bent = (0..units).flat_map(|j| [1.0, -1.0].map(|side| Start::Unit(j, side)));
+        self.best(row, core::iter::once(Start::Mean).chain(bent), tops, found, work)
     }
 
     /// The tops move with the cavity; the mean finds one that wasn't there.
@@ -306,7 +387,7 @@ impl Maximiser for Newton<'_> {
         work: &mut [f64],
     ) -> Result<(), NoMaximum> {
         let near = tops.chunks_exact(row.natural.len()).filter(|top| !top[0].is_nan());
-        let starts = near.map(Start::Top).chain([Start::Mean(1.0)]);
+        let starts = near.map(Start::Top).chain([Start::Mean]);
         // Tops of this row are of no further interest.
         self.best(row, starts, &mut [], found, work)
     }
