@@ -19,6 +19,7 @@ mod patterns;
 mod piece;
 mod posterior;
 mod smooth;
+mod starts;
 
 pub use activation::Activation;
 pub use maximiser::TwoLayerMap;
