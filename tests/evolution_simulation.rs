@@ -10,7 +10,8 @@ use fg_core::evolution::{Evolution, MessageLaw};
 use fg_core::factor::{Stratified, Uniforms};
 use fg_core::operator::Dense;
 use fg_core::{
-    FactorId, Graph, Inference, IterationInfo, Message, Options, Precision, Rows, VariableId,
+    FactorId, Graph, Inference, IterationInfo, Message, Options, Policy, Precision, Rows,
+    VariableId,
 };
 use fg_denoisers::likelihood::{Activation, TwoLayer};
 use fg_denoisers::{BernoulliGauss, Gaussian, L1};
@@ -181,18 +182,21 @@ fn white(rows: &Rows) -> Rows {
 const OUTPUT_NOISE: f64 = 0.3;
 
 /// A two-layer problem of `ratio * inputs` samples, its error for `runs` draws of everything but the second layer, and
-/// what is predicted for the first draw's operator. The model damps, so that sweeps are followed jointly.
+/// what is predicted for the first draw's operator. The model damps, so that sweeps are followed jointly. `policy` is what
+/// becomes of directions without information.
 fn two_layer(
     activation: Activation,
     estimation: Estimation,
     (inputs, ratio): (usize, usize),
     runs: u64,
+    policy: Policy,
 ) {
     let rng = &mut Pcg64::seed_from_u64(77);
     let weights = Rows::from_vec(4, 1, vec![1.2, -0.7, 0.5, 1.9]).unwrap();
     let output = TwoLayer::new(weights, vec![0.0], activation, 1.0 / OUTPUT_NOISE).unwrap();
     let model = TwoLayerModel::new(output.clone()).with_estimation(estimation);
-    let options = TwoLayerModel::options().with_max_sweeps(SWEEPS).with_tolerance(0.0);
+    let options = TwoLayerModel::options().with_policy(policy);
+    let options = options.with_max_sweeps(SWEEPS).with_tolerance(0.0);
     let (mut measured, mut predicted) = (Vec::new(), Vec::new());
     for run in 0..runs {
         let truth = white(&gaussian_rows(inputs, 4, 1.0, rng));
@@ -215,32 +219,46 @@ fn two_layer(
     compare(&format!("{activation:?} {estimation:?} {ratio}"), &measured, &predicted);
 }
 
+/// The model's own policy.
+fn clamp() -> Policy {
+    TwoLayerModel::options().policy
+}
+
 #[test]
 fn two_layer_sigmoid_mmse() {
-    two_layer(Activation::Sigmoid, Estimation::Mmse, (250, 4), 4);
+    two_layer(Activation::Sigmoid, Estimation::Mmse, (250, 4), 4, clamp());
 }
 
 #[test]
 fn two_layer_relu_mmse() {
-    two_layer(Activation::Relu, Estimation::Mmse, (250, 4), 8);
+    two_layer(Activation::Relu, Estimation::Mmse, (250, 4), 8, clamp());
 }
 
 #[test]
 #[ignore = "half a minute: larger sizes and all ratios"]
 fn two_layer_relu_mmse_at_every_ratio() {
     for (size, runs) in [((2000, 1), 4), ((500, 4), 8), ((300, 10), 8)] {
-        two_layer(Activation::Relu, Estimation::Mmse, size, runs);
+        two_layer(Activation::Relu, Estimation::Mmse, size, runs, clamp());
     }
 }
 
+/// Maximisers of kinked units know nothing of half of the directions, and are surer of them than they can be: in every
+/// sweep clamps bite there, and a clamped message isn't free of its cavity. Predictions that report clamps are off by
+/// up to 7 percent here; with those directions left out nothing is left but the scatter and the step of the node's
+/// differences.
 #[test]
-#[ignore = "a minute: maximisers are slower"]
-fn two_layer_maximisers() {
-    for (activation, size) in [
-        (Activation::Relu, (500, 4)),
-        (Activation::Relu, (2000, 1)),
-        (Activation::Sigmoid, (500, 4)),
-    ] {
-        two_layer(activation, Estimation::Map, size, 8);
+#[ignore = "half a minute when optimised: all ratios"]
+fn two_layer_relu_maximisers() {
+    for (size, runs) in [((800, 1), 16), ((500, 4), 16), ((300, 10), 16)] {
+        two_layer(Activation::Relu, Estimation::Map, size, runs, Policy::Project);
+    }
+}
+
+/// With smooth units clamps bite, too, and do no harm.
+#[test]
+#[ignore = "half a minute when optimised: all ratios"]
+fn two_layer_sigmoid_maximisers() {
+    for (size, runs) in [((800, 1), 16), ((500, 4), 16), ((300, 10), 16)] {
+        two_layer(Activation::Sigmoid, Estimation::Map, size, runs, clamp());
     }
 }

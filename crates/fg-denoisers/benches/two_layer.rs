@@ -75,10 +75,12 @@ fn mmse_sigmoid(bencher: Bencher<'_, '_>, variance: f64) {
 
 #[divan::bench(args = VARIANCES, sample_count = 5)]
 fn map_relu(bencher: Bencher<'_, '_>, variance: f64) {
-    time(bencher, variance, Activation::Relu, |layer| Box::new(TwoLayerMap::new(layer)));
+    time(bencher, variance, Activation::Relu, |layer| Box::new(TwoLayerMap::new(layer).unwrap()));
 }
 
 #[divan::bench(args = VARIANCES, sample_count = 5)]
 fn map_sigmoid(bencher: Bencher<'_, '_>, variance: f64) {
-    time(bencher, variance, Activation::Sigmoid, |layer| Box::new(TwoLayerMap::new(layer)));
+    time(bencher, variance, Activation::Sigmoid, |layer| {
+        Box::new(TwoLayerMap::new(layer).unwrap())
+    });
 }

@@ -116,7 +116,7 @@ pub fn likelihoods() -> Result<Vec<Entry<dyn Likelihood>>, ParameterError> {
             "likelihood/two_layer",
             "linear, maximum",
             1,
-            Box::new(TwoLayerMap::new(unit(Activation::Linear)?)),
+            Box::new(TwoLayerMap::new(unit(Activation::Linear)?)?),
         ),
     ])
 }

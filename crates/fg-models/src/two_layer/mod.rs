@@ -148,7 +148,7 @@ impl TwoLayerModel {
                 add_output(&mut builder, hidden, targets, TwoLayerMmse::new(self.output.clone()))
             }
             Estimation::Map => {
-                add_output(&mut builder, hidden, targets, TwoLayerMap::new(self.output.clone()))
+                add_output(&mut builder, hidden, targets, TwoLayerMap::new(self.output.clone())?)
             }
         };
         let bias = self.has_bias();

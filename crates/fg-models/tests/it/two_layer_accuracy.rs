@@ -136,31 +136,32 @@ fn fine(problem: &TwoLayerProblem) -> TwoLayerMmse {
     node.with_points(4096).unwrap().with_nodes(101).unwrap()
 }
 
+/// Bounds of [`errors`] after the first sweep and after the last: twice what is documented.
+fn bounds(activation: Activation) -> [[f64; 3]; 2] {
+    match activation {
+        Activation::Relu => [[0.13, 0.024, 0.13], [0.032, 0.004, 0.036]],
+        _ => [[0.038, 0.018, 0.07], [0.072, 0.008, 0.034]],
+    }
+}
+
+/// Share of the test error that coarse integrals may cost. Deterministic; one percent is documented.
+const TEST_ERROR: f64 = 0.015;
+
 #[test]
-#[ignore = "half a minute"]
-fn print_table() {
+#[ignore = "half a minute when optimised"]
+fn row_integrals_are_as_accurate_as_documented() {
     for activation in [Activation::Relu, Activation::Sigmoid] {
-        for seed in 0..3 {
-            let problem = problem(activation, seed);
-            let node = |points, nodes| {
-                let node = TwoLayerMmse::new(problem.teacher.output.clone());
-                node.with_points(points).unwrap().with_nodes(nodes).unwrap()
-            };
-            let (seen, w, error) = run(&problem, node(512, 65));
-            eprintln!("{activation:?} {seed}: fine test error {error}");
-            for (points, nodes) in [(16, 5), (32, 5), (48, 5), (64, 5), (16, 9), (32, 9)] {
-                let coarse = node(points, nodes);
-                let (_, w2, error2) = run(&problem, coarse.clone());
-                eprintln!(
-                    "  {points} {nodes}: test error {:+.1e}, W1 apart {:.1e}",
-                    error2 - error,
-                    (w2.mean_squared_error(&w)).sqrt()
-                );
-                for sweep in [0, 4, 19] {
-                    let e = errors(&coarse, &fine(&problem), &problem.train.noisy, &seen[sweep]);
-                    eprintln!("    sweep {}: {:.1e} {:.1e} {:.1e}", sweep + 1, e[0], e[1], e[2]);
-                }
-            }
+        let problem = problem(activation, 0);
+        let output = problem.teacher.output.clone();
+        let node = TwoLayerMmse::new(output.clone());
+        let many = node.clone().with_points(512).unwrap().with_nodes(65).unwrap();
+        let (seen, _, error) = run(&problem, many);
+        let (_, _, coarse) = run(&problem, node.clone());
+        assert!((coarse / error - 1.0).abs() < TEST_ERROR, "{activation:?}: {coarse}, {error}");
+        for (seen, bounds) in [&seen[0], &seen[19]].iter().zip(bounds(activation)) {
+            let found = errors(&node, &fine(&problem), &problem.train.noisy, seen);
+            let within = found.iter().zip(bounds).all(|(f, b)| *f < b);
+            assert!(within, "{activation:?}: {found:?}, bounds {bounds:?}");
         }
     }
 }

@@ -29,6 +29,14 @@ pub enum Activation {
     Linear,
 }
 
+/// An activation's value, slope and curvature at a point.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Jet {
+    pub(super) value: f64,
+    pub(super) slope: f64,
+    pub(super) curvature: f64,
+}
+
 /// `sqrt(2 pi)`.
 const SQRT_TAU: f64 = 2.506_628_274_631_000_7;
 
@@ -78,6 +86,63 @@ impl Activation {
             Self::Tanh => -2.0 * self.slope(z) * z.tanh(),
             Self::Erf => -2.0 * z * self.slope(z),
         }
+    }
+
+    /// Value, slope and curvature for the price of one.
+    pub(super) fn jet(self, z: f64) -> Jet {
+        match self {
+            Self::Relu | Self::LeakyRelu { .. } | Self::Linear => {
+                Jet { value: self.value(z), slope: self.slope(z), curvature: 0.0 }
+            }
+            Self::Sigmoid => {
+                let small = (-z.abs()).exp();
+                let large = 1.0 / (1.0 + small);
+                let (slope, tail) = (small * large * large, small * large);
+                let (value, sign) = if z < 0.0 { (tail, 1.0) } else { (large, -1.0) };
+                Jet { value, slope, curvature: sign * slope * (large - tail) }
+            }
+            Self::Tanh => {
+                // 1 - e^(-2 |z|) keeps the digits of a small argument.
+                let gap = -(-2.0 * z.abs()).exp_m1();
+                let inverse = 1.0 / (2.0 - gap);
+                let value = (gap * inverse).copysign(z);
+                let slope = 4.0 * (1.0 - gap) * inverse * inverse;
+                Jet { value, slope, curvature: -2.0 * slope * value }
+            }
+            Self::Erf => {
+                let slope = self.slope(z);
+                Jet { value: self.value(z), slope, curvature: -2.0 * z * slope }
+            }
+        }
+    }
+
+    /// An upper bound of `|sigma''|`, and bounds of `sigma` where that isn't zero; for activations without a kink.
+    pub(super) fn bounds(self) -> (f64, (f64, f64)) {
+        match self {
+            Self::Relu | Self::LeakyRelu { .. } | Self::Linear => {
+                (0.0, (f64::NEG_INFINITY, f64::INFINITY))
+            }
+            // 1 / (6 sqrt 3), 4 / (3 sqrt 3), sqrt(8 / (pi e)), rounded up
+            Self::Sigmoid => (0.096_226, (0.0, 1.0)),
+            Self::Tanh => (0.769_801, (-1.0, 1.0)),
+            Self::Erf => (0.967_883, (-1.0, 1.0)),
+        }
+    }
+
+    /// Where an activation without a kink has turned from nearly straight to nearly flat: it has done three quarters of its
+    /// rise from zero to one side. Starts of climbs are put there, so that a rough value will do.
+    pub(super) fn bend(self) -> f64 {
+        match self {
+            Self::Relu | Self::LeakyRelu { .. } | Self::Linear => 0.0,
+            Self::Sigmoid => 2.0,
+            Self::Tanh => 1.0,
+            Self::Erf => 0.8,
+        }
+    }
+
+    /// The slopes left and right of zero where they differ.
+    pub(super) fn kink(self) -> Option<(f64, f64)> {
+        self.slopes().filter(|(left, right)| (left - right).abs() > 0.0)
     }
 
     /// The slopes left and right of the kink at zero of a piecewise-linear activation.
@@ -223,6 +288,26 @@ mod tests {
                     (curvature - activation.curvature(z)).abs() < TOLERANCE,
                     "{activation:?} {z}"
                 );
+            }
+        }
+    }
+
+    #[test]
+    fn jets_are_value_slope_and_curvature_within_their_bounds() {
+        // Rounding of numbers of order one.
+        const TOLERANCE: f64 = 1e-15;
+        for activation in ALL {
+            let (bend, (low, high)) = activation.bounds();
+            for z in (-400..=400).map(|k| f64::from(k) * 0.05) {
+                let jet = activation.jet(z);
+                let found = [jet.value, jet.slope, jet.curvature];
+                let expected = [activation.value(z), activation.slope(z), activation.curvature(z)];
+                for (f, e) in found.iter().zip(expected) {
+                    let near = (f - e).abs() <= TOLERANCE * (1.0 + e.abs());
+                    assert!(near, "{activation:?} at {z}: {found:?}, {expected:?}");
+                }
+                assert!(jet.curvature.abs() <= bend, "{activation:?} at {z}");
+                assert!(low <= jet.value && jet.value <= high, "{activation:?} at {z}");
             }
         }
     }

@@ -7,6 +7,7 @@ mod activation;
 mod average;
 mod batch;
 mod frame;
+mod jumps;
 mod line;
 mod lines;
 mod maximiser;
@@ -18,6 +19,7 @@ mod patterns;
 mod piece;
 mod posterior;
 mod smooth;
+mod starts;
 
 pub use activation::Activation;
 pub use maximiser::TwoLayerMap;
@@ -191,22 +193,24 @@ impl TwoLayer {
     /// The Gaussian in `z` that a row of data amounts to under a linear activation.
     pub(crate) fn gaussian(&self, observed: &[f64]) -> Option<GaussianRow> {
         (self.activation == Activation::Linear).then(|| {
-            let (d, precision) = (self.hidden(), self.noise_precision);
-            let dot = |w: &[f64], v: &mut dyn Iterator<Item = f64>| -> f64 {
-                w.iter().zip(v).map(|(w, v)| precision * w * v).sum()
+            let (d, lambda) = (self.hidden(), self.noise_precision);
+            let pull = |j: usize| {
+                let residuals = observed.iter().zip(&self.bias).map(|(y, b)| y - b);
+                self.weights.row(j).iter().zip(residuals).map(|(w, r)| lambda * w * r).sum()
             };
-            let residual = |o: usize| observed[o] - self.bias[o];
-            let row = |j: usize| self.weights.row(j);
-            GaussianRow {
-                natural: (0..d)
-                    .map(|j| dot(row(j), &mut (0..self.outputs()).map(residual)))
-                    .collect(),
-                precision: (0..d * d)
-                    .map(|k| dot(row(k / d), &mut row(k % d).iter().copied()))
-                    .collect(),
-                known: false,
-            }
+            let mut precision = vec![0.0; d * d];
+            self.gram(&mut precision);
+            GaussianRow { natural: (0..d).map(pull).collect(), precision, known: false }
         })
+    }
+
+    /// `lambda W2 W2'`, `d x d`.
+    fn gram(&self, out: &mut [f64]) {
+        let d = self.hidden();
+        for (k, out) in out.iter_mut().enumerate() {
+            let (a, b) = (self.weights.row(k / d), self.weights.row(k % d));
+            *out = self.noise_precision * a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+        }
     }
 
     fn check_row(&self, observed: &[f64]) -> Result<(), String> {

@@ -3,7 +3,7 @@
 use fg_core::message::small;
 
 use super::TwoLayer;
-use super::maximiser::{Maximiser, NoMaximum};
+use super::maximiser::{Found, Maximiser, NoMaximum, Row};
 
 /// States of a unit: left of the kink, at it, right of it.
 const STATES: usize = 3;
@@ -110,12 +110,37 @@ fn solve_pattern(
 impl Maximiser for Patterns<'_> {
     fn solve(
         &self,
-        natural: &[f64],
-        target: &[f64],
-        z: &mut [f64],
-        covariance: &mut [f64],
+        row: Row<'_>,
+        _: &mut [f64],
+        found: Found<'_>,
         work: &mut [f64],
-    ) -> Result<f64, NoMaximum> {
+    ) -> Result<(), NoMaximum> {
+        self.best(row, found, work)
+    }
+
+    fn solve_near(
+        &self,
+        row: Row<'_>,
+        _: &[f64],
+        found: Found<'_>,
+        work: &mut [f64],
+    ) -> Result<(), NoMaximum> {
+        self.best(row, found, work)
+    }
+
+    fn jumps(&self, _: &[f64], _: &mut [f64]) -> bool {
+        true
+    }
+}
+
+impl Patterns<'_> {
+    /// Tries all patterns.
+    fn best(
+        &self,
+        Row { natural, target }: Row<'_>,
+        found: Found<'_>,
+        work: &mut [f64],
+    ) -> Result<(), NoMaximum> {
         let (d, outputs) = self.network.weights.shape();
         let (candidate, pull) = work.split_at_mut(d);
         for j in 0..d {
@@ -151,14 +176,14 @@ impl Maximiser for Patterns<'_> {
             }
             if agrees && value > best {
                 (best, winner) = (value, pattern);
-                z.copy_from_slice(candidate);
+                found.z.copy_from_slice(candidate);
             }
         }
         if best == f64::NEG_INFINITY {
             return Err(NoMaximum);
         }
-        covariance.copy_from_slice(&self.covariances[winner * d * d..(winner + 1) * d * d]);
-        let energy: f64 = target.iter().map(|t| t * t).sum();
-        Ok(best - 0.5 * self.network.noise_precision * energy)
+        let covariance = &self.covariances[winner * d * d..(winner + 1) * d * d];
+        found.covariance.copy_from_slice(covariance);
+        Ok(())
     }
 }

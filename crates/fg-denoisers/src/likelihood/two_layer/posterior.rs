@@ -24,9 +24,26 @@ use crate::ParameterError;
 /// With several outputs only one of their directions is integrated along; the accuracy across it then falls where
 /// `noise_precision` is far above the cavity's.
 ///
+/// # Accuracy
+///
+/// With the defaults, at the cavities of runs of the published experiment (`d = 4`, 1000 samples, 10 dB, three data
+/// sets), against 4096 lines of 101 nodes; the error of a row's mean is in its posterior deviations, root mean square,
+/// those of the averaged covariance and of the message's precision are relative:
+///
+/// | activation | sweep | row mean | covariance | message | twice the lines |
+/// |---|---|---|---|---|---|
+/// | ReLU | 1 | 0.047 to 0.066 | 0.007 to 0.012 | 0.008 to 0.064 | 0.027 to 0.044, 0.005 to 0.007, 0.011 to 0.030 |
+/// | ReLU | 20 | 0.012 to 0.016 | 0.001 to 0.002 | 0.012 to 0.018 | 0.007 to 0.010, 0.001 to 0.002, 0.006 to 0.012 |
+/// | sigmoid | 1 | 0.010 to 0.019 | 0.006 to 0.009 | 0.018 to 0.035 | 0.007 to 0.016, 0.002 to 0.005, 0.008 to 0.027 |
+/// | sigmoid | 20 | 0.022 to 0.036 | 0.002 to 0.004 | 0.013 to 0.017 | 0.015 to 0.027, 0.001 to 0.004, 0.007 to 0.010 |
+///
+/// Test errors after 20 sweeps are within 1 percent of those with 512 lines of 65 nodes; so they are with twice
+/// the lines.
+///
 /// # Cost
 ///
-/// Per row `points (d^2 + pieces)` with `pieces = d + 1` for activations with kinks and `nodes + 1` otherwise.
+/// Per row `points (d^2 + pieces)` with `pieces = d + 1` for activations with kinks and `nodes + 1` otherwise. Loops
+/// are compiled for four units with one output and the default number of nodes; other sizes take about twice as long.
 #[derive(Clone, Debug)]
 pub struct TwoLayerMmse {
     pub(super) network: TwoLayer,
@@ -57,8 +74,8 @@ impl TwoLayerMmse {
         Self { points: scramblings(d, points), network, grid }
     }
 
-    /// Default: 32 for activations with kinks, 16 for the others. Lines per row, rounded up to a multiple of 16; each stands for a whole line of points. With a
-    /// single hidden unit there is only one line.
+    /// Default: 32 for activations with kinks, 16 for the others. Lines per row, rounded up to a multiple of 16; each
+    /// stands for a whole line of points. With a single hidden unit there is only one line.
     ///
     /// # Errors
     /// [`ParameterError`] when there is no point or more than 65536.
@@ -75,8 +92,8 @@ impl TwoLayerMmse {
         Ok(self)
     }
 
-    /// Default: 5, and 65 for a single hidden unit. Nodes on each line between which a smooth activation is interpolated; of no effect for
-    /// activations with kinks, which are exact.
+    /// Default: 5, and 65 for a single hidden unit. Nodes on each line between which a smooth activation is
+    /// interpolated; of no effect for activations with kinks, which are exact.
     ///
     /// # Errors
     /// [`ParameterError`] for fewer than 3 nodes or more than 1001.
