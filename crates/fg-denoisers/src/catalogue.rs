@@ -8,7 +8,7 @@ use fg_core::denoiser::{Channel, Denoiser, Likelihood};
 use crate::likelihood::{Activation, TwoLayer, TwoLayerMap, TwoLayerMmse};
 use crate::{
     Awgn, BernoulliGauss, ElasticNet, Gaussian, GaussianNoise, L1, L2, Laplace, ParameterError,
-    Stacked,
+    PiecewiseLinear, Stacked,
 };
 
 /// A named instance of a family, for variables of `columns` columns.
@@ -143,5 +143,24 @@ pub fn channels() -> Result<Vec<Entry<dyn Channel>>, ParameterError> {
             Box::new(GaussianNoise::with_covariance(2, &CORRELATED)?),
         ),
         entry("channel/gaussian_noise", "no noise", 2, Box::new(GaussianNoise::new(0.0)?)),
+        entry("channel/piecewise_linear", "ReLU", 1, Box::new(PiecewiseLinear::relu())),
+        entry(
+            "channel/piecewise_linear",
+            "leaky ReLU",
+            1,
+            Box::new(PiecewiseLinear::leaky_relu(0.1)?),
+        ),
+        entry("channel/piecewise_linear", "absolute", 1, Box::new(PiecewiseLinear::absolute())),
+        entry("channel/piecewise_linear", "sign", 1, Box::new(PiecewiseLinear::sign())),
+        entry("channel/piecewise_linear", "hard tanh", 1, Box::new(PiecewiseLinear::hard_tanh())),
+        entry(
+            "channel/piecewise_linear",
+            "jumps and slopes",
+            1,
+            Box::new(PiecewiseLinear::new(
+                &[-1.0, -0.5, 2.0],
+                &[(0.5, 0.0), (0.0, 2.0), (-1.0, 0.3), (2.0, 0.0)],
+            )?),
+        ),
     ])
 }

@@ -21,7 +21,7 @@ pub mod likelihood;
 pub mod penalty;
 pub mod prior;
 
-pub use channel::GaussianNoise;
+pub use channel::{GaussianNoise, PiecewiseLinear};
 pub use error::ParameterError;
 pub use likelihood::Awgn;
 pub use penalty::{ElasticNet, L1, L2};

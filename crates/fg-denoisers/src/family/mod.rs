@@ -1,6 +1,10 @@
 //! Building blocks that several families share.
 
+mod half_line;
+mod interval;
 pub(crate) mod normal;
 mod spread;
 
+pub(crate) use half_line::HalfLine;
+pub(crate) use interval::{Interval, Rule};
 pub(crate) use spread::Spread;
