@@ -7,8 +7,8 @@ use fg_core::denoiser::{Channel, Denoiser, Likelihood};
 
 use crate::likelihood::{Activation, TwoLayer, TwoLayerMap, TwoLayerMmse};
 use crate::{
-    Awgn, BernoulliGauss, ElasticNet, Gaussian, GaussianNoise, L1, L2, Laplace, ParameterError,
-    PiecewiseLinear, Stacked,
+    Awgn, BernoulliGauss, ElasticNet, Gaussian, GaussianNoise, GroupBernoulliGauss, L1, L2,
+    Laplace, ParameterError, PiecewiseLinear, Stacked,
 };
 
 /// A named instance of a family, for variables of `columns` columns.
@@ -68,6 +68,24 @@ pub fn denoisers() -> Result<Vec<Entry<dyn Denoiser>>, ParameterError> {
             "no zeros",
             1,
             Box::new(BernoulliGauss::new(1.0, -1.0, 4.0)?),
+        ),
+        entry(
+            "prior/group_bernoulli_gauss",
+            "one column",
+            1,
+            Box::new(GroupBernoulliGauss::new(0.2, 2.0)?),
+        ),
+        entry(
+            "prior/group_bernoulli_gauss",
+            "isotropic",
+            3,
+            Box::new(GroupBernoulliGauss::new(0.2, 2.0)?),
+        ),
+        entry(
+            "prior/group_bernoulli_gauss",
+            "correlated",
+            2,
+            Box::new(GroupBernoulliGauss::with_covariance(0.1, 2, &CORRELATED)?),
         ),
         entry("prior/laplace", "unit", 1, Box::new(Laplace::new(1.0)?)),
         entry("prior/laplace", "narrow", 1, Box::new(Laplace::new(0.05)?)),

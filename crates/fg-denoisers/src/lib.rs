@@ -25,4 +25,4 @@ pub use channel::{GaussianNoise, PiecewiseLinear};
 pub use error::ParameterError;
 pub use likelihood::Awgn;
 pub use penalty::{ElasticNet, L1, L2};
-pub use prior::{BernoulliGauss, Gaussian, Laplace, Stacked};
+pub use prior::{BernoulliGauss, Gaussian, GroupBernoulliGauss, Laplace, Stacked};

@@ -2,10 +2,12 @@
 
 mod bernoulli_gauss;
 mod gaussian;
+mod group_bernoulli_gauss;
 mod laplace;
 mod stacked;
 
 pub use bernoulli_gauss::BernoulliGauss;
 pub use gaussian::Gaussian;
+pub use group_bernoulli_gauss::GroupBernoulliGauss;
 pub use laplace::Laplace;
 pub use stacked::Stacked;
