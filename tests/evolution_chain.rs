@@ -3,25 +3,21 @@
 #![expect(clippy::unwrap_used, reason = "parts of tests fail by panicking")]
 #![expect(clippy::print_stdout, reason = "figures of a test that fails show how it fails")]
 
-use std::ops::ControlFlow;
+#[path = "support/simulation.rs"]
+mod simulation;
 
 use fg_core::evolution::{Evolution, Spectrum};
 use fg_core::factor::Stratified;
 use fg_core::operator::{Dense, LinearOperator};
-use fg_core::{FactorId, Graph, GraphBuilder, Inference, IterationInfo, Options, Rows, VariableId};
+use fg_core::{FactorId, Graph, GraphBuilder, VariableId};
 use fg_denoisers::{Awgn, BernoulliGauss, PiecewiseLinear};
 use fg_models::synthetic::gaussian_matrix;
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
+use simulation::{compare, errors, options};
 
-/// Sweeps compared.
-const SWEEPS: usize = 12;
-/// How far the mean of the runs may be from what is predicted at sizes of a few thousand, relative.
-const BAND: f64 = 0.03;
-/// Or so many of its own standard errors: single runs scatter by ten percent. With forty runs the chance of a false
-/// alarm is 0.5 percent for one number, and those of one run go up and down together.
-const STANDARD_ERRORS: f64 = 3.0;
-
+/// Standard error of the prediction, relative: measured by doubling the points.
+const INTEGRATION: f64 = 0.003;
 /// Share of entries of the signal that aren't zero.
 const SPARSITY: f64 = 0.3;
 /// Variance of the noise; the output without noise has one.
@@ -69,24 +65,7 @@ impl Chain {
         Self { graph: builder.build().unwrap(), x, u, prior, operators, noise }
     }
 
-    /// Errors of signal and hidden layer after each sweep.
-    fn errors(&self, truth: [&Rows; 2]) -> [Vec<f64>; 2] {
-        let mut errors = [Vec::new(), Vec::new()];
-        let mut watch = |info: &mut IterationInfo<'_>| {
-            for (errors, (variable, truth)) in
-                errors.iter_mut().zip([self.x, self.u].into_iter().zip(truth))
-            {
-                errors.push(info.mean(variable).unwrap().mean_squared_error(truth));
-            }
-            ControlFlow::Continue(())
-        };
-        let mut run = Inference::new(&self.graph, &options()).unwrap();
-        let solution = run.run(&mut watch).unwrap();
-        assert!(solution.report().status.is_usable(), "{}", solution.report());
-        errors
-    }
-
-    /// The same as predicted from the laws of signal, operators and noise alone.
+    /// Errors of signal and hidden layer after each sweep, as predicted from the laws of signal, operators and noise alone.
     fn predicted(&self) -> [Vec<f64>; 2] {
         let clock = std::time::Instant::now();
         let mut evolution = Evolution::new(&self.graph, &options())
@@ -102,26 +81,6 @@ impl Chain {
         println!("state evolution: {cost:.2} ms a sweep");
         [self.x, self.u]
             .map(|variable| sweeps.iter().map(|s| s.estimate(variable).unwrap().mse()).collect())
-    }
-}
-
-fn options() -> Options {
-    Options::default().with_max_sweeps(SWEEPS).with_tolerance(0.0)
-}
-
-/// Asserts that the mean of the runs is what is predicted, sweep by sweep.
-fn compare(name: &str, measured: &[Vec<f64>], predicted: &[f64]) {
-    let runs = measured.len() as f64;
-    assert_eq!(predicted.len(), SWEEPS, "{name}: a prediction for every sweep");
-    for (t, &expected) in predicted.iter().enumerate() {
-        let values: Vec<f64> = measured.iter().map(|m| m[t]).collect();
-        let mean = values.iter().sum::<f64>() / runs;
-        let spread = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (runs - 1.0);
-        let error = (spread / runs).sqrt() / expected;
-        let gap = mean / expected - 1.0;
-        println!("{name}, sweep {}: {mean:.5} for {expected:.5}, {gap:+.4} +- {error:.4}", t + 1);
-        let band = BAND.max(STANDARD_ERRORS * error);
-        assert!(gap.abs() < band, "{name}, sweep {}: {mean} for {expected}", t + 1);
     }
 }
 
@@ -142,15 +101,16 @@ fn chain([n, hidden, outputs]: [usize; 3], runs: u64) {
             if seed == 0 {
                 predicted.push(chain.predicted());
             }
-            let errors = chain.errors([draw.variable(chain.x), draw.variable(chain.u)]);
-            for (all, errors) in measured[k].iter_mut().zip(errors) {
+            let of = [chain.x, chain.u].map(|variable| (variable, draw.variable(variable)));
+            for (all, errors) in measured[k].iter_mut().zip(errors(&chain.graph, &of)) {
                 all.push(errors);
             }
         }
     }
     for (k, case) in ["matched", "wrong sparsity"].into_iter().enumerate() {
         for (v, variable) in ["signal", "hidden layer"].into_iter().enumerate() {
-            compare(&format!("{case}, {variable}"), &measured[k][v], &predicted[k][v]);
+            let name = format!("{case}, {variable}");
+            compare(&name, &measured[k][v], &predicted[k][v], INTEGRATION);
         }
     }
 }
