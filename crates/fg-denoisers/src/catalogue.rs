@@ -7,8 +7,8 @@ use fg_core::denoiser::{Channel, Denoiser, Likelihood};
 
 use crate::likelihood::{Activation, TwoLayer, TwoLayerMap, TwoLayerMmse};
 use crate::{
-    Awgn, BernoulliGauss, ElasticNet, Gaussian, GaussianNoise, GroupBernoulliGauss, L1, L2,
-    Laplace, ParameterError, PiecewiseLinear, Stacked,
+    Awgn, BernoulliGauss, Discrete, ElasticNet, Gaussian, GaussianNoise, GroupBernoulliGauss, L1,
+    L2, Laplace, ParameterError, PiecewiseLinear, Sign, Stacked,
 };
 
 /// A named instance of a family, for variables of `columns` columns.
@@ -87,6 +87,19 @@ pub fn denoisers() -> Result<Vec<Entry<dyn Denoiser>>, ParameterError> {
             2,
             Box::new(GroupBernoulliGauss::with_covariance(0.1, 2, &CORRELATED)?),
         ),
+        entry("prior/discrete", "binary", 1, Box::new(Discrete::binary())),
+        entry(
+            "prior/discrete",
+            "five points",
+            1,
+            Box::new(Discrete::new(1, &[-2.0, -0.3, 0.0, 1.0, 1.1], &[1.0, 2.0, 3.0, 1.0, 0.1])?),
+        ),
+        entry(
+            "prior/discrete",
+            "triangle",
+            2,
+            Box::new(Discrete::new(2, &[1.0, 0.0, -0.5, 0.8, -0.4, -0.9], &[0.5, 0.3, 0.2])?),
+        ),
         entry("prior/laplace", "unit", 1, Box::new(Laplace::new(1.0)?)),
         entry("prior/laplace", "narrow", 1, Box::new(Laplace::new(0.05)?)),
         entry(
@@ -124,6 +137,15 @@ pub fn likelihoods() -> Result<Vec<Entry<dyn Likelihood>>, ParameterError> {
             Box::new(Awgn::from_precision_matrix(2, &CORRELATED)?),
         ),
         entry("likelihood/awgn", "noise-free", 2, Box::new(Awgn::new(f64::INFINITY)?)),
+        entry("likelihood/sign", "exact", 1, Box::new(Sign::new())),
+        entry("likelihood/sign", "flipped", 1, Box::new(Sign::new().with_flips(0.1)?)),
+        entry("likelihood/sign", "probit", 1, Box::new(Sign::probit(0.5)?)),
+        entry(
+            "likelihood/sign",
+            "flipped probit",
+            1,
+            Box::new(Sign::probit(2.0)?.with_flips(0.02)?),
+        ),
         entry(
             "likelihood/two_layer",
             "one ReLU, mean",

@@ -23,6 +23,6 @@ pub mod prior;
 
 pub use channel::{GaussianNoise, PiecewiseLinear};
 pub use error::ParameterError;
-pub use likelihood::Awgn;
+pub use likelihood::{Awgn, Sign};
 pub use penalty::{ElasticNet, L1, L2};
-pub use prior::{BernoulliGauss, Gaussian, GroupBernoulliGauss, Laplace, Stacked};
+pub use prior::{BernoulliGauss, Discrete, Gaussian, GroupBernoulliGauss, Laplace, Stacked};
