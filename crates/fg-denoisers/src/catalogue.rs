@@ -8,7 +8,7 @@ use fg_core::denoiser::{Channel, Denoiser, Likelihood};
 use crate::likelihood::{Activation, TwoLayer, TwoLayerMap, TwoLayerMmse};
 use crate::{
     Awgn, BernoulliGauss, Discrete, ElasticNet, Gaussian, GaussianNoise, GroupBernoulliGauss, L1,
-    L2, Laplace, ParameterError, PiecewiseLinear, Sign, Stacked,
+    L2, Laplace, Magnitude, ParameterError, PiecewiseLinear, Sign, Stacked,
 };
 
 /// A named instance of a family, for variables of `columns` columns.
@@ -137,6 +137,8 @@ pub fn likelihoods() -> Result<Vec<Entry<dyn Likelihood>>, ParameterError> {
             Box::new(Awgn::from_precision_matrix(2, &CORRELATED)?),
         ),
         entry("likelihood/awgn", "noise-free", 2, Box::new(Awgn::new(f64::INFINITY)?)),
+        entry("likelihood/magnitude", "noisy", 1, Box::new(Magnitude::new(0.25)?)),
+        entry("likelihood/magnitude", "precise", 1, Box::new(Magnitude::new(1e-3)?)),
         entry("likelihood/sign", "exact", 1, Box::new(Sign::new())),
         entry("likelihood/sign", "flipped", 1, Box::new(Sign::new().with_flips(0.1)?)),
         entry("likelihood/sign", "probit", 1, Box::new(Sign::probit(0.5)?)),

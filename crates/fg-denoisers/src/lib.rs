@@ -23,6 +23,6 @@ pub mod prior;
 
 pub use channel::{GaussianNoise, PiecewiseLinear};
 pub use error::ParameterError;
-pub use likelihood::{Awgn, Sign};
+pub use likelihood::{Awgn, Magnitude, Sign};
 pub use penalty::{ElasticNet, L1, L2};
 pub use prior::{BernoulliGauss, Discrete, Gaussian, GroupBernoulliGauss, Laplace, Stacked};
