@@ -7,8 +7,8 @@ use fg_core::denoiser::{Channel, Denoiser, Likelihood};
 
 use crate::likelihood::{Activation, TwoLayer, TwoLayerMap, TwoLayerMmse};
 use crate::{
-    Awgn, BernoulliGauss, ElasticNet, Gaussian, GaussianNoise, L1, L2, Laplace, ParameterError,
-    Stacked,
+    Awgn, BernoulliGauss, Discrete, ElasticNet, Gaussian, GaussianNoise, GroupBernoulliGauss, L1,
+    L2, Laplace, Magnitude, ParameterError, PiecewiseLinear, Sign, Stacked,
 };
 
 /// A named instance of a family, for variables of `columns` columns.
@@ -69,6 +69,37 @@ pub fn denoisers() -> Result<Vec<Entry<dyn Denoiser>>, ParameterError> {
             1,
             Box::new(BernoulliGauss::new(1.0, -1.0, 4.0)?),
         ),
+        entry(
+            "prior/group_bernoulli_gauss",
+            "one column",
+            1,
+            Box::new(GroupBernoulliGauss::new(0.2, 2.0)?),
+        ),
+        entry(
+            "prior/group_bernoulli_gauss",
+            "isotropic",
+            3,
+            Box::new(GroupBernoulliGauss::new(0.2, 2.0)?),
+        ),
+        entry(
+            "prior/group_bernoulli_gauss",
+            "correlated",
+            2,
+            Box::new(GroupBernoulliGauss::with_covariance(0.1, 2, &CORRELATED)?),
+        ),
+        entry("prior/discrete", "binary", 1, Box::new(Discrete::binary())),
+        entry(
+            "prior/discrete",
+            "five points",
+            1,
+            Box::new(Discrete::new(1, &[-2.0, -0.3, 0.0, 1.0, 1.1], &[1.0, 2.0, 3.0, 1.0, 0.1])?),
+        ),
+        entry(
+            "prior/discrete",
+            "triangle",
+            2,
+            Box::new(Discrete::new(2, &[1.0, 0.0, -0.5, 0.8, -0.4, -0.9], &[0.5, 0.3, 0.2])?),
+        ),
         entry("prior/laplace", "unit", 1, Box::new(Laplace::new(1.0)?)),
         entry("prior/laplace", "narrow", 1, Box::new(Laplace::new(0.05)?)),
         entry(
@@ -106,6 +137,17 @@ pub fn likelihoods() -> Result<Vec<Entry<dyn Likelihood>>, ParameterError> {
             Box::new(Awgn::from_precision_matrix(2, &CORRELATED)?),
         ),
         entry("likelihood/awgn", "noise-free", 2, Box::new(Awgn::new(f64::INFINITY)?)),
+        entry("likelihood/magnitude", "noisy", 1, Box::new(Magnitude::new(0.25)?)),
+        entry("likelihood/magnitude", "precise", 1, Box::new(Magnitude::new(1e-3)?)),
+        entry("likelihood/sign", "exact", 1, Box::new(Sign::new())),
+        entry("likelihood/sign", "flipped", 1, Box::new(Sign::new().with_flips(0.1)?)),
+        entry("likelihood/sign", "probit", 1, Box::new(Sign::probit(0.5)?)),
+        entry(
+            "likelihood/sign",
+            "flipped probit",
+            1,
+            Box::new(Sign::probit(2.0)?.with_flips(0.02)?),
+        ),
         entry(
             "likelihood/two_layer",
             "one ReLU, mean",
@@ -143,5 +185,24 @@ pub fn channels() -> Result<Vec<Entry<dyn Channel>>, ParameterError> {
             Box::new(GaussianNoise::with_covariance(2, &CORRELATED)?),
         ),
         entry("channel/gaussian_noise", "no noise", 2, Box::new(GaussianNoise::new(0.0)?)),
+        entry("channel/piecewise_linear", "ReLU", 1, Box::new(PiecewiseLinear::relu())),
+        entry(
+            "channel/piecewise_linear",
+            "leaky ReLU",
+            1,
+            Box::new(PiecewiseLinear::leaky_relu(0.1)?),
+        ),
+        entry("channel/piecewise_linear", "absolute", 1, Box::new(PiecewiseLinear::absolute())),
+        entry("channel/piecewise_linear", "sign", 1, Box::new(PiecewiseLinear::sign())),
+        entry("channel/piecewise_linear", "hard tanh", 1, Box::new(PiecewiseLinear::hard_tanh())),
+        entry(
+            "channel/piecewise_linear",
+            "jumps and slopes",
+            1,
+            Box::new(PiecewiseLinear::new(
+                &[-1.0, -0.5, 2.0],
+                &[(0.5, 0.0), (0.0, 2.0), (-1.0, 0.3), (2.0, 0.0)],
+            )?),
+        ),
     ])
 }

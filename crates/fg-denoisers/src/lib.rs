@@ -21,8 +21,8 @@ pub mod likelihood;
 pub mod penalty;
 pub mod prior;
 
-pub use channel::GaussianNoise;
+pub use channel::{GaussianNoise, PiecewiseLinear};
 pub use error::ParameterError;
-pub use likelihood::Awgn;
+pub use likelihood::{Awgn, Magnitude, Sign};
 pub use penalty::{ElasticNet, L1, L2};
-pub use prior::{BernoulliGauss, Gaussian, Laplace, Stacked};
+pub use prior::{BernoulliGauss, Discrete, Gaussian, GroupBernoulliGauss, Laplace, Stacked};

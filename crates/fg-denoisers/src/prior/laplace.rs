@@ -2,9 +2,10 @@
 
 use fg_core::denoiser::{Denoiser, Law, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
-use fg_core::special::{log_mills, log1pexp, open_uniform, positive_part};
+use fg_core::special::{log1pexp, open_uniform};
 
 use crate::error::{self, ParameterError};
+use crate::family::HalfLine;
 
 /// Laplace (double exponential) entries of a variable of one column.
 ///
@@ -38,7 +39,8 @@ use crate::error::{self, ParameterError};
 /// # Numerical notes
 ///
 /// * `1 / M` and the moments come from a scaled error function, and from Laplace's continued fraction deep in the
-///   tails ([`positive_part`]), so no weight overflows and the variance is a sum of positive terms.
+///   tails ([`positive_part`](fg_core::special::positive_part)), so no weight overflows and the variance is a sum of
+///   positive terms.
 /// * At `gamma = 0` the sides are exponential with rates `1/b - n` and `1/b + n`; the estimate exists while
 ///   `abs(n) < 1/b` and is [`Breakdown::ImproperCavity`] otherwise.
 /// * The variance is good to `1e-12`, relative; the mean to `1e-12` of its larger side, which near `n = 0` is more
@@ -80,40 +82,6 @@ impl Laplace {
     }
 }
 
-/// One side of zero: moments of `x` there, and one over `w = int exp(a x - gamma x^2 / 2) dx` over positive `x`.
-struct Side {
-    mean: f64,
-    variance: f64,
-    reciprocal_weight: f64,
-}
-
-impl Side {
-    /// None when the integral diverges; `root` is the square root of `gamma`.
-    #[inline]
-    fn new(a: f64, gamma: f64, root: f64) -> Option<Self> {
-        if gamma > 0.0 {
-            let t = positive_part(a / root);
-            let (mean, variance) = (t.mean / root, t.variance / gamma);
-            return Some(Self { mean, variance, reciprocal_weight: t.inverse_mills * root });
-        }
-        let rate = -a;
-        let mean = 1.0 / rate;
-        (rate > 0.0).then_some(Self { mean, variance: mean * mean, reciprocal_weight: rate })
-    }
-
-    /// `log w`, also where `w` overflows; infinite when the integral diverges.
-    fn log_weight(a: f64, gamma: f64) -> f64 {
-        if gamma > 0.0 {
-            let root = gamma.sqrt();
-            log_mills(a / root) - root.ln()
-        } else if a < 0.0 {
-            -(-a).ln()
-        } else {
-            f64::INFINITY
-        }
-    }
-}
-
 impl Denoiser for Laplace {
     fn estimate(
         &self,
@@ -124,13 +92,14 @@ impl Denoiser for Laplace {
         let (gamma, rate) = (cavity.scalar_precision(), 1.0 / self.scale);
         let root = gamma.sqrt();
         for (i, &n) in cavity.natural().iter().enumerate() {
-            let sides = Side::new(n - rate, gamma, root).zip(Side::new(-n - rate, gamma, root));
+            let sides =
+                HalfLine::new(n - rate, gamma, root).zip(HalfLine::new(-n - rate, gamma, root));
             let Some((right, left)) = sides else {
                 return Err(Breakdown::ImproperCavity { port: 0, row: cavity.first_row() + i });
             };
             // The reciprocal of a weight that overflows is zero; the two never are at once.
-            let p = 1.0 / (1.0 + right.reciprocal_weight / left.reciprocal_weight);
-            let q = 1.0 / (1.0 + left.reciprocal_weight / right.reciprocal_weight);
+            let p = 1.0 / (1.0 + right.reciprocal_mass / left.reciprocal_mass);
+            let q = 1.0 / (1.0 + left.reciprocal_mass / right.reciprocal_mass);
             let apart = right.mean + left.mean;
             out.mean[i] = p * right.mean - q * left.mean;
             out.covariance[i] = p * right.variance + q * left.variance + (p * apart) * (q * apart);
@@ -145,7 +114,7 @@ impl Denoiser for Laplace {
     fn log_partition(&self, cavity: &RowCavity<'_>, out: &mut [f64]) -> bool {
         let (gamma, rate) = (cavity.scalar_precision(), 1.0 / self.scale);
         for (out, &n) in out.iter_mut().zip(cavity.natural()) {
-            let sides = [n - rate, -n - rate].map(|a| Side::log_weight(a, gamma));
+            let sides = [n - rate, -n - rate].map(|a| HalfLine::log_mass(a, gamma));
             let (larger, smaller) = (sides[0].max(sides[1]), sides[0].min(sides[1]));
             *out = larger + log1pexp(smaller - larger) - (2.0 * self.scale).ln();
         }

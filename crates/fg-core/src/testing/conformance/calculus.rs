@@ -46,10 +46,12 @@ fn steps(
 ) -> (Vec<f64>, Vec<f64>) {
     let d = input.columns();
     let fallback = 1.0 / (1.0 + input.precision()[j * d + j]).sqrt();
+    // Next to one of its points the deviation of a discrete row is exponentially small, unlike the scale of its changes.
+    let discrete = subject.discrete(d);
     let deviation = |i: usize| {
         let variance = estimate.covariance[i * d * d + j * d + j];
         // A maximiser in its dead zone has no deviation of its own; that of the cavity is as good.
-        let usable = variance > 0.0 && subject.estimation() == Estimation::Mmse;
+        let usable = variance > 0.0 && !discrete && subject.estimation() == Estimation::Mmse;
         if usable { variance.sqrt() } else { fallback }
     };
     let deviations: Vec<f64> = (0..input.rows()).map(deviation).collect();

@@ -5,7 +5,7 @@
 //! | `gradient` | the estimate, with the derivative of the log-partition function by `n` |
 //! | `jacobian` | the covariance, with the derivative of the estimate by `n` |
 //! | `covariance` | symmetric, no negative eigenvalue |
-//! | `precise cavity` | the estimate tends to the cavity mean, the covariance to `Gamma^-1` |
+//! | `precise cavity` | the estimate tends to the cavity mean, the covariance to `Gamma^-1`, unless rows are discrete |
 //! | `batching` | rows alone, together and in reverse, with dirty scratch: the same bits |
 //! | `column form` | a diagonal precision, with one that is full by a rounding error |
 //! | `finite` | a grid of precisions over 24 decades and means up to a million deviations |

@@ -62,6 +62,23 @@ impl Subject<'_> {
         message.is_some_and(|row| row.known)
     }
 
+    /// Whether its rows are some points whatever the cavity says: draws of the law next to each other are the same.
+    pub(super) fn discrete(self, d: usize) -> bool {
+        const PLACES: usize = 16;
+        const APART: f64 = 1e-9;
+        let Self::Denoiser(denoiser) = self else { return false };
+        let Some(law) = denoiser.law() else { return false };
+        let draw = |uniform: f64| {
+            let mut row = vec![0.0; d];
+            law.draw(&vec![uniform; law.uniforms(d)], &mut row);
+            row
+        };
+        (0..PLACES).all(|k| {
+            let uniform = (k as f64 + 0.37) / PLACES as f64;
+            draw(uniform) == draw(uniform + APART)
+        })
+    }
+
     /// The estimate of these rows, from buffers full of NaN.
     pub(super) fn estimate(
         self,
