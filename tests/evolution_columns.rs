@@ -35,7 +35,7 @@ const INTEGRATION: [f64; 2] = [0.005, 0.015];
 
 /// The law of the rows.
 fn correlated() -> GroupBernoulliGauss {
-    let entry = |k: usize| if k % (COLUMNS + 1) == 0 { 1.0 } else { CORRELATION };
+    let entry = |k: usize| if k.is_multiple_of(COLUMNS + 1) { 1.0 } else { CORRELATION };
     let covariance: Vec<f64> = (0..COLUMNS * COLUMNS).map(entry).collect();
     GroupBernoulliGauss::with_covariance(SPARSITY, COLUMNS, &covariance).unwrap()
 }
@@ -43,7 +43,8 @@ fn correlated() -> GroupBernoulliGauss {
 /// Matched, and with a prior that takes the columns for independent and twice as many rows for other than zero.
 fn columns(n: usize, runs: u64) {
     let independent = || GroupBernoulliGauss::new(2.0 * SPARSITY, 1.0).unwrap();
-    let m = (n as f64 * RATIO) as usize;
+    let m = n * 2 / 5;
+    assert!((m as f64 / n as f64 - RATIO).abs() < 1.0 / n as f64, "{m} of {n}");
     let (mut measured, mut predicted) = ([Vec::new(), Vec::new()], Vec::new());
     for seed in 0..runs {
         let rng = &mut Pcg64::seed_from_u64(seed);

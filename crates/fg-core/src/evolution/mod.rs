@@ -51,6 +51,9 @@ const POINTS: usize = 4096;
 /// to a fixed point isn't taken for one.
 const TOLERANCE: f64 = 1e-8;
 
+/// Default of [`Evolution::with_exact`].
+const EXACT: f64 = f64::EPSILON * f64::EPSILON;
+
 /// A prediction to be made: a graph, the options of the run it is for, and what is true where the graph assumes
 /// otherwise.
 #[derive(Debug)]
@@ -60,6 +63,7 @@ pub struct Evolution<'g> {
     options: Options,
     points: usize,
     tolerance: f64,
+    exact: f64,
     general: bool,
     samples: bool,
     laws: Vec<(FactorId, Box<dyn Law>)>,
@@ -91,6 +95,7 @@ impl<'g> Evolution<'g> {
             options: options.clone(),
             points: POINTS,
             tolerance: TOLERANCE,
+            exact: EXACT,
             general: false,
             samples: false,
             laws: Vec::new(),
@@ -114,6 +119,14 @@ impl<'g> Evolution<'g> {
     /// logarithm. Zero goes through all sweeps.
     pub fn with_tolerance(mut self, tolerance: f64) -> Self {
         self.tolerance = tolerance;
+        self
+    }
+
+    /// Default: the square of rounding. Estimates whose error is at most this share of the truth's power are exact, and the
+    /// recursion ends where all that are followed are. Discrete variables can be recovered without any error; precisions
+    /// then grow from sweep to sweep until integrals no longer see what little is unknown.
+    pub fn with_exact(mut self, nmse: f64) -> Self {
+        self.exact = nmse;
         self
     }
 

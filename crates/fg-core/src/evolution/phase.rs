@@ -73,7 +73,8 @@ impl<T, E> PhaseDiagram<T, E> {
             (1..self.xs.len()).find_map(|x| {
                 let (left, right) = (at(x - 1)?, at(x)?);
                 let crosses = left.is_finite() && right.is_finite() && left * right <= 0.0;
-                let share = if left == right { 0.5 } else { left / (left - right) };
+                let fall = left - right;
+                let share = if fall == 0.0 { 0.5 } else { left / fall };
                 crosses.then(|| self.xs[x - 1] + share * (self.xs[x] - self.xs[x - 1]))
             })
         };

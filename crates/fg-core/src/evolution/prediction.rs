@@ -124,7 +124,8 @@ impl SweepPrediction {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum PredictedStatus {
-    /// A fixed point: no message changed by more than the tolerance.
+    /// A fixed point: no message changed by more than the tolerance, or all estimates that are followed are
+    /// [exact](super::Evolution::with_exact).
     FixedPoint,
     /// All sweeps were used up.
     SweepLimit,

@@ -83,11 +83,14 @@ pub(super) fn run(evolution: &Evolution<'_>) -> Result<Prediction, EvolutionErro
                 break;
             }
             let change = messages.iter().map(|m| m.change).fold(0.0, f64::max);
-            let estimates = (0..followed.len())
+            let estimates: Vec<Option<EstimateLaw>> = (0..followed.len())
                 .map(|v| followed[v].then(|| state.estimate(v).ok()).flatten())
                 .collect();
+            let mut wanted = estimates.iter().zip(&followed).filter(|(_, f)| **f).peekable();
+            let exact = wanted.peek().is_some()
+                && wanted.all(|(e, _)| e.as_ref().is_some_and(|law| law.nmse() <= evolution.exact));
             sweeps.push(SweepPrediction { sweep: number, change, messages, estimates });
-            if change < evolution.tolerance || sweep.is_empty() {
+            if change < evolution.tolerance || exact || sweep.is_empty() {
                 status = PredictedStatus::FixedPoint;
                 break;
             }

@@ -91,7 +91,7 @@ impl Sign {
     /// [`ParameterError`] unless `0 <= flips <= 1/2`.
     pub fn with_flips(self, flips: f64) -> Result<Self, ParameterError> {
         let requirement = "in [0, 1/2]";
-        if flips >= 0.0 && flips <= 0.5 {
+        if (0.0..=0.5).contains(&flips) {
             return Ok(Self { flips, ..self });
         }
         Err(ParameterError::OutOfRange { parameter: "flips", value: flips, requirement })
@@ -158,7 +158,7 @@ impl Likelihood for Sign {
 
     fn check(&self, observed: &[f64]) -> Result<(), String> {
         match observed {
-            [y] if y.abs() == 1.0 => Ok(()),
+            [y] if (y.abs() - 1.0).abs() == 0.0 => Ok(()),
             _ => Err(format!("label must be -1 or 1, got {observed:?}")),
         }
     }

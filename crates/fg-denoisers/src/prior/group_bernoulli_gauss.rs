@@ -158,7 +158,7 @@ impl Denoiser for GroupBernoulliGauss {
 
     /// Gaussian when no row is zero.
     fn gaussian(&self, _row: usize, d: usize) -> Option<GaussianRow> {
-        (self.sparsity == 1.0).then(|| normal::message(&self.slab, &vec![0.0; d]))
+        (self.sparsity >= 1.0).then(|| normal::message(&self.slab, &vec![0.0; d]))
     }
 
     fn log_partition(&self, cavity: &RowCavity<'_>, out: &mut [f64]) -> bool {
