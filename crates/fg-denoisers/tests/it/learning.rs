@@ -1,5 +1,7 @@
 //! Learning: steps never lower the likelihood, and lead to the parameters that the rows were drawn with.
 
+#![expect(clippy::unwrap_used, reason = "parts of tests fail by panicking")]
+
 use fg_core::denoiser::{Denoiser, Law, Likelihood, Parameter, RowCavity};
 use fg_denoisers::{Awgn, BernoulliGauss, Gaussian};
 use rand::{RngExt, SeedableRng};
@@ -78,7 +80,7 @@ fn learn(prior: impl Denoiser + 'static, truth: &dyn Law, d: usize) -> Vec<Param
 fn assert_learned(found: &[Parameter], expected: &[(&str, &[f64])]) {
     assert_eq!(found.len(), expected.len(), "{found:?}");
     for (parameter, (name, values)) in found.iter().zip(expected) {
-        assert_eq!(parameter.name, *name);
+        assert_eq!(parameter.name, *name, "{parameter}");
         assert_eq!(parameter.values.len(), values.len(), "{parameter}");
         let scale = values.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
         for (a, b) in parameter.values.iter().zip(*values) {
