@@ -58,7 +58,7 @@ pub(crate) struct Options {
     /// The observations y (M, or M x d)
     #[arg(long, value_name = "y.npy")]
     observations: Option<PathBuf>,
-    /// The prior: bernoulli-gauss:RHO,MEAN,VAR or gauss:MEAN,VAR or laplace:SCALE
+    /// The prior: bernoulli-gauss:RHO,MEAN,VAR or gauss:MEAN,VAR or laplace:SCALE [default: sparse, learned with the noise]
     #[arg(long, allow_hyphen_values = true)]
     prior: Option<String>,
     /// Precision (one over the variance) of the noise on each observation
@@ -80,8 +80,8 @@ pub(crate) enum Job {
 pub(crate) struct OwnData {
     pub(crate) matrix: PathBuf,
     pub(crate) observations: PathBuf,
-    pub(crate) prior: Prior,
-    pub(crate) noise_precision: f64,
+    /// The prior and the precision of the noise; learned where there are none.
+    pub(crate) known: Option<(Prior, f64)>,
 }
 
 /// Everything that defines the study.
@@ -187,7 +187,7 @@ impl Options {
     fn own_data(&self) -> Result<OwnData, Failure> {
         let missing = |name: &str| {
             Failure::input(format!(
-                "--{name} is missing: --matrix, --observations, --prior and --noise-precision go together"
+                "--{name} is missing: --matrix and --observations go together, and so do --prior and --noise-precision"
             ))
         };
         let synthetic_only = [
@@ -202,19 +202,24 @@ impl Options {
         if let Some((name, _)) = synthetic_only.into_iter().find(|(_, given)| *given) {
             return Err(Failure::input(format!("--{name} has no meaning with --matrix")));
         }
-        let noise_precision = self.noise_precision.ok_or_else(|| missing("noise-precision"))?;
-        if !(noise_precision > 0.0 && noise_precision.is_finite()) {
-            let message =
-                format!("--noise-precision must be finite and above 0, got {noise_precision}");
+        if let Some(bad) = self.noise_precision.filter(|p| !(*p > 0.0 && p.is_finite())) {
+            let message = format!("--noise-precision must be finite and above 0, got {bad}");
             return Err(Failure::input(message));
         }
-        let prior = self.prior.as_deref().ok_or_else(|| missing("prior"))?;
-        let prior = Prior::parse(prior).map_err(|e| Failure::input(format!("--prior: {e}")))?;
+        let known = match (self.prior.as_deref(), self.noise_precision) {
+            (None, None) => None,
+            (Some(_), None) => return Err(missing("noise-precision")),
+            (None, Some(_)) => return Err(missing("prior")),
+            (Some(prior), Some(precision)) => {
+                let prior = Prior::parse(prior);
+                let prior = prior.map_err(|e| Failure::input(format!("--prior: {e}")))?;
+                Some((prior, precision))
+            }
+        };
         Ok(OwnData {
             matrix: self.matrix.clone().ok_or_else(|| missing("matrix"))?,
             observations: self.observations.clone().ok_or_else(|| missing("observations"))?,
-            prior,
-            noise_precision,
+            known,
         })
     }
 

@@ -11,7 +11,8 @@ use fg_models::{LinearFit, linear};
 use crate::options::{DAMPING, OwnData, run_options};
 use crate::support::{Failure, say};
 
-/// Estimates the signal and writes `estimate.npy`, `deviation.npy`, `history.csv` and the figure `history`.
+/// Estimates the signal and writes `estimate.npy`, `deviation.npy`, `history.csv`, the figure `history` and, where they
+/// are learned, `parameters.csv`.
 pub(crate) fn estimate(task: &OwnData, folder: &Path) -> Result<(), Failure> {
     let matrix = read_npy(&task.matrix).map_err(Failure::input)?;
     let observations = read_npy(&task.observations).map_err(Failure::input)?;
@@ -24,7 +25,9 @@ pub(crate) fn estimate(task: &OwnData, folder: &Path) -> Result<(), Failure> {
             observations.rows()
         )));
     }
-    if let Some(columns) = task.prior.columns().filter(|&c| c != observations.columns()) {
+    // The learned prior is for one column.
+    let columns = task.known.as_ref().map_or(Some(1), |(prior, _)| prior.columns());
+    if let Some(columns) = columns.filter(|&c| c != observations.columns()) {
         return Err(Failure::input(format!(
             "{}: the number of columns must be {columns} with this prior, got {}",
             task.observations.display(),
@@ -35,7 +38,10 @@ pub(crate) fn estimate(task: &OwnData, folder: &Path) -> Result<(), Failure> {
         Failure::input(format!("{}: {error}", task.matrix.display()))
     };
     let operator = Dense::from_rows(&matrix).map_err(|error| named(&error))?;
-    let model = task.prior.graph(operator, observations, task.noise_precision);
+    let model = match &task.known {
+        Some((prior, precision)) => prior.graph(operator, observations, *precision),
+        None => linear::sparse(operator, observations),
+    };
     let model = model.map_err(|error| named(&error))?;
     let (x, mut history) = (model.signal, Vec::new());
     let mut observer = |info: &mut IterationInfo<'_>| {
@@ -60,6 +66,14 @@ pub(crate) fn estimate(task: &OwnData, folder: &Path) -> Result<(), Failure> {
     csv.write(&folder.join("history.csv")).map_err(Failure::other)?;
     figure(&fit, &deviation, &history).write(folder, "history").map_err(Failure::other)?;
     say(report);
+    if task.known.is_none() {
+        let mut csv = CsvTable::new(["parameter", "value"]);
+        for (_, parameter) in fit.solution().parameters() {
+            say(parameter);
+            csv.push([parameter.name.to_owned(), parameter.values[0].to_string()]);
+        }
+        csv.write(&folder.join("parameters.csv")).map_err(Failure::other)?;
+    }
     say(format_args!("Results in {}", folder.display()));
     Ok(())
 }
