@@ -38,85 +38,106 @@ impl<T: ?Sized> Entry<T> {
 /// Covariances and precisions of the instances with full matrices.
 const CORRELATED: [f64; 4] = [1.0, 0.6, 0.6, 2.0];
 
+type Denoisers = Result<Vec<Entry<dyn Denoiser>>, ParameterError>;
+
 /// Priors and penalties.
 ///
 /// # Errors
 /// None in practice: the parameters are constants, which a test checks.
 pub fn denoisers() -> Result<Vec<Entry<dyn Denoiser>>, ParameterError> {
-    let entry = |module, instance, columns, estimator: Box<dyn Denoiser>| {
-        Entry::new(module, instance, columns, estimator)
-    };
+    let mut all = gaussian_priors()?;
+    all.extend(sparse_priors()?);
+    all.extend(other_priors()?);
+    all.extend(penalties()?);
+    Ok(all)
+}
+
+fn entry(
+    module: &'static str,
+    instance: &'static str,
+    columns: usize,
+    estimator: impl Denoiser + 'static,
+) -> Entry<dyn Denoiser> {
+    Entry::new(module, instance, columns, Box::new(estimator))
+}
+
+fn gaussian_priors() -> Denoisers {
     Ok(vec![
-        entry("prior/gaussian", "one column", 1, Box::new(Gaussian::new(0.5, 2.0)?)),
-        entry("prior/gaussian", "isotropic", 3, Box::new(Gaussian::new(-1.0, 0.3)?)),
+        entry("prior/gaussian", "one column", 1, Gaussian::new(0.5, 2.0)?),
+        entry("prior/gaussian", "isotropic", 3, Gaussian::new(-1.0, 0.3)?),
         entry(
             "prior/gaussian",
             "correlated",
             2,
-            Box::new(Gaussian::with_covariance(&[1.0, -2.0], &CORRELATED)?),
+            Gaussian::with_covariance(&[1.0, -2.0], &CORRELATED)?,
         ),
-        entry("prior/gaussian", "known", 2, Box::new(Gaussian::new(3.0, 0.0)?)),
-        entry("prior/bernoulli_gauss", "centred", 1, Box::new(BernoulliGauss::new(0.1, 0.0, 1.0)?)),
+        entry(
+            "prior/gaussian",
+            "learning",
+            2,
+            Gaussian::with_covariance(&[1.0, -2.0], &CORRELATED)?.learn_mean().learn_covariance(),
+        ),
+        entry("prior/gaussian", "known", 2, Gaussian::new(3.0, 0.0)?),
+    ])
+}
+
+fn sparse_priors() -> Denoisers {
+    Ok(vec![
+        entry("prior/bernoulli_gauss", "centred", 1, BernoulliGauss::new(0.1, 0.0, 1.0)?),
+        entry("prior/bernoulli_gauss", "off centre", 1, BernoulliGauss::new(0.3, 2.0, 0.5)?),
+        entry("prior/bernoulli_gauss", "no zeros", 1, BernoulliGauss::new(1.0, -1.0, 4.0)?),
         entry(
             "prior/bernoulli_gauss",
-            "off centre",
+            "learning",
             1,
-            Box::new(BernoulliGauss::new(0.3, 2.0, 0.5)?),
+            BernoulliGauss::new(0.3, 2.0, 0.5)?.learn_sparsity().learn_mean().learn_variance(),
         ),
-        entry(
-            "prior/bernoulli_gauss",
-            "no zeros",
-            1,
-            Box::new(BernoulliGauss::new(1.0, -1.0, 4.0)?),
-        ),
-        entry(
-            "prior/group_bernoulli_gauss",
-            "one column",
-            1,
-            Box::new(GroupBernoulliGauss::new(0.2, 2.0)?),
-        ),
-        entry(
-            "prior/group_bernoulli_gauss",
-            "isotropic",
-            3,
-            Box::new(GroupBernoulliGauss::new(0.2, 2.0)?),
-        ),
+        entry("prior/group_bernoulli_gauss", "one column", 1, GroupBernoulliGauss::new(0.2, 2.0)?),
+        entry("prior/group_bernoulli_gauss", "isotropic", 3, GroupBernoulliGauss::new(0.2, 2.0)?),
         entry(
             "prior/group_bernoulli_gauss",
             "correlated",
             2,
-            Box::new(GroupBernoulliGauss::with_covariance(0.1, 2, &CORRELATED)?),
+            GroupBernoulliGauss::with_covariance(0.1, 2, &CORRELATED)?,
         ),
-        entry("prior/discrete", "binary", 1, Box::new(Discrete::binary())),
+    ])
+}
+
+fn other_priors() -> Denoisers {
+    Ok(vec![
+        entry("prior/discrete", "binary", 1, Discrete::binary()),
         entry(
             "prior/discrete",
             "five points",
             1,
-            Box::new(Discrete::new(1, &[-2.0, -0.3, 0.0, 1.0, 1.1], &[1.0, 2.0, 3.0, 1.0, 0.1])?),
+            Discrete::new(1, &[-2.0, -0.3, 0.0, 1.0, 1.1], &[1.0, 2.0, 3.0, 1.0, 0.1])?,
         ),
         entry(
             "prior/discrete",
             "triangle",
             2,
-            Box::new(Discrete::new(2, &[1.0, 0.0, -0.5, 0.8, -0.4, -0.9], &[0.5, 0.3, 0.2])?),
+            Discrete::new(2, &[1.0, 0.0, -0.5, 0.8, -0.4, -0.9], &[0.5, 0.3, 0.2])?,
         ),
-        entry("prior/laplace", "unit", 1, Box::new(Laplace::new(1.0)?)),
-        entry("prior/laplace", "narrow", 1, Box::new(Laplace::new(0.05)?)),
+        entry("prior/laplace", "unit", 1, Laplace::new(1.0)?),
+        entry("prior/laplace", "narrow", 1, Laplace::new(0.05)?),
         entry(
             "prior/stacked",
             "sparse above dense",
             1,
-            Box::new(
-                Stacked::new(3, BernoulliGauss::new(0.2, 0.0, 1.0)?)?
-                    .then(61, Gaussian::new(0.0, 1.0)?)?,
-            ),
+            Stacked::new(3, BernoulliGauss::new(0.2, 0.0, 1.0)?)?
+                .then(61, Gaussian::new(0.0, 1.0)?)?,
         ),
-        entry("penalty/l1", "one column", 1, Box::new(L1::new(0.7)?)),
-        entry("penalty/l1", "three columns", 3, Box::new(L1::new(0.7)?)),
-        entry("penalty/l2", "one column", 1, Box::new(L2::new(0.7)?)),
-        entry("penalty/l2", "three columns", 3, Box::new(L2::new(0.7)?)),
-        entry("penalty/elastic_net", "one column", 1, Box::new(ElasticNet::new(0.7, 0.2)?)),
-        entry("penalty/elastic_net", "two columns", 2, Box::new(ElasticNet::new(0.7, 0.2)?)),
+    ])
+}
+
+fn penalties() -> Denoisers {
+    Ok(vec![
+        entry("penalty/l1", "one column", 1, L1::new(0.7)?),
+        entry("penalty/l1", "three columns", 3, L1::new(0.7)?),
+        entry("penalty/l2", "one column", 1, L2::new(0.7)?),
+        entry("penalty/l2", "three columns", 3, L2::new(0.7)?),
+        entry("penalty/elastic_net", "one column", 1, ElasticNet::new(0.7, 0.2)?),
+        entry("penalty/elastic_net", "two columns", 2, ElasticNet::new(0.7, 0.2)?),
     ])
 }
 
@@ -136,6 +157,7 @@ pub fn likelihoods() -> Result<Vec<Entry<dyn Likelihood>>, ParameterError> {
             2,
             Box::new(Awgn::from_precision_matrix(2, &CORRELATED)?),
         ),
+        entry("likelihood/awgn", "learning", 2, Box::new(Awgn::new(4.0)?.learn_noise())),
         entry("likelihood/awgn", "noise-free", 2, Box::new(Awgn::new(f64::INFINITY)?)),
         entry("likelihood/magnitude", "noisy", 1, Box::new(Magnitude::new(0.25)?)),
         entry("likelihood/magnitude", "precise", 1, Box::new(Magnitude::new(1e-3)?)),

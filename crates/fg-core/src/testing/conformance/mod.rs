@@ -12,11 +12,13 @@
 //! | `calibration` | squared errors on data the model draws, with the covariances claimed |
 //! | `law` | moments of drawn rows, with the estimate given no information |
 //! | `density` | estimates of one column, with quadrature of a density |
+//! | `learning` | the likelihood after a step of learning, with that before |
 //! | `maximiser` | the cost of a MAP estimate, with that of its neighbours |
 
 mod calculus;
 mod calibration;
 mod channel;
+mod learning;
 mod oracle;
 mod robustness;
 mod subject;
@@ -69,6 +71,7 @@ pub fn check(subject: Subject<'_>, d: usize) -> Result<(), Violation> {
         robustness::covariance(subject, &input)?;
         robustness::batching(subject, &input)?;
         robustness::column_form(subject, &input)?;
+        learning::learning(subject, &input)?;
     }
     robustness::precise_cavity(subject, d)?;
     robustness::finite(subject, d)
