@@ -7,8 +7,10 @@ use fg_core::denoiser::{Channel, Denoiser, Likelihood};
 
 use crate::likelihood::{Activation, TwoLayer, TwoLayerMap, TwoLayerMmse};
 use crate::{
-    Awgn, BernoulliGauss, Discrete, ElasticNet, Gaussian, GaussianNoise, GroupBernoulliGauss, L1,
-    L2, Laplace, Magnitude, ParameterError, PiecewiseLinear, Sign, Stacked,
+    Awgn, BernoulliGauss, Censored, Discrete, ElasticNet, Exponential, Gaussian, GaussianMixture,
+    GaussianNoise, GroupBernoulliGauss, HuberNoise, L1, L2, Laplace, LaplaceNoise, Magnitude,
+    ParameterError, PiecewiseLinear, Quantised, Rectified, Sign, Stacked, TruncatedGaussian,
+    Uniform,
 };
 
 /// A named instance of a family, for variables of `columns` columns.
@@ -98,13 +100,61 @@ fn sparse_priors() -> Denoisers {
             "prior/group_bernoulli_gauss",
             "correlated",
             2,
-            GroupBernoulliGauss::with_covariance(0.1, 2, &CORRELATED)?,
+            GroupBernoulliGauss::with_covariance(0.1, 2, &CORRELATED)?
+                .learn_sparsity()
+                .learn_covariance(),
         ),
     ])
 }
 
 fn other_priors() -> Denoisers {
     Ok(vec![
+        entry("prior/uniform", "off centre", 1, Uniform::new(-0.5, 2.0)?),
+        entry("prior/exponential", "unit", 1, Exponential::new(1.0)?),
+        entry(
+            "prior/truncated_gaussian",
+            "two ends",
+            1,
+            TruncatedGaussian::new(0.5, 2.0, -1.0, 0.8)?,
+        ),
+        entry(
+            "prior/truncated_gaussian",
+            "far tail",
+            1,
+            TruncatedGaussian::new(0.0, 1.0, 6.0, f64::INFINITY)?,
+        ),
+        entry(
+            "prior/truncated_gaussian",
+            "sparse",
+            1,
+            TruncatedGaussian::nonnegative(0.2, 0.3, 1.5)?,
+        ),
+        entry(
+            "prior/gaussian_mixture",
+            "scalar",
+            1,
+            GaussianMixture::scalar(&[(0.3, -2.0, 0.5), (0.6, 1.0, 2.0), (0.1, 1.5, 0.01)])?,
+        ),
+        entry(
+            "prior/gaussian_mixture",
+            "with a point",
+            1,
+            GaussianMixture::scalar(&[(0.7, 0.0, 0.0), (0.3, 0.5, 2.0)])?,
+        ),
+        entry(
+            "prior/gaussian_mixture",
+            "two columns, learning",
+            2,
+            GaussianMixture::new(
+                2,
+                &[0.4, 0.6],
+                &[1.0, 0.0, -0.5, 2.0],
+                &[&CORRELATED[..], &[0.5, 0.0, 0.0, 0.1]].concat(),
+            )?
+            .learn_weights()
+            .learn_means()
+            .learn_covariances(),
+        ),
         entry("prior/discrete", "binary", 1, Discrete::binary()),
         entry(
             "prior/discrete",
@@ -159,6 +209,23 @@ pub fn likelihoods() -> Result<Vec<Entry<dyn Likelihood>>, ParameterError> {
         ),
         entry("likelihood/awgn", "learning", 2, Box::new(Awgn::new(4.0)?.learn_noise())),
         entry("likelihood/awgn", "noise-free", 2, Box::new(Awgn::new(f64::INFINITY)?)),
+        entry("likelihood/censored", "noisy", 1, Box::new(Censored::new(-1.0, 0.6, 0.5)?)),
+        entry("likelihood/censored", "exact, one limit", 1, {
+            Box::new(Censored::new(f64::NEG_INFINITY, 0.1, 0.0)?)
+        }),
+        entry("likelihood/huber", "usual", 1, Box::new(HuberNoise::new(0.7, 1.345)?)),
+        entry("likelihood/laplace_noise", "unit", 1, Box::new(LaplaceNoise::new(1.0)?)),
+        entry("likelihood/quantised", "inner bin", 1, {
+            Box::new(Quantised::new(&[-0.5, 0.2, 1.0, 1.7], 0.0)?)
+        }),
+        entry(
+            "likelihood/quantised",
+            "outer bin, noisy",
+            1,
+            Box::new(Quantised::new(&[-0.5], 0.3)?),
+        ),
+        entry("likelihood/rectified", "ReLU", 1, Box::new(Rectified::relu(0.3)?)),
+        entry("likelihood/rectified", "leaky", 1, Box::new(Rectified::leaky_relu(0.1, 0.3)?)),
         entry("likelihood/magnitude", "noisy", 1, Box::new(Magnitude::new(0.25)?)),
         entry("likelihood/magnitude", "precise", 1, Box::new(Magnitude::new(1e-3)?)),
         entry("likelihood/sign", "exact", 1, Box::new(Sign::new())),

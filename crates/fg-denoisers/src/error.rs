@@ -112,6 +112,16 @@ pub(crate) fn precision(parameter: &'static str, value: f64) -> Result<f64, Para
     require(value > 0.0, parameter, value, "above 0, possibly infinite")
 }
 
+/// The value, if it is above `bound`; infinite values are legal, NaN isn't.
+pub(crate) fn above(
+    parameter: &'static str,
+    value: f64,
+    bound: f64,
+    requirement: &'static str,
+) -> Result<f64, ParameterError> {
+    require(value > bound, parameter, value, requirement)
+}
+
 pub(crate) fn share(parameter: &'static str, value: f64) -> Result<f64, ParameterError> {
     require(value > 0.0 && value <= 1.0, parameter, value, "in (0, 1]")
 }

@@ -23,6 +23,11 @@ pub mod prior;
 
 pub use channel::{GaussianNoise, PiecewiseLinear};
 pub use error::ParameterError;
-pub use likelihood::{Awgn, Magnitude, Sign};
+pub use likelihood::{
+    Awgn, Censored, HuberNoise, LaplaceNoise, Magnitude, Quantised, Rectified, Sign,
+};
 pub use penalty::{ElasticNet, L1, L2};
-pub use prior::{BernoulliGauss, Discrete, Gaussian, GroupBernoulliGauss, Laplace, Stacked};
+pub use prior::{
+    BernoulliGauss, Discrete, Exponential, Gaussian, GaussianMixture, GroupBernoulliGauss, Laplace,
+    Stacked, TruncatedGaussian, Uniform,
+};

@@ -1,12 +1,16 @@
 //! Building blocks that several families share.
 
+mod cut;
 mod half_line;
 mod interval;
 pub(crate) mod normal;
+pub(crate) mod pieces;
 mod residuals;
 mod spread;
 
+pub(crate) use cut::{Cut, anchor};
 pub(crate) use half_line::HalfLine;
-pub(crate) use interval::{Interval, Rule};
+pub(crate) use interval::Rule;
+pub(crate) use pieces::Piece;
 pub(crate) use residuals::Residuals;
 pub(crate) use spread::Spread;

@@ -59,7 +59,7 @@ pub(crate) fn log_partition<'c>(
 }
 
 /// `k = n - Gamma c`.
-pub(super) fn innovate(cavity: &RowCavity<'_>, n: &[f64], c: &[f64], out: &mut [f64]) {
+pub(crate) fn innovate(cavity: &RowCavity<'_>, n: &[f64], c: &[f64], out: &mut [f64]) {
     small::row_times(c, cavity.precision(), out, n.len());
     out.iter_mut().zip(n).for_each(|(o, n)| *o = n - *o);
 }

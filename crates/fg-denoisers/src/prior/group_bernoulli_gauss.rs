@@ -1,6 +1,6 @@
 //! Sparse rows: all columns zero together, or Gaussian together.
 
-use fg_core::denoiser::{Denoiser, GaussianRow, Law, RowCavity, RowEstimate, Scratch};
+use fg_core::denoiser::{Denoiser, GaussianRow, Law, Parameter, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
 use fg_core::message::small;
 use fg_core::special::{log1pexp, open_uniform, quantile};
@@ -72,6 +72,8 @@ pub struct GroupBernoulliGauss {
     slab: Spread,
     /// `log((1 - rho) / rho)`.
     log_odds_of_zero: f64,
+    learns_sparsity: bool,
+    learns_covariance: bool,
 }
 
 /// Largest exponent whose exponential, and its product with `pi`, are finite. Beyond it the row is zero with a
@@ -106,7 +108,22 @@ impl GroupBernoulliGauss {
     fn of(sparsity: f64, slab: Spread) -> Result<Self, ParameterError> {
         let sparsity = error::share("sparsity", sparsity)?;
         let log_odds_of_zero = (-sparsity).ln_1p() - sparsity.ln();
-        Ok(Self { sparsity, slab, log_odds_of_zero })
+        let (learns_sparsity, learns_covariance) = (false, false);
+        Ok(Self { sparsity, slab, log_odds_of_zero, learns_sparsity, learns_covariance })
+    }
+
+    /// Lets a run learn the sparsity, from the given one on.
+    #[must_use]
+    pub fn learn_sparsity(mut self) -> Self {
+        self.learns_sparsity = true;
+        self
+    }
+
+    /// Lets a run learn the variance or covariance of the rows that aren't zero, from the given one on.
+    #[must_use]
+    pub fn learn_covariance(mut self) -> Self {
+        self.learns_covariance = true;
+        self
     }
 
     /// Probability `rho` of a row that isn't zero.
@@ -117,6 +134,22 @@ impl GroupBernoulliGauss {
     /// Covariance of the rows that aren't zero, of `d` columns, `d x d`.
     pub fn covariance(&self, d: usize) -> Vec<f64> {
         self.slab.covariance(d)
+    }
+}
+
+impl GroupBernoulliGauss {
+    /// The slab's mean `mu = n S` of a row, and the odds of zero.
+    fn slab_and_odds(
+        &self,
+        n: &[f64],
+        s: &[f64],
+        half_log_determinant: f64,
+        mu: &mut [f64],
+    ) -> f64 {
+        small::row_times(n, s, mu, n.len());
+        let fit: f64 = n.iter().zip(&*mu).map(|(n, m)| n * m).sum();
+        let log_odds = self.log_odds_of_zero + half_log_determinant - 0.5 * fit;
+        log_odds.min(LARGEST_EXPONENT).exp()
     }
 }
 
@@ -138,10 +171,7 @@ impl Denoiser for GroupBernoulliGauss {
             let n = &cavity.natural()[i * d..(i + 1) * d];
             let mu = &mut out.mean[i * d..(i + 1) * d];
             let covariance = &mut out.covariance[i * size..(i + 1) * size];
-            small::row_times(n, s, mu, d);
-            let fit: f64 = n.iter().zip(&*mu).map(|(n, m)| n * m).sum();
-            let log_odds = self.log_odds_of_zero + half_log_determinant - 0.5 * fit;
-            let odds = log_odds.min(LARGEST_EXPONENT).exp();
+            let odds = self.slab_and_odds(n, s, half_log_determinant, mu);
             let pi = 1.0 / (1.0 + odds);
             let zero = odds * pi;
             for (k, c) in covariance.iter_mut().enumerate() {
@@ -175,6 +205,43 @@ impl Denoiser for GroupBernoulliGauss {
 
     fn law(&self) -> Option<&dyn Law> {
         Some(self)
+    }
+
+    fn learning(&self) -> Vec<Parameter> {
+        let sparsity = self.learns_sparsity.then(|| Parameter::scalar("sparsity", self.sparsity));
+        let slab = || self.slab.parameter("variance", "covariance");
+        sparsity.into_iter().chain(self.learns_covariance.then(slab)).collect()
+    }
+
+    fn learned(&self, rows: &mut dyn Iterator<Item = RowCavity<'_>>) -> Option<Box<dyn Denoiser>> {
+        let mut rows = rows.peekable();
+        let d = rows.peek()?.columns();
+        let (mut count, mut weight, mut square) = (0.0, 0.0, vec![0.0; d * d]);
+        let (mut s, mut scratch, mut mu) = (vec![0.0; d * d], vec![0.0; 4 * d * d], vec![0.0; d]);
+        for piece in rows {
+            let half_log_determinant =
+                0.5 * self.slab.combine(piece.precision(), &mut s, &mut scratch, d);
+            count += piece.len() as f64;
+            for n in piece.natural().chunks_exact(d) {
+                let pi = 1.0 / (1.0 + self.slab_and_odds(n, &s, half_log_determinant, &mut mu));
+                weight += pi;
+                for (k, sum) in square.iter_mut().enumerate() {
+                    *sum += pi * (s[k] + mu[k / d] * mu[k % d]);
+                }
+            }
+        }
+        let sparsity = if self.learns_sparsity { (weight / count).min(1.0) } else { self.sparsity };
+        square.iter_mut().for_each(|v| *v /= weight);
+        let slab = match (&self.slab, self.learns_covariance) {
+            (slab, false) => slab.clone(),
+            (Spread::Isotropic { .. }, true) => {
+                Spread::from_variance(small::trace(&square, d) / d as f64).ok()?
+            }
+            (Spread::Full { .. }, true) => Spread::from_covariance(d, &square).ok()?,
+        };
+        let Self { learns_sparsity, learns_covariance, .. } = *self;
+        let learned = Self::of(sparsity, slab).ok()?;
+        Some(Box::new(Self { learns_sparsity, learns_covariance, ..learned }))
     }
 
     fn name(&self) -> String {

@@ -66,4 +66,9 @@ fn every_family_is_in_the_catalogue() {
     listed.extend(catalogue::likelihoods().unwrap().iter().map(|e| e.module.to_owned()));
     listed.extend(catalogue::channels().unwrap().iter().map(|e| e.module.to_owned()));
     assert_eq!(modules, listed, "modules on the left, catalogue on the right");
+    let page = source.join("../../../docs/catalogue.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    for module in &modules {
+        assert!(page.contains(&format!("src/{module}")), "docs/catalogue.md leaves out {module}");
+    }
 }

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "parts of tests fail by panicking")]
 
 use fg_core::denoiser::{Denoiser, Law, Likelihood, Parameter, RowCavity};
-use fg_denoisers::{Awgn, BernoulliGauss, Gaussian};
+use fg_denoisers::{Awgn, BernoulliGauss, Gaussian, GaussianMixture, GroupBernoulliGauss};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
@@ -117,6 +117,25 @@ fn gaussian_mean_and_covariance() {
     let start = Gaussian::new(0.0, 4.0).unwrap();
     let learned = learn(start.learn_mean().learn_covariance(), &truth, 3);
     assert_learned(&learned, &[("mean", &[3.0]), ("variance", &[0.5])]);
+}
+
+#[test]
+fn sparse_rows() {
+    let covariance = [2.0, 0.8, 0.8, 1.0];
+    let truth = GroupBernoulliGauss::with_covariance(0.3, 2, &covariance).unwrap();
+    let start = GroupBernoulliGauss::with_covariance(0.6, 2, &[1.0, 0.0, 0.0, 1.0]).unwrap();
+    let learned = learn(start.learn_sparsity().learn_covariance(), &truth, 2);
+    assert_learned(&learned, &[("sparsity", &[0.3]), ("covariance", &covariance)]);
+}
+
+#[test]
+fn mixtures() {
+    let truth = GaussianMixture::scalar(&[(0.3, -3.0, 0.5), (0.7, 2.0, 1.5)]).unwrap();
+    let start = GaussianMixture::scalar(&[(0.5, -1.0, 1.0), (0.5, 1.0, 1.0)]).unwrap();
+    let learned = learn(start.learn_weights().learn_means().learn_covariances(), &truth, 1);
+    let expected: [(&str, &[f64]); 3] =
+        [("weights", &[0.3, 0.7]), ("means", &[-3.0, 2.0]), ("covariances", &[0.5, 1.5])];
+    assert_learned(&learned, &expected);
 }
 
 #[test]

@@ -122,7 +122,7 @@ pub(super) fn precise_cavity(subject: Subject<'_>, d: usize) -> Result<(), Viola
     if subject.known(d) || subject.discrete(d) {
         return Ok(());
     }
-    let mean: Vec<f64> = (0..d).map(|j| 0.9 + 0.3 * j as f64).collect();
+    let mean = subject.within((0..d).map(|j| 0.9 + 0.3 * j as f64).collect());
     let matrix =
         (0..d * d).map(|k| if k.is_multiple_of(d + 1) { PRECISION } else { 0.0 }).collect();
     let input = Input::from_mean(d, &mean, matrix);

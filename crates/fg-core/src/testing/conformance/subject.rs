@@ -79,6 +79,31 @@ impl Subject<'_> {
         })
     }
 
+    /// The row, with entries outside of what its law draws moved into that: some laws are bounded.
+    pub(super) fn within(self, mut row: Vec<f64>) -> Vec<f64> {
+        const DRAWS: usize = 64;
+        /// Off the middle, where symmetric laws may have a kink.
+        const SHARE: f64 = 0.7;
+        let d = row.len();
+        let Self::Denoiser(denoiser) = self else { return row };
+        let Some(law) = denoiser.law() else { return row };
+        let draw = |k: usize| {
+            let mut drawn = vec![0.0; d];
+            law.draw(&vec![(k as f64 + 0.5) / DRAWS as f64; law.uniforms(d)], &mut drawn);
+            drawn
+        };
+        let drawn: Vec<Vec<f64>> = (0..DRAWS).map(draw).collect();
+        for (j, value) in row.iter_mut().enumerate() {
+            let column = || drawn.iter().map(|row| row[j]);
+            let low = column().fold(f64::INFINITY, f64::min);
+            let high = column().fold(f64::NEG_INFINITY, f64::max);
+            if !(low < *value && *value < high) {
+                *value = low + SHARE * (high - low);
+            }
+        }
+        row
+    }
+
     /// The estimate of these rows, from buffers full of NaN.
     pub(super) fn estimate(
         self,

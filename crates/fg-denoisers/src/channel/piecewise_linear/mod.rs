@@ -1,12 +1,10 @@
 //! Activations made of straight pieces, `output = f(input)` without noise: ReLU, absolute value, sign, hard tanh.
 
-use core::f64::consts::TAU;
-
 use fg_core::denoiser::{Channel, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
 
 use crate::error::{self, ParameterError};
-use crate::family::{HalfLine, Interval, Rule};
+use crate::family::{Cut, Rule, anchor};
 
 /// A piecewise linear function of a variable of one column, continuous or not, applied to each entry.
 ///
@@ -75,8 +73,8 @@ use crate::family::{HalfLine, Interval, Rule};
 pub struct PiecewiseLinear {
     breaks: Vec<f64>,
     lines: Vec<(f64, f64)>,
-    /// For pieces with two ends, where there are any.
-    rule: Option<Rule>,
+    /// For pieces with two ends.
+    rule: Rule,
     name: &'static str,
 }
 
@@ -167,8 +165,7 @@ impl PiecewiseLinear {
     }
 
     fn named(name: &'static str, breaks: &[f64], lines: &[(f64, f64)]) -> Self {
-        let rule = (breaks.len() > 1).then(Rule::new);
-        Self { breaks: breaks.to_vec(), lines: lines.to_vec(), rule, name }
+        Self { breaks: breaks.to_vec(), lines: lines.to_vec(), rule: Rule::new(), name }
     }
 
     /// Where pieces meet, ascending.
@@ -198,36 +195,14 @@ impl PiecewiseLinear {
     #[inline]
     fn part(&self, k: usize, input: Tilt, output: Tilt, reference: [f64; 2]) -> Option<Part> {
         let (slope, intercept) = self.lines[k];
-        let start = k.checked_sub(1).map(|before| self.breaks[before]);
-        let end = self.breaks.get(k).copied();
-        // Lengths count from the start of a piece, or to the left from its end.
-        let (anchor, direction) = match (start, end) {
-            (Some(start), _) => (start, 1.0),
-            (None, Some(end)) => (end, -1.0),
-            (None, None) => (0.0, 1.0),
-        };
+        let start = k.checked_sub(1).map_or(f64::NEG_INFINITY, |before| self.breaks[before]);
+        let end = self.breaks.get(k).copied().unwrap_or(f64::INFINITY);
+        let anchor = anchor(start, end);
         let image = slope * anchor + intercept;
         let precision = input.gamma + slope * slope * output.gamma;
         let rise = input.slope(anchor) + slope * output.slope(image);
-        let (offset, variance, log_mass) = match (start, end, &self.rule) {
-            (Some(start), Some(end), Some(rule)) => {
-                let part = Interval::new(rise, precision, end - start, rule);
-                (part.mean, part.variance, part.log_mass)
-            }
-            (None, None, _) => {
-                if !(precision > 0.0) {
-                    return None;
-                }
-                let mean = rise / precision;
-                (mean, precision.recip(), 0.5 * (mean * rise + (TAU / precision).ln()))
-            }
-            _ => {
-                let rise = direction * rise;
-                let half = HalfLine::new(rise, precision, precision.sqrt())?;
-                let log_mass = HalfLine::log_mass(rise, precision);
-                (direction * half.mean, half.variance, log_mass)
-            }
-        };
+        let Cut { offset, variance, log_mass } =
+            Cut::new((start, end), rise, precision, &self.rule)?;
         let at_anchor = input.rise(anchor, reference[0]) + output.rise(image, reference[1]);
         Some(Part {
             log_mass: at_anchor + log_mass,

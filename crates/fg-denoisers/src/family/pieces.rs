@@ -1,0 +1,184 @@
+//! Densities of one column whose logarithm is a parabola or a line between breaks, with or without atoms.
+
+use core::f64::consts::TAU;
+
+use fg_core::denoiser::{RowCavity, RowEstimate, Scratch};
+use fg_core::factor::Breakdown;
+
+use super::Rule;
+use super::cut::{Cut, anchor};
+
+/// One piece: `log f = height + slope t - precision t^2 / 2`, `t` counted from its anchor.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Piece {
+    /// Infinite where it has no such end; equal ends are an atom.
+    start: f64,
+    end: f64,
+    height: f64,
+    slope: f64,
+    precision: f64,
+}
+
+/// What a row of a cavity is answered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answer {
+    pub(crate) mean: f64,
+    pub(crate) variance: f64,
+    pub(crate) log_partition: f64,
+}
+
+/// What is kept of each piece while a row is put together: log mass, mean and variance.
+const KEPT: usize = 3;
+
+impl Piece {
+    /// A line: `height` at the anchor, and a slope.
+    pub(crate) fn line(start: f64, end: f64, height: f64, slope: f64) -> Self {
+        Self { start, end, height, slope, precision: 0.0 }
+    }
+
+    /// `exp(log_weight) N(x; mean, variance)` between the ends.
+    pub(crate) fn gaussian(
+        start: f64,
+        end: f64,
+        log_weight: f64,
+        mean: f64,
+        variance: f64,
+    ) -> Self {
+        let apart = mean - anchor(start, end);
+        let precision = variance.recip();
+        let height = log_weight - 0.5 * ((TAU * variance).ln() + apart * apart * precision);
+        Self { start, end, height, slope: apart * precision, precision }
+    }
+
+    /// A point of this weight.
+    pub(crate) fn atom(at: f64, log_weight: f64) -> Self {
+        Self { start: at, end: at, height: log_weight, slope: 0.0, precision: 0.0 }
+    }
+
+    fn anchor(&self) -> f64 {
+        anchor(self.start, self.end)
+    }
+
+    /// Log mass, mean and variance under the tilt `exp(n x - gamma x^2 / 2)`, whose logarithm is taken relative to that at
+    /// `origin`: what all pieces share cancels, whatever its size.
+    #[inline]
+    fn tilted(&self, n: f64, gamma: f64, origin: f64, rule: &Rule) -> Option<[f64; KEPT]> {
+        let at = self.anchor();
+        if self.height == f64::NEG_INFINITY {
+            return Some([self.height, at, 0.0]);
+        }
+        let slope = self.slope + (n - gamma * at);
+        let cut = Cut::new((self.start, self.end), slope, self.precision + gamma, rule)?;
+        let rise = (at - origin) * (n - 0.5 * gamma * (at + origin));
+        Some([self.height + rise + cut.log_mass, at + cut.offset, cut.variance])
+    }
+}
+
+/// The answer of a density to the tilt `(n, gamma)`, `kept` holding [`KEPT`] values a piece; none where it is improper.
+pub(crate) fn answer(
+    pieces: &[Piece],
+    (n, gamma): (f64, f64),
+    rule: &Rule,
+    kept: &mut [f64],
+) -> Option<Answer> {
+    let kept = &mut kept[..KEPT * pieces.len()];
+    let origin = pieces.first()?.anchor();
+    for (piece, kept) in pieces.iter().zip(kept.chunks_exact_mut(KEPT)) {
+        kept.copy_from_slice(&piece.tilted(n, gamma, origin, rule)?);
+    }
+    // Moments are taken about the heaviest piece's mean: where the others hardly count, so do their squares.
+    let heavier = |a: [f64; 2], part: &[f64]| if part[0] > a[0] { [part[0], part[1]] } else { a };
+    let [height, centre] = kept.chunks_exact(KEPT).fold([f64::NEG_INFINITY, origin], heavier);
+    let (mut total, mut shift) = (0.0, 0.0);
+    for part in kept.chunks_exact_mut(KEPT) {
+        part[0] = (part[0] - height).exp();
+        total += part[0];
+        shift += part[0] * (part[1] - centre);
+    }
+    shift /= total;
+    let mut variance = 0.0;
+    for part in kept.chunks_exact(KEPT) {
+        let apart = part[1] - centre - shift;
+        variance += part[0] / total * (part[2] + apart * apart);
+    }
+    let log_partition = origin * (n - 0.5 * gamma * origin) + height + total.ln();
+    Some(Answer { mean: centre + shift, variance, log_partition })
+}
+
+/// Estimates rows whose densities are `pieces(i)`.
+pub(crate) fn estimate<P: AsRef<[Piece]>>(
+    pieces: impl Fn(usize) -> P,
+    rule: &Rule,
+    cavity: &RowCavity<'_>,
+    out: &mut RowEstimate<'_>,
+    scratch: &mut Scratch,
+) -> Result<(), Breakdown> {
+    estimate_noisy(pieces, (0.0, rule), cavity, out, scratch)
+}
+
+/// Log-partition functions of rows whose densities are `pieces(i)`; false where one is improper.
+pub(crate) fn log_partition<P: AsRef<[Piece]>>(
+    pieces: impl Fn(usize) -> P,
+    rule: &Rule,
+    cavity: &RowCavity<'_>,
+    out: &mut [f64],
+) -> bool {
+    log_partition_noisy(pieces, (0.0, rule), cavity, out)
+}
+
+/// What a density of `u = z + noise` of variance `noise` says of `z`: integrated over the noise, the tilt of `u` is
+/// `(n, gamma) / k`, `k = 1 + gamma noise`, and given `u` the mean of `z` is `(noise n + u) / k`.
+fn through_noise(
+    pieces: &[Piece],
+    (n, gamma): (f64, f64),
+    noise: f64,
+    rule: &Rule,
+    kept: &mut [f64],
+) -> Option<Answer> {
+    let k = 1.0 + gamma * noise;
+    let found = answer(pieces, (n / k, gamma / k), rule, kept)?;
+    let mean = noise.mul_add(n, found.mean) / k;
+    let variance = (noise + found.variance / k) / k;
+    let log_partition = found.log_partition + 0.5 * (n * noise * n / k - (gamma * noise).ln_1p());
+    Some(Answer { mean, variance, log_partition })
+}
+
+/// As [`estimate`], for rows of which a noisy version has the densities `pieces(i)`.
+pub(crate) fn estimate_noisy<P: AsRef<[Piece]>>(
+    pieces: impl Fn(usize) -> P,
+    (noise, rule): (f64, &Rule),
+    cavity: &RowCavity<'_>,
+    out: &mut RowEstimate<'_>,
+    scratch: &mut Scratch,
+) -> Result<(), Breakdown> {
+    let gamma = cavity.scalar_precision();
+    for (i, &n) in cavity.natural().iter().enumerate() {
+        let pieces = pieces(i);
+        let kept = scratch.slice(KEPT * pieces.as_ref().len());
+        let row = cavity.first_row() + i;
+        let found = through_noise(pieces.as_ref(), (n, gamma), noise, rule, kept);
+        let found = found.ok_or(Breakdown::ImproperCavity { port: 0, row })?;
+        (out.mean[i], out.covariance[i]) = (found.mean, found.variance);
+    }
+    Ok(())
+}
+
+/// As [`log_partition`], for rows of which a noisy version has the densities `pieces(i)`.
+pub(crate) fn log_partition_noisy<P: AsRef<[Piece]>>(
+    pieces: impl Fn(usize) -> P,
+    (noise, rule): (f64, &Rule),
+    cavity: &RowCavity<'_>,
+    out: &mut [f64],
+) -> bool {
+    let gamma = cavity.scalar_precision();
+    let mut kept = Vec::new();
+    for (i, (&n, out)) in cavity.natural().iter().zip(out).enumerate() {
+        let pieces = pieces(i);
+        kept.resize(KEPT * pieces.as_ref().len(), 0.0);
+        match through_noise(pieces.as_ref(), (n, gamma), noise, rule, &mut kept) {
+            Some(found) => *out = found.log_partition,
+            None => return false,
+        }
+    }
+    true
+}
