@@ -1,9 +1,12 @@
 //! Estimates against quadrature of the density, and against values computed with 80 to 250 digits.
 
 use fg_core::denoiser::{Denoiser, RowEstimate, Scratch};
-use fg_core::special::log_pdf;
+use fg_core::special::{cdf, log_cdf, log_pdf};
 use fg_core::testing::{Density, Input, Subject, check_against_density};
-use fg_denoisers::{Awgn, BernoulliGauss, Gaussian, Laplace};
+use fg_denoisers::{
+    Awgn, BernoulliGauss, Censored, Exponential, Gaussian, HuberNoise, Laplace, LaplaceNoise,
+    Quantised, Rectified, TruncatedGaussian, Uniform,
+};
 
 /// Log-partition, mean and variance of one row.
 fn run(denoiser: &dyn Denoiser, n: f64, gamma: f64) -> [f64; 3] {
@@ -101,9 +104,23 @@ fn laplace_agrees_with_many_digits() {
     }
 }
 
+const LINE: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
+
 #[track_caller]
 fn integrate(subject: Subject<'_>, log: impl Fn(f64) -> f64, breaks: &[f64], atoms: &[(f64, f64)]) {
-    if let Err(violation) = check_against_density(subject, &Density { log: &log, breaks, atoms }) {
+    integrate_within(LINE, subject, log, breaks, atoms);
+}
+
+#[track_caller]
+fn integrate_within(
+    support: (f64, f64),
+    subject: Subject<'_>,
+    log: impl Fn(f64) -> f64,
+    breaks: &[f64],
+    atoms: &[(f64, f64)],
+) {
+    let density = Density { log: &log, support, breaks, atoms };
+    if let Err(violation) = check_against_density(subject, &density) {
         panic!("{violation}");
     }
 }
@@ -140,4 +157,69 @@ fn laplace_agrees_with_quadrature() {
 fn awgn_agrees_with_quadrature() {
     let model = Awgn::new(4.0).unwrap();
     integrate(Subject::Likelihood(&model, &[-0.7]), |z| log_normal(-0.7, z, 0.25), &[], &[]);
+}
+
+#[test]
+fn priors_within_an_interval_agree_with_quadrature() {
+    let uniform = Uniform::new(-0.5, 2.0).unwrap();
+    integrate_within((-0.5, 2.0), Subject::Denoiser(&uniform), |_| -f64::ln(2.5), &[], &[]);
+    let exponential = Exponential::new(0.8).unwrap();
+    let log = |x: f64| -x / 0.8 - f64::ln(0.8);
+    integrate_within((0.0, f64::INFINITY), Subject::Denoiser(&exponential), log, &[], &[]);
+    let (start, end) = (-1.0, 0.8);
+    let cut = TruncatedGaussian::new(0.5, 2.0, start, end).unwrap();
+    let root = f64::sqrt(2.0);
+    let mass = (cdf((end - 0.5) / root) - cdf((start - 0.5) / root)).ln();
+    let log = |x: f64| log_normal(x, 0.5, 2.0) - mass;
+    integrate_within((start, end), Subject::Denoiser(&cut), log, &[], &[]);
+    let sparse = TruncatedGaussian::nonnegative(0.2, 0.3, 1.5).unwrap();
+    let mass = cdf(0.3 / f64::sqrt(1.5)).ln();
+    let log = |x: f64| f64::ln(0.2) + log_normal(x, 0.3, 1.5) - mass;
+    let atoms = [(0.0, f64::ln(0.8))];
+    integrate_within((0.0, f64::INFINITY), Subject::Denoiser(&sparse), log, &[], &atoms);
+}
+
+#[test]
+fn robust_noises_agree_with_quadrature() {
+    let laplace = LaplaceNoise::new(0.6).unwrap();
+    let log = |z: f64| -(0.4 - z).abs() / 0.6 - f64::ln(1.2);
+    integrate(Subject::Likelihood(&laplace, &[0.4]), log, &[0.4], &[]);
+    let (s, t) = (0.7, 1.345);
+    let huber = HuberNoise::new(s, t).unwrap();
+    let middle = core::f64::consts::TAU.sqrt() * (1.0 - 2.0 * cdf(-t));
+    let total = (s * (middle + 2.0 * f64::exp(-0.5 * t * t) / t)).ln();
+    let log = |z: f64| {
+        let e = ((0.4 - z) / s).abs();
+        -total - if e < t { 0.5 * e * e } else { t * e - 0.5 * t * t }
+    };
+    let breaks = [0.4 - s * t, 0.4 + s * t];
+    integrate(Subject::Likelihood(&huber, &[0.4]), log, &breaks, &[]);
+}
+
+#[test]
+fn bins_and_limits_agree_with_quadrature() {
+    let bins = Quantised::new(&[-0.5, 0.2, 1.0], 0.3).unwrap();
+    let root = f64::sqrt(0.3);
+    // The difference of two tails from the side on which both are small.
+    let inner = |z: f64| {
+        let (a, b) = ((0.2 - z) / root, (1.0 - z) / root);
+        let mass = if a > 0.0 { cdf(-a) - cdf(-b) } else { cdf(b) - cdf(a) };
+        // Beyond the smallest number the nearer edge alone counts.
+        if mass > 1e-290 { mass.ln() } else { log_cdf(-a.abs().min(b.abs())) }
+    };
+    integrate(Subject::Likelihood(&bins, &[2.0]), inner, &[], &[]);
+    integrate(Subject::Likelihood(&bins, &[0.0]), |z| log_cdf((-0.5 - z) / root), &[], &[]);
+    let clipped = Censored::new(-1.0, 0.6, 0.3).unwrap();
+    integrate(Subject::Likelihood(&clipped, &[0.6]), |z| log_cdf((z - 0.6) / root), &[], &[]);
+    let inside = |z: f64| log_normal(0.1, z, 0.3);
+    integrate(Subject::Likelihood(&clipped, &[0.1]), inside, &[], &[]);
+}
+
+#[test]
+fn rectified_outputs_agree_with_quadrature() {
+    for (slope, y) in [(0.1, 0.9), (0.1, -0.3), (0.0, -0.4)] {
+        let node = Rectified::leaky_relu(slope, 0.3).unwrap();
+        let log = |z: f64| log_normal(y, z.max(0.0) + slope * z.min(0.0), 0.3);
+        integrate(Subject::Likelihood(&node, &[y]), log, &[0.0], &[]);
+    }
 }

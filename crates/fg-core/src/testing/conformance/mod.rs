@@ -166,7 +166,12 @@ mod tests {
     #[test]
     fn quadrature_finds_an_error_of_one_in_a_billion() {
         use crate::special::log_pdf;
-        let density = Density { log: &|x| log_pdf(x), breaks: &[], atoms: &[] };
+        let density = Density {
+            log: &|x| log_pdf(x),
+            support: (f64::NEG_INFINITY, f64::INFINITY),
+            breaks: &[],
+            atoms: &[],
+        };
         let right = shrink(|_, _, answer| answer);
         assert_eq!(check_against_density(Subject::Denoiser(&right), &density), Ok(()));
         let wrong = shrink(|_, _, (x, slope)| (x, slope * (1.0 + 1e-9)));

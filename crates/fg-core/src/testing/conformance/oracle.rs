@@ -8,6 +8,8 @@ use crate::denoiser::Scratch;
 pub struct Density<'a> {
     /// Logarithm of the continuous part.
     pub log: &'a dyn Fn(f64) -> f64,
+    /// Outside of this interval the continuous part vanishes; infinite ends are none.
+    pub support: (f64, f64),
     /// Where the continuous part has kinks or jumps.
     pub breaks: &'a [f64],
     /// Points of positive probability, with the logarithm of their weight.
@@ -35,7 +37,8 @@ impl Density<'_> {
     /// The continuous part must have a single peak under the tilt, within `reach` of the origin.
     fn moments(&self, n: f64, gamma: f64, reach: f64) -> Moments {
         let exponent = |x: f64| (self.log)(x) + n * x - 0.5 * gamma * x * x;
-        let (mut low, mut high) = (-reach, reach);
+        let (first, last) = (self.support.0.max(-reach), self.support.1.min(reach));
+        let (mut low, mut high) = (first, last);
         // Ternary search: 300 steps shrink any interval to rounding.
         for _ in 0..300 {
             let third = (high - low) / 3.0;
@@ -45,7 +48,8 @@ impl Density<'_> {
                 high -= third;
             }
         }
-        let candidates = self.breaks.iter().copied().chain([0.5 * (low + high)]);
+        let inside = self.breaks.iter().copied().filter(|b| (first..=last).contains(b));
+        let candidates = inside.chain([0.5 * (low + high)]);
         let peak = candidates.max_by(|a, b| exponent(*a).total_cmp(&exponent(*b))).unwrap_or(0.0);
         let height = exponent(peak);
         let end = |direction: f64| {
@@ -64,7 +68,7 @@ impl Density<'_> {
             }
             peak + direction * outside
         };
-        let (first, last) = (end(-1.0), end(1.0));
+        let (first, last) = (end(-1.0).max(self.support.0), end(1.0).min(self.support.1));
         let mut edges = vec![first, last, peak];
         edges.extend(self.breaks.iter().filter(|&&b| b > first && b < last));
         edges.sort_by(f64::total_cmp);
@@ -134,8 +138,9 @@ pub fn check_against_density(subject: Subject<'_>, density: &Density<'_>) -> Res
 
 impl core::fmt::Debug for Density<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Self { log: _, breaks, atoms } = self;
+        let Self { log: _, support, breaks, atoms } = self;
         f.debug_struct("Density")
+            .field("support", support)
             .field("breaks", breaks)
             .field("atoms", atoms)
             .finish_non_exhaustive()
