@@ -61,6 +61,7 @@ pub struct Evolution<'g> {
     points: usize,
     tolerance: f64,
     general: bool,
+    fixed_point: bool,
     samples: bool,
     laws: Vec<(FactorId, Box<dyn Law>)>,
     likelihoods: Vec<(FactorId, Box<dyn Likelihood>)>,
@@ -92,6 +93,7 @@ impl<'g> Evolution<'g> {
             points: POINTS,
             tolerance: TOLERANCE,
             general: false,
+            fixed_point: false,
             samples: false,
             laws: Vec::new(),
             likelihoods: Vec::new(),
@@ -121,6 +123,15 @@ impl<'g> Evolution<'g> {
     /// are the same.
     pub fn with_general_path(mut self) -> Self {
         self.general = true;
+        self
+    }
+
+    /// Default: off. Looks for the fixed point of a damped run and not for its path: message laws are damped in place of
+    /// messages, so that no sweep needs the noises of those before it. Where both converge, it is to the same laws: there
+    /// all noises of a message are one. What is said of sweeps on the way, and of whether and how fast the run itself
+    /// gets there, doesn't hold. Undamped predictions are the same with and without.
+    pub fn with_fixed_point(mut self) -> Self {
+        self.fixed_point = true;
         self
     }
 
@@ -190,7 +201,7 @@ impl<'g> Evolution<'g> {
     /// Whether noises of several sweeps mix, so that they must be followed together.
     fn is_joint(&self) -> bool {
         let mut weights = self.options.port_damping.iter().map(|d| d.2);
-        self.options.damping < 1.0 || weights.any(|w| w < 1.0)
+        !self.fixed_point && (self.options.damping < 1.0 || weights.any(|w| w < 1.0))
     }
 
     /// Runs the recursion.
