@@ -15,6 +15,7 @@
 //! # }
 //! ```
 
+mod doubling;
 mod error;
 mod innovation;
 mod law;
@@ -32,6 +33,7 @@ mod threshold;
 mod truth;
 mod warning;
 
+pub use doubling::Doubling;
 pub use error::{EvolutionError, Warning};
 pub use law::{LawError, MessageLaw};
 pub use phase::PhaseDiagram;
@@ -106,7 +108,8 @@ impl<'g> Evolution<'g> {
         }
     }
 
-    /// Default: 4096. Points of each row integral; doubling them measures its error.
+    /// Default: 4096. Points of each row integral; doubling them measures its error: see
+    /// [`run_doubled`](Self::run_doubled).
     pub fn with_points(mut self, points: usize) -> Self {
         self.points = points;
         self
