@@ -25,6 +25,7 @@ mod phase;
 mod points;
 mod port;
 mod prediction;
+mod product;
 mod recursion;
 mod rowwise;
 mod scalar;
