@@ -137,6 +137,20 @@ impl MessageLaw {
         add(&mut self.noise, &other.noise);
     }
 
+    /// This law with weight `weight` and `previous` with the rest: everything mixes, as the parts of one message do.
+    pub(super) fn damped(mut self, previous: &Self, weight: f64) -> Self {
+        let mix = |a: &mut [f64], b: &[f64]| {
+            if weight < 1.0 {
+                a.iter_mut().zip(b).for_each(|(a, b)| *a = weight.mul_add(*a - b, *b));
+            }
+        };
+        mix(&mut self.precision, &previous.precision);
+        mix(&mut self.signal, &previous.signal);
+        mix(&mut self.offset, &previous.offset);
+        mix(&mut self.noise, &previous.noise);
+        self
+    }
+
     /// Largest change of an entry of `Gamma`, `M`, `c` or `Chi` against `other`, relative to what the entry is or, for
     /// entries next to zero, to the least sizes of its row and column in either: directions of little precision count
     /// as much as those of a lot. In one dimension it is the change of the logarithm.

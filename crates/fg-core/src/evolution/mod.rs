@@ -15,6 +15,7 @@
 //! # }
 //! ```
 
+mod doubling;
 mod error;
 mod innovation;
 mod law;
@@ -24,6 +25,7 @@ mod phase;
 mod points;
 mod port;
 mod prediction;
+mod product;
 mod recursion;
 mod rowwise;
 mod scalar;
@@ -32,6 +34,7 @@ mod threshold;
 mod truth;
 mod warning;
 
+pub use doubling::Doubling;
 pub use error::{EvolutionError, Warning};
 pub use law::{LawError, MessageLaw};
 pub use phase::PhaseDiagram;
@@ -65,6 +68,7 @@ pub struct Evolution<'g> {
     tolerance: f64,
     exact: f64,
     general: bool,
+    fixed_point: bool,
     samples: bool,
     laws: Vec<(FactorId, Box<dyn Law>)>,
     likelihoods: Vec<(FactorId, Box<dyn Likelihood>)>,
@@ -97,6 +101,7 @@ impl<'g> Evolution<'g> {
             tolerance: TOLERANCE,
             exact: EXACT,
             general: false,
+            fixed_point: false,
             samples: false,
             laws: Vec::new(),
             likelihoods: Vec::new(),
@@ -109,7 +114,8 @@ impl<'g> Evolution<'g> {
         }
     }
 
-    /// Default: 4096. Points of each row integral; doubling them measures its error.
+    /// Default: 4096. Points of each row integral; doubling them measures its error: see
+    /// [`run_doubled`](Self::run_doubled).
     pub fn with_points(mut self, points: usize) -> Self {
         self.points = points;
         self
@@ -134,6 +140,15 @@ impl<'g> Evolution<'g> {
     /// are the same.
     pub fn with_general_path(mut self) -> Self {
         self.general = true;
+        self
+    }
+
+    /// Default: off. Looks for the fixed point of a damped run and not for its path: message laws are damped in place of
+    /// messages, so that no sweep needs the noises of those before it. Where both converge, it is to the same laws: there
+    /// all noises of a message are one. What is said of sweeps on the way, and of whether and how fast the run itself
+    /// gets there, doesn't hold. Undamped predictions are the same with and without.
+    pub fn with_fixed_point(mut self) -> Self {
+        self.fixed_point = true;
         self
     }
 
@@ -203,7 +218,7 @@ impl<'g> Evolution<'g> {
     /// Whether noises of several sweeps mix, so that they must be followed together.
     fn is_joint(&self) -> bool {
         let mut weights = self.options.port_damping.iter().map(|d| d.2);
-        self.options.damping < 1.0 || weights.any(|w| w < 1.0)
+        !self.fixed_point && (self.options.damping < 1.0 || weights.any(|w| w < 1.0))
     }
 
     /// Runs the recursion.

@@ -33,6 +33,17 @@ const NEGLIGIBLE: f64 = 1e-12;
 /// The golden section, whose multiples fill the unit interval most evenly.
 const GOLDEN: f64 = 0.618_033_988_749_894_8;
 
+/// Estimators may treat every row in turn by one of so many rules of their own, or by one that divides this number.
+const TURNS: usize = 16;
+
+/// The point of the sequence that row `i` of `rows` stands for. Every 16th point of a Sobol sequence lies in the same
+/// sixteenth of each coordinate; rows whose turn it is at the same time have consecutive points instead, which are as
+/// even as all are.
+fn in_turn(i: usize, rows: usize) -> usize {
+    let (turn, place) = (i % TURNS, i / TURNS);
+    turn * (rows / TURNS) + turn.min(rows % TURNS) + place
+}
+
 impl Points {
     pub(super) fn new(rows: usize, seed: u32) -> Self {
         let weights = vec![1.0 / rows as f64; rows];
@@ -94,9 +105,9 @@ impl Points {
         if let Some(column) = self.grid.as_mut().and_then(|grid| grid.uniform.take()) {
             return column;
         }
-        let (dimension, seed) = (self.next, self.seed);
+        let (dimension, seed, rows) = (self.next, self.seed, self.rows());
         self.next += 1;
-        (0..self.rows()).map(|i| uniform(i, dimension, seed)).collect()
+        (0..rows).map(|i| uniform(in_turn(i, rows), dimension, seed)).collect()
     }
 
     /// Rows that later normal rows shall be uncorrelated with.
@@ -203,6 +214,22 @@ impl Uniforms for Points {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_take_all_points_and_each_turn_fills_the_interval() {
+        for rows in [16, 100, 1024, 4097] {
+            let mut taken: Vec<usize> = (0..rows).map(|i| in_turn(i, rows)).collect();
+            taken.sort_unstable();
+            assert!(taken.iter().enumerate().all(|(k, i)| k == *i), "{rows}");
+        }
+        let column = Points::new(1024, 5).coordinate();
+        for turn in 0..TURNS {
+            // 64 points that are a net of their own: one in each of as many intervals.
+            let mut cells = [0; 64];
+            column.iter().skip(turn).step_by(TURNS).for_each(|u| cells[(u * 64.0) as usize] += 1);
+            assert!(cells.iter().all(|count| *count == 1), "{turn}: {cells:?}");
+        }
+    }
 
     #[test]
     fn normal_rows_are_white_and_uncorrelated_with_what_came_before() {

@@ -324,7 +324,10 @@ impl<'g> State<'g> {
             node.finish(port, at.law_of(&message).0)
         };
         let change = law.distance(&edge.law);
-        let law = if self.joint {
+        let law = if !self.joint {
+            // Weights below one are those of a fixed point that is looked for.
+            if edge.updated { law.damped(&edge.law, edge.damping) } else { law }
+        } else {
             let at = node.port_mut(port);
             if let Some(previous) = at.sent.as_ref().filter(|_| edge.updated) {
                 message.damp(previous, edge.damping);
@@ -335,8 +338,6 @@ impl<'g> State<'g> {
             edge.cross.push(cross);
             edge.noises.push(law.noise.clone());
             node.finish(port, law)
-        } else {
-            law
         };
         edge.law = law.clone();
         edge.version += 1;

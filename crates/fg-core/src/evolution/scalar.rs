@@ -6,7 +6,7 @@ use crate::denoiser::{Denoiser, Law, RowCavity, RowEstimate, Scratch};
 use crate::factor::Breakdown;
 
 /// Nodes and weights of Gauss and Legendre's rule of 16 points on `[-1, 1]`, the positive half.
-const LEGENDRE: [(f64, f64); 8] = [
+pub(super) const LEGENDRE: [(f64, f64); 8] = [
     (0.09501250983763744, 0.1894506104550685),
     (0.28160355077925891, 0.18260341504492359),
     (0.45801677765722739, 0.16915651939500254),
