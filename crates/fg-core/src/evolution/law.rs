@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use super::innovation::transposed_times;
+use super::prediction::EstimateLaw;
 use crate::message::small;
 
 /// What a message about rows `x0` of a variable claims and what is true of it, in natural form:
@@ -151,6 +153,45 @@ impl MessageLaw {
         self
     }
 
+    /// The law of the mean of this message taken for a belief, when the rows of truth have this mean (`d`) and second
+    /// moment (`d x d`); `None` where its precision is singular.
+    pub(super) fn estimate(&self, mean: &[f64], second: &[f64]) -> Option<EstimateLaw> {
+        let d = self.columns;
+        let square = || vec![0.0; d * d];
+        let (mut covariance, mut work) = (square(), vec![0.0; 2 * d * d]);
+        small::invert_positive(&self.precision, &mut covariance, &mut work, d).ok()?;
+        // xhat = x0 (I + D) + g + e: from M - Gamma, as D is small where the precision is large.
+        let gap: Vec<f64> = self.signal.iter().zip(&self.precision).map(|(m, g)| m - g).collect();
+        let (mut slope, mut constant) = (square(), vec![0.0; d]);
+        small::multiply(&gap, &covariance, &mut slope, d);
+        small::row_times(&self.offset, &covariance, &mut constant, d);
+        // E[x0' (xhat - x0)] = T D + mean' g, and E[(xhat - x0)' (xhat - x0)].
+        let mut cross = square();
+        small::multiply(second, &slope, &mut cross, d);
+        cross.iter_mut().enumerate().for_each(|(k, c)| *c += mean[k / d] * constant[k % d]);
+        let mut shift = constant.clone();
+        super::port::add_product(mean, &slope, &mut shift);
+        let mut error = square();
+        small::multiply(&covariance, &self.noise, &mut work, d);
+        small::multiply(&work, &covariance, &mut error, d);
+        transposed_times(&slope, &cross, &mut work, d);
+        for (k, e) in error.iter_mut().enumerate() {
+            *e += work[k] + constant[k / d] * shift[k % d];
+        }
+        small::symmetrise(&mut error, d);
+        let overlap: Vec<f64> = second.iter().zip(&cross).map(|(t, c)| t + c).collect();
+        let both = |k: usize| cross[k] + cross[k % d * d + k / d];
+        let estimate = (0..d * d).map(|k| second[k] + both(k) + error[k]).collect();
+        Some(EstimateLaw {
+            columns: d,
+            truth: second.to_vec(),
+            overlap,
+            estimate,
+            error,
+            covariance,
+        })
+    }
+
     /// Largest change of an entry of `Gamma`, `M`, `c` or `Chi` against `other`, relative to what the entry is or, for
     /// entries next to zero, to the least sizes of its row and column in either: directions of little precision count
     /// as much as those of a lot. In one dimension it is the change of the logarithm.
@@ -242,3 +283,30 @@ impl fmt::Display for LawError {
 }
 
 impl core::error::Error for LawError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_matched_gaussian_errs_by_its_covariance() {
+        const ROUNDING: f64 = 1e-14;
+        // A prior of mean (1, -2) and precision P, and an honest observation.
+        let (mean, precision) = ([1.0, -2.0], vec![2.0, 0.5, 0.5, 1.0]);
+        let (mut covariance, mut offset) = (vec![0.0; 4], vec![0.0; 2]);
+        small::invert_positive(&precision, &mut covariance, &mut [0.0; 8], 2).unwrap();
+        small::row_times(&mean, &precision, &mut offset, 2);
+        let second: Vec<f64> = (0..4).map(|k| covariance[k] + mean[k / 2] * mean[k % 2]).collect();
+        let mut law = MessageLaw::new(2, precision, vec![0.0; 4], offset, vec![0.0; 4]).unwrap();
+        law.multiply(&MessageLaw::observation(&[3.0, -0.4, -0.4, 0.2], 2).unwrap());
+        let found = law.estimate(&mean, &second).unwrap();
+        for k in 0..4 {
+            let claimed = found.covariance[k];
+            assert!((found.error[k] - claimed).abs() < ROUNDING, "{k}: {found:?}");
+            let expected = second[k] - claimed;
+            assert!((found.overlap[k] - expected).abs() < 10.0 * ROUNDING, "{k}: {found:?}");
+            assert!((found.estimate[k] - expected).abs() < 10.0 * ROUNDING, "{k}: {found:?}");
+        }
+        assert_eq!(MessageLaw::vacuous(2).estimate(&mean, &second), None);
+    }
+}

@@ -360,7 +360,14 @@ impl<'g> State<'g> {
 
     /// The law of the estimate that users of a run read.
     fn estimate(&mut self, variable: usize) -> Result<EstimateLaw, ()> {
-        let e = self.reporter(variable).ok_or(())?;
+        let Some(e) = self.reporter(variable) else {
+            // All that is known is Gaussian from the start.
+            let mut product = MessageLaw::vacuous(self.moments[variable].mean.len());
+            let edges = &self.graph.variable_nodes()[variable].edges;
+            edges.iter().for_each(|&e| product.multiply(&self.edges[e].law));
+            let moments = &self.moments[variable];
+            return product.estimate(&moments.mean, &moments.second).ok_or(());
+        };
         let edge = self.graph.edges()[e];
         self.refresh(edge.factor).map_err(|_| ())?;
         let mut law = self.nodes[edge.factor].estimate(edge.port);

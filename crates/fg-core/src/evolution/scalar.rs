@@ -20,8 +20,11 @@ const PANEL: usize = 2 * LEGENDRE.len();
 
 /// Panels around an atom grow by this factor: posteriors change with the logarithm of the distance from it.
 const GROWTH: f64 = 1.35;
-/// The integral ends so many standard deviations of the cavity mean from its own mean.
-const RANGE: f64 = 14.0;
+/// The integral ends so many standard deviations of the noise beyond the ends of the law, where its density is 1e-18.
+const RANGE: f64 = 9.0;
+/// The ends of a law are where this share of each of its smooth pieces is left. A sparse law reaches many of its own
+/// standard deviations, so that these don't tell.
+const TAIL: f64 = 1e-14;
 /// Draws of the law that find its atoms: values that come twice in a row.
 const PROBES: usize = 257;
 /// A density that integrates to one within this is the one the law describes.
@@ -45,10 +48,28 @@ fn atoms(law: &dyn Law) -> Vec<f64> {
     atoms
 }
 
+/// The smallest and the largest value of a law of one uniform, but for its tails.
+fn ends(law: &dyn Law) -> (f64, f64) {
+    let mut edges = vec![0.0];
+    edges.extend(law.jumps().unwrap_or_default().into_iter().filter(|j| *j > 0.0 && *j < 1.0));
+    edges.push(1.0);
+    let mut ends = (f64::INFINITY, f64::NEG_INFINITY);
+    for piece in edges.windows(2) {
+        let width = piece[1] - piece[0];
+        for share in [TAIL, 0.5, 1.0 - TAIL] {
+            let mut row = [0.0];
+            law.draw(&[width.mul_add(share, piece[0])], &mut row);
+            ends = (ends.0.min(row[0]), ends.1.max(row[0]));
+        }
+    }
+    ends
+}
+
 /// A scalar prior whose posterior variance is averaged over its own marginal law.
 #[derive(Debug, Default)]
 pub(super) struct Scalar {
     atoms: Vec<f64>,
+    ends: (f64, f64),
     mean: f64,
     variance: f64,
     breaks: Vec<f64>,
@@ -72,7 +93,8 @@ impl Scalar {
         if !(variance > 0.0) {
             return None;
         }
-        let mut scalar = Self { atoms: atoms(law), mean, variance, ..Self::default() };
+        let mut scalar =
+            Self { atoms: atoms(law), ends: ends(law), mean, variance, ..Self::default() };
         let probe = scalar.average_variance(denoiser, variance.recip(), &mut Scratch::default());
         probe.is_ok().then_some(scalar)
     }
@@ -124,8 +146,8 @@ impl Scalar {
     /// Panels between the atoms and the ends, graded around each atom, and the nodes of each panel.
     fn place_nodes(&mut self, gamma: f64) {
         let noise = gamma.recip().sqrt();
-        let reach = RANGE * (self.variance + gamma.recip()).sqrt();
-        let (low, high) = (self.mean - reach, self.mean + reach);
+        let (low, high) = (self.ends.0 - RANGE * noise, self.ends.1 + RANGE * noise);
+        let reach = high - low;
         self.breaks.clear();
         self.breaks.extend([low, high]);
         let centres = if self.atoms.is_empty() { &[self.mean][..] } else { &self.atoms };
@@ -135,7 +157,7 @@ impl Scalar {
         for &centre in centres {
             self.breaks.push(centre);
             let mut distance = finest;
-            while distance < 2.0 * reach {
+            while distance < reach {
                 self.breaks.extend([centre - distance, centre + distance]);
                 distance *= GROWTH;
             }
