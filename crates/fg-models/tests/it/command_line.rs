@@ -17,7 +17,8 @@ fn programs() -> &'static Path {
         let here = std::env::current_exe().unwrap();
         let profile = here.parent().and_then(Path::parent).unwrap().to_owned();
         let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--package", "fg-models"]);
+        // As the tests were built, so that nothing is built again.
+        build.args(["build", "--quiet", "--workspace"]);
         build.args(["--example", "two_layer", "--example", "linear_inverse"]);
         build.current_dir(env!("CARGO_MANIFEST_DIR"));
         if profile.ends_with("release") {

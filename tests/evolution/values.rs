@@ -1,7 +1,5 @@
 //! State evolution against published values.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by it")]
-
 use fg_core::denoiser::Denoiser;
 use fg_core::evolution::{
     Evolution, EvolutionError, MessageLaw, Spectrum, SweepPrediction, threshold,

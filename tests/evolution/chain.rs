@@ -1,11 +1,6 @@
 //! State evolution against simulation, sweep by sweep, for a chain of two operators with a ReLU between them.
 
-#![expect(clippy::unwrap_used, reason = "parts of tests fail by panicking")]
-#![expect(clippy::print_stdout, reason = "figures of a test that fails show how it fails")]
-
-#[path = "support/simulation.rs"]
-mod simulation;
-
+use crate::runs::{compare, errors, options};
 use fg_core::evolution::{Evolution, Spectrum};
 use fg_core::factor::Stratified;
 use fg_core::operator::{Dense, LinearOperator};
@@ -14,7 +9,6 @@ use fg_denoisers::{Awgn, BernoulliGauss, PiecewiseLinear};
 use fg_models::synthetic::gaussian_matrix;
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
-use simulation::{compare, errors, options};
 
 /// Standard error of the prediction, relative: measured by doubling the points.
 const INTEGRATION: f64 = 0.003;

@@ -1,8 +1,5 @@
 //! How exact state evolution is where its integrals have many dimensions, by its own measure, and what that costs.
 
-#![expect(clippy::unwrap_used, reason = "parts of tests fail by panicking")]
-#![expect(clippy::print_stdout, reason = "seconds are printed, not asserted")]
-
 use std::time::Instant;
 
 use fg_core::evolution::{Evolution, Spectrum};

@@ -1,8 +1,5 @@
 //! Learning curves of the two-layer network as predicted from sizes alone, against runs: weights and test errors.
 
-#![expect(clippy::unwrap_used, reason = "parts of tests fail by panicking")]
-#![expect(clippy::print_stdout, reason = "figures of a test that fails show how it fails")]
-
 use std::ops::ControlFlow;
 
 use fg_core::{IterationInfo, Rows};

@@ -1,11 +1,6 @@
 //! State evolution against simulation for several columns that share their support.
 
-#![expect(clippy::unwrap_used, reason = "parts of tests fail by panicking")]
-#![expect(clippy::print_stdout, reason = "figures of a test that fails show how it fails")]
-
-#[path = "support/simulation.rs"]
-mod simulation;
-
+use crate::runs::{compare, errors, options};
 use fg_core::evolution::{Evolution, Spectrum};
 use fg_core::factor::Stratified;
 use fg_core::operator::Dense;
@@ -14,7 +9,6 @@ use fg_models::linear::{self, LinearGraph};
 use fg_models::synthetic::gaussian_matrix;
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
-use simulation::{compare, errors, options};
 
 /// Measurement vectors.
 const COLUMNS: usize = 8;

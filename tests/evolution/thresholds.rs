@@ -1,7 +1,5 @@
 //! Published thresholds of generalised linear models by state evolution.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by it")]
-
 use fg_core::denoiser::{Denoiser, Likelihood};
 use fg_core::evolution::{Evolution, EvolutionError, MessageLaw, Prediction, Spectrum, threshold};
 use fg_core::operator::{Ensemble, LinearOperator};

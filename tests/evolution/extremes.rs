@@ -1,8 +1,5 @@
 //! State evolution of scalar estimators from next to no information to next to perfect information.
 
-#![expect(clippy::unwrap_used, reason = "parts of tests fail by panicking")]
-#![expect(clippy::print_stdout, reason = "figures of a test that fails show how it fails")]
-
 use fg_core::denoiser::Denoiser;
 use fg_core::evolution::Evolution;
 use fg_core::{FactorId, Graph, GraphBuilder, Options, VariableId};

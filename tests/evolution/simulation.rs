@@ -1,8 +1,5 @@
 //! State evolution against simulation, sweep by sweep.
 
-#![expect(clippy::unwrap_used, reason = "parts of tests fail by panicking")]
-#![expect(clippy::print_stdout, reason = "figures of a test that fails show how it fails")]
-
 use std::ops::ControlFlow;
 
 use fg_core::denoiser::{Estimation, Law};

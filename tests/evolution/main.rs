@@ -1,0 +1,14 @@
+//! State evolution: published values, its own accuracy, and runs.
+
+#![expect(clippy::unwrap_used, reason = "parts of tests fail by panicking")]
+#![expect(clippy::print_stdout, reason = "figures of a test that fails show how it fails")]
+
+mod accuracy;
+mod chain;
+mod columns;
+mod extremes;
+mod learning_curve;
+mod runs;
+mod simulation;
+mod thresholds;
+mod values;
