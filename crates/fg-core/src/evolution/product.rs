@@ -8,7 +8,7 @@ use super::spectrum::{Spectrum, SpectrumError};
 /// Panels of Gauss and Legendre's rule, each half as long as the one before it towards the lower edge. The law is
 /// analytic in the angle but next to that edge, where it comes close to zero when two of the three sizes are close to
 /// each other, and where functions such as `1 / (mu + s^2 nu)` vary fastest.
-const PANELS: usize = 16;
+const PANELS: i32 = 16;
 
 impl Spectrum {
     /// `B C` with independent entries of mean zero: `B` of `m x k` and variance `1 / m`, `C` of `k x n` and variance
@@ -51,7 +51,7 @@ impl Spectrum {
 
 /// Nodes and weights on `(0, pi)`, graded towards zero.
 fn nodes() -> impl Iterator<Item = (f64, f64)> {
-    let end = |panel: usize| if panel < PANELS { PI * 0.5_f64.powi(panel as i32) } else { 0.0 };
+    let end = |panel: i32| if panel < PANELS { PI * 0.5_f64.powi(panel) } else { 0.0 };
     (0..PANELS).flat_map(move |panel| {
         let (high, low) = (end(panel), end(panel + 1));
         let (centre, half) = (0.5 * (high + low), 0.5 * (high - low));
