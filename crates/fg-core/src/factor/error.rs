@@ -34,6 +34,8 @@ pub enum Unready {
     NoData,
     /// The operator is an ensemble that no matrix has been drawn from.
     NoMatrix,
+    /// The solver asked for needs spectral factors, and the operator has none.
+    NoFactors,
     /// Row `row` of the data can't come from the model.
     BadData {
         /// The first such row.
@@ -155,6 +157,9 @@ impl fmt::Display for Unready {
         match self {
             Self::NoData => write!(f, "no data has been given"),
             Self::NoMatrix => write!(f, "operator is an ensemble without a matrix"),
+            Self::NoFactors => {
+                write!(f, "operator has no spectral factors, which the solver needs")
+            }
             Self::BadData { row, reason } => write!(f, "data row {row}: {reason}"),
             Self::DataShape { expected, found } => write!(
                 f,

@@ -4,7 +4,7 @@ use core::fmt;
 
 use faer::{Mat, MatRef};
 
-use super::LinearOperator;
+use super::{LinearOperator, OperatorError};
 use crate::linalg::product;
 use crate::rows::Rows;
 
@@ -97,43 +97,6 @@ impl fmt::Debug for Dense {
         write!(f, "Dense({} x {})", matrix.nrows(), matrix.ncols())
     }
 }
-
-/// A matrix can't be an operator.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum OperatorError {
-    /// The matrix has no entries.
-    Empty {
-        /// Its rows.
-        rows: usize,
-        /// Its columns.
-        columns: usize,
-    },
-    /// An entry is NaN or infinite.
-    NotFinite {
-        /// Its row.
-        row: usize,
-        /// Its column.
-        column: usize,
-        /// Its value.
-        value: f64,
-    },
-}
-
-impl fmt::Display for OperatorError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty { rows, columns } => {
-                write!(f, "operator needs a matrix with entries, got {rows} x {columns}")
-            }
-            Self::NotFinite { row, column, value } => {
-                write!(f, "operator entry at row {row}, column {column} is {value}, must be finite")
-            }
-        }
-    }
-}
-
-impl core::error::Error for OperatorError {}
 
 #[cfg(test)]
 mod tests {

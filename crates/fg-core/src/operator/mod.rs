@@ -2,9 +2,18 @@
 
 mod dense;
 mod ensemble;
+mod error;
+mod orthogonal;
+mod spectral;
 
-pub use dense::{Dense, OperatorError};
+pub use dense::Dense;
 pub use ensemble::Ensemble;
+pub use error::OperatorError;
+pub use orthogonal::{
+    Chain, Cosine, CosineError, Hadamard, HadamardError, Identity, Orthogonal, Permutation,
+    PermutationError, Signs,
+};
+pub use spectral::Spectral;
 
 use core::fmt;
 
@@ -13,8 +22,8 @@ use crate::evolution::Spectrum;
 /// A linear map `A` (`m x n`) applied to the rows of a matrix of `d` columns.
 ///
 /// Required: the two sizes, [`apply`](Self::apply), [`apply_adjoint`](Self::apply_adjoint) and
-/// [`name`](Self::name). The linear factor asks [`dense`](Self::dense) for the matrix itself and builds it from
-/// products with unit vectors when there is none.
+/// [`name`](Self::name). The linear factor asks for [`spectral`](Self::spectral) factors, else for the matrix itself by
+/// [`dense`](Self::dense), which it builds from products with unit vectors when there is none.
 pub trait LinearOperator: fmt::Debug + Send + Sync {
     /// Rows of `A`: rows of the output.
     fn outputs(&self) -> usize;
@@ -53,6 +62,12 @@ pub trait LinearOperator: fmt::Debug + Send + Sync {
 
     /// The law of its singular values, where it is known without a decomposition; state evolution asks for it.
     fn spectrum(&self) -> Option<Spectrum> {
+        None
+    }
+
+    /// Its singular value decomposition in fast factors, where it is made of these: the linear factor then needs no
+    /// decomposition of the matrix.
+    fn spectral(&self) -> Option<&Spectral> {
         None
     }
 

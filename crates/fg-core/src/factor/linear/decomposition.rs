@@ -1,22 +1,30 @@
-//! Which spectral decomposition serves an operator: the smaller Gram matrix where it is accurate, else the SVD.
+//! Which spectral decomposition serves an operator: its own, the smaller Gram matrix where it is accurate, or the SVD.
 
-use faer::{Mat, MatRef};
+use std::sync::Arc;
+
+use faer::MatRef;
 
 use super::moments::Spectrum;
+use super::side::Side;
 use crate::linalg::padded::Padded;
 use crate::linalg::spectral::{self, Unconverged};
+use crate::operator::Spectral;
 
 /// How the linear factor decomposes its operator. The default is [`Auto`](Self::Auto).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Solver {
-    /// [`Gram`](Self::Gram) unless the operator's condition number would cost it too many digits.
+    /// [`Operator`](Self::Operator) where there is such a thing; otherwise [`Gram`](Self::Gram) unless the operator's
+    /// condition number would cost it too many digits.
     #[default]
     Auto,
     /// Thin singular value decomposition: any conditioning, about three times the set-up time.
     Svd,
     /// Eigen-decomposition of the smaller of `A A'` and `A' A`, which squares the condition number.
     Gram,
+    /// The operator's own [`spectral`](crate::operator::LinearOperator::spectral) factors: no set-up, and no matrix. An
+    /// operator without them isn't ready.
+    Operator,
 }
 
 /// Smallest eigenvalue of a Gram matrix relative to the largest that [`Solver::Auto`] accepts: eigenvalues carry
@@ -32,7 +40,7 @@ pub(super) enum Basis {
     /// `V` (`n x n`) of `A' A`, for `m > n`.
     Tall(Padded),
     /// Thin `U` and `V`.
-    Svd(Mat<f64>, Mat<f64>),
+    Svd(Side, Side),
 }
 
 /// A basis and the squares of the `min(m, n)` singular values in its order, exactly zero beyond the rank.
@@ -73,6 +81,17 @@ impl Decomposition {
         Ok(Self { basis, squares, singular, outputs, inputs })
     }
 
+    /// That which an operator is made of.
+    pub(super) fn given(operator: &Spectral) -> Self {
+        let (outputs, inputs) = (operator.left().size(), operator.right().size());
+        let singular = operator.singular_values().to_vec();
+        let squares = singular.iter().map(|s| s * s).collect();
+        let rank = singular.len();
+        let left = Side::Synthesis { rotation: Arc::clone(operator.left()), rank };
+        let right = Side::Analysis { rotation: Arc::clone(operator.right()), rank };
+        Self { basis: Basis::Svd(left, right), squares, singular, outputs, inputs }
+    }
+
     fn svd(a: MatRef<'_, f64>) -> Result<Self, Unconverged> {
         let (outputs, inputs) = a.shape();
         let spectral::Svd { u, s, v } = spectral::thin_svd(a)?;
@@ -80,7 +99,8 @@ impl Decomposition {
         let zero = rank_tolerance(a) * largest;
         let singular: Vec<f64> = s.iter().map(|&s| if s > zero { s } else { 0.0 }).collect();
         let squares = singular.iter().map(|s| s * s).collect();
-        Ok(Self { basis: Basis::Svd(u, v), squares, singular, outputs, inputs })
+        let basis = Basis::Svd(Side::Stored(u), Side::Stored(v));
+        Ok(Self { basis, squares, singular, outputs, inputs })
     }
 
     fn well_conditioned(&self) -> bool {
@@ -92,7 +112,8 @@ impl Decomposition {
     pub(super) fn solver(&self) -> Solver {
         match self.basis {
             Basis::Wide(_) | Basis::Tall(_) => Solver::Gram,
-            Basis::Svd(..) => Solver::Svd,
+            Basis::Svd(Side::Stored(_), _) => Solver::Svd,
+            Basis::Svd(..) => Solver::Operator,
         }
     }
 
@@ -114,6 +135,7 @@ fn rank_tolerance(a: MatRef<'_, f64>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use faer::Mat;
 
     fn graded(ratio: f64) -> Mat<f64> {
         // Orthogonal columns 1, 1 and 1, -1 of lengths one and `ratio`.

@@ -5,7 +5,7 @@ use super::decomposition::Basis;
 use super::shared::{Buffers, SharedWorkspace, Task, to_planar};
 use super::{X, Z};
 use crate::factor::{Belief, Breakdown};
-use crate::linalg::product::{self, sandwich};
+use crate::linalg::product::sandwich;
 use crate::message::small;
 
 /// Known values may miss `A X` by this, relative to the largest of them: rounding of a solution with a condition
@@ -167,9 +167,11 @@ fn pseudo_inverse(task: &Task<'_>, values: &[f64], out: &mut [f64], buffers: &mu
             let singular = &decomposition.singular;
             let r = singular.len();
             first.resize(r * d, 0.0);
-            product::multiply_adjoint(u.as_ref(), values, &mut first, d);
+            buffers.product.clear();
+            buffers.product.extend_from_slice(values);
+            u.multiply_adjoint(&mut buffers.product, &mut first, d);
             first.iter_mut().enumerate().for_each(|(e, c)| *c = divided(*c, singular[e % r]));
-            product::multiply(v.as_ref(), &first, out, d);
+            v.multiply(&first, out, d);
         }
     }
     buffers.first = first;

@@ -8,6 +8,7 @@ mod known;
 mod moments;
 mod pencil;
 mod shared;
+mod side;
 mod svd;
 #[cfg(test)]
 mod tests;
@@ -40,6 +41,7 @@ const Z: usize = 1;
 ///
 /// | precisions of the cavities | solver | set-up | a pair of beliefs |
 /// |---|---|---|---|
+/// | one for all rows at both ports, operator of [`spectral`](LinearOperator::spectral) factors | these | none | two passes of each factor a column |
 /// | one for all rows at both ports | [`Solver`], once a factor | `O(k^2 max(m, n))`, `k = min(m, n)` | `O((m n + k^2) d)` |
 /// | blocks, or one for each row | Cholesky of `(n d) x (n d)` | none | `O((n d)^2 (n + m) d)` |
 ///
@@ -106,7 +108,7 @@ impl LinearFactor {
         self.bias.as_deref()
     }
 
-    /// The decomposition in use, [`Solver::Svd`] or [`Solver::Gram`]; computed now unless it has been before.
+    /// The decomposition in use, never [`Solver::Auto`]; computed now unless it has been before.
     ///
     /// # Errors
     /// [`Breakdown::Factorisation`] when it doesn't converge.
@@ -123,8 +125,16 @@ impl LinearFactor {
     }
 
     fn decomposition(&self) -> Result<&Decomposition, Breakdown> {
-        let decompose =
-            || Decomposition::new(self.matrix(), self.solver).map_err(|_| Breakdown::Factorisation);
+        let own = || match self.solver {
+            Solver::Auto | Solver::Operator => self.operator.spectral(),
+            Solver::Svd | Solver::Gram => None,
+        };
+        let decompose = || match own() {
+            Some(operator) => Ok(Decomposition::given(operator)),
+            None => {
+                Decomposition::new(self.matrix(), self.solver).map_err(|_| Breakdown::Factorisation)
+            }
+        };
         self.decomposition.get_or_init(decompose).as_ref().map_err(|error| *error)
     }
 
@@ -192,7 +202,13 @@ impl Factor for LinearFactor {
     }
 
     fn ready(&self, _variables: &[Layout]) -> Result<(), Unready> {
-        if self.operator.is_realised() { Ok(()) } else { Err(Unready::NoMatrix) }
+        if !self.operator.is_realised() {
+            Err(Unready::NoMatrix)
+        } else if self.solver == Solver::Operator && self.operator.spectral().is_none() {
+            Err(Unready::NoFactors)
+        } else {
+            Ok(())
+        }
     }
 
     fn workspace(&self, variables: &[Layout]) -> Result<Box<dyn Any + Send>, Breakdown> {

@@ -178,7 +178,7 @@ fn uncertain(
     match &task.decomposition.basis {
         Basis::Wide(u) => gram::wide(u.as_ref(), task, workspace),
         Basis::Tall(v) => gram::tall(v.as_ref(), task, workspace),
-        Basis::Svd(u, v) => svd::solve(u.as_ref(), v.as_ref(), task, workspace),
+        Basis::Svd(u, v) => svd::solve(u, v, task, workspace),
     }
     let SharedWorkspace { pencil, x, z, moments, matrix, buffers, .. } = workspace;
     for (port, half) in [(X, x), (Z, z)] {

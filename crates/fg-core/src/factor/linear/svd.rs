@@ -1,26 +1,19 @@
 //! Solutions by the thin singular value decomposition, accurate for any conditioning.
 
-use faer::MatRef;
-
 use super::shared::{SharedWorkspace, Task, to_planar};
+use super::side::Side;
 use super::{X, Z};
-use crate::linalg::product;
 
 /// `A = U diag(s) V'`.
 ///
 /// With `v = V' nx` and `q = U' nz`: `x = V (v + s q) / (mu + nu s^2)` plus, where `V` isn't square, the part of
 /// `nx / mu` outside its range; residuals `V s w` and `-U w` with `w = (mu q - nu s v) / (mu + nu s^2)`, and for
 /// tall operators the part of `-nz` outside the range of `U`.
-pub(super) fn solve(
-    u: MatRef<'_, f64>,
-    v: MatRef<'_, f64>,
-    task: &Task<'_>,
-    workspace: &mut SharedWorkspace,
-) {
+pub(super) fn solve(u: &Side, v: &Side, task: &Task<'_>, workspace: &mut SharedWorkspace) {
     let SharedWorkspace { pencil, x, z, from_x, from_z, buffers, .. } = workspace;
     let d = task.d;
     let singular = &task.decomposition.singular;
-    let (m, n, r) = (u.nrows(), v.nrows(), singular.len());
+    let (m, n, r) = (task.decomposition.outputs, task.decomposition.inputs, singular.len());
     let scratch = &mut buffers.product;
     let left = from_x.refresh(task.versions[X], r * d, |out| {
         project(v, task.natural[X], out, scratch, d);
@@ -45,9 +38,9 @@ pub(super) fn solve(
         (mu[j] * right[e] - nu[j] * s * left[e]) / (mu[j] + nu[j] * s * s)
     };
     let coordinates = &mut buffers.third;
-    let mut combine = |basis: MatRef<'_, f64>, out: &mut [f64], entry: &dyn Fn(usize) -> f64| {
+    let mut combine = |basis: &Side, out: &mut [f64], entry: &dyn Fn(usize) -> f64| {
         coordinates.iter_mut().enumerate().for_each(|(e, c)| *c = entry(e));
-        product::multiply(basis, coordinates, out, d);
+        basis.multiply(coordinates, out, d);
     };
     if task.wanted[X] {
         combine(v, &mut x.residual, &|e| singular[e % r] * misfit(e));
@@ -74,14 +67,8 @@ pub(super) fn solve(
 }
 
 /// Planar `out = basis' rows`.
-fn project(
-    basis: MatRef<'_, f64>,
-    rows: &[f64],
-    out: &mut [f64],
-    scratch: &mut Vec<f64>,
-    d: usize,
-) {
+fn project(basis: &Side, rows: &[f64], out: &mut [f64], scratch: &mut Vec<f64>, d: usize) {
     scratch.resize(rows.len(), 0.0);
     to_planar(rows, scratch, d);
-    product::multiply_adjoint(basis, scratch, out, d);
+    basis.multiply_adjoint(scratch, out, d);
 }

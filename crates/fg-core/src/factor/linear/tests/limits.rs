@@ -1,8 +1,8 @@
 //! Known cavities, undetermined directions, set-up failures, drawing.
 
 use super::{ColumnForm, Numbers, Solver, averaged, beliefs, distance, factor, shared};
-use crate::factor::{Breakdown, Factor, Independent, LinearFactor, Misfit};
-use crate::operator::{Dense, LinearOperator};
+use crate::factor::{Breakdown, Factor, Independent, LinearFactor, Misfit, Unready};
+use crate::operator::{Chain, Cosine, Dense, LinearOperator, Signs, Spectral};
 use crate::testing::reference::linear_posterior;
 use crate::{Message, Precision, Rows, Structure};
 
@@ -201,6 +201,53 @@ fn operators_without_a_matrix_are_made_explicit() {
         let error = distance(implicit[p].mean().as_slice(), explicit[p].mean().as_slice());
         assert!(error < ACCURACY, "port {p}: {error:e}");
     }
+}
+
+/// Transforms on both sides, and singular values of which one may be zero.
+fn fast(m: usize, n: usize, zero: bool) -> Spectral {
+    let mut singular: Vec<f64> = (0..m.min(n)).map(|k| 0.5 + k as f64).collect();
+    if zero {
+        singular[1] = 0.0;
+    }
+    let signs = Signs::new((0..n).map(|i| i % 3 == 1).collect());
+    let right = Chain::new(signs).then(Cosine::new(n).unwrap()).unwrap();
+    Spectral::new(Cosine::new(m).unwrap(), singular, right).unwrap()
+}
+
+#[test]
+fn factors_of_an_operator_serve_as_its_decomposition() {
+    let mut numbers = Numbers::new(9);
+    for (m, n, zero) in [(4, 9, false), (9, 4, false), (6, 6, true), (5, 8, true)] {
+        let [own, dense] = [Solver::Operator, Solver::Svd]
+            .map(|solver| LinearFactor::new(fast(m, n, zero)).with_solver(solver));
+        assert_eq!(own.decomposed_by(), Ok(Solver::Operator));
+        let x = numbers.message(&shared(ColumnForm::Full, n, 3), 1.0);
+        let z = numbers.message(&shared(ColumnForm::Full, m, 3), 1.0);
+        let mut image = Rows::zeros(m, 3);
+        fast(m, n, zero).apply(numbers.rows(n, 3).as_slice(), image.as_mut_slice(), 3);
+        for z in [z, known(&image)] {
+            let [found, expected] =
+                [&own, &dense].map(|factor| beliefs(factor, [&x, &z], [true; 2]).unwrap());
+            for p in 0..2 {
+                let error = distance(found[p].mean().as_slice(), expected[p].mean().as_slice());
+                assert!(error < ACCURACY, "{m} x {n}, mean at port {p}: {error:e}");
+                let error = distance(found[p].covariances(), expected[p].covariances());
+                assert!(error < ACCURACY, "{m} x {n}, covariance at port {p}: {error:e}");
+                let gains = [&found[p], &expected[p]].map(|b| b.gain().map(|g| &g.natural));
+                if let [Some(found), Some(expected)] = gains {
+                    let error = distance(found.as_slice(), expected.as_slice());
+                    assert!(error < ACCURACY, "{m} x {n}, gain at port {p}: {error:e}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_solver_without_what_it_needs_is_not_ready() {
+    let factor = factor(&Numbers::new(1).matrix(2, 3, 2), Solver::Operator);
+    let layouts = [shared(ColumnForm::Full, 3, 1), shared(ColumnForm::Full, 2, 1)];
+    assert_eq!(factor.ready(&layouts), Err(Unready::NoFactors));
 }
 
 #[test]
