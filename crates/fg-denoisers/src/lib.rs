@@ -4,6 +4,7 @@
 //!
 //! * [`prior`]: distributions of the rows of an unknown, estimated by posterior means;
 //! * [`penalty`]: costs of the rows of an unknown, estimated by maximisers (proximal operators);
+//! * [`structured`]: estimators of all rows of an unknown together;
 //! * [`likelihood`]: data given an unknown;
 //! * [`channel`]: one unknown given another;
 //! * [`catalogue`]: an instance of each, over which conformance tests iterate.
@@ -20,6 +21,7 @@ mod family;
 pub mod likelihood;
 pub mod penalty;
 pub mod prior;
+pub mod structured;
 
 pub use channel::{GaussianNoise, PiecewiseLinear};
 pub use error::ParameterError;
@@ -31,3 +33,4 @@ pub use prior::{
     BernoulliGauss, Discrete, Exponential, Gaussian, GaussianMixture, GroupBernoulliGauss, Laplace,
     Stacked, TruncatedGaussian, Uniform,
 };
+pub use structured::{NonLocalMeans, WaveletShrinkage};

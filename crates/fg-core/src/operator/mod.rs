@@ -11,7 +11,7 @@ pub use ensemble::Ensemble;
 pub use error::OperatorError;
 pub use orthogonal::{
     Chain, Cosine, CosineError, Hadamard, HadamardError, Identity, Orthogonal, Permutation,
-    PermutationError, Signs,
+    PermutationError, Signs, Wavelet, WaveletError,
 };
 pub use spectral::Spectral;
 

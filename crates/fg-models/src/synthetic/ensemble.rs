@@ -1,9 +1,10 @@
-//! Random operators: Gaussian matrices and right-rotationally invariant ones with a chosen spectrum.
+//! Random operators: Gaussian matrices, right-rotationally invariant ones with a chosen spectrum, scrambled transforms.
 
 use core::fmt;
 
 use fg_core::faer::{Mat, MatRef};
-use rand::Rng;
+use fg_core::operator::{Chain, Cosine, OperatorError, Signs, Spectral};
+use rand::{Rng, RngExt};
 use rand_distr::{Distribution, StandardNormal};
 
 /// An `m x n` matrix of independent centred Gaussian entries of the given variance.
@@ -50,6 +51,28 @@ pub fn haar_frame<R: Rng + ?Sized>(n: usize, k: usize, rng: &mut R) -> Mat<f64> 
         }
     }
     frame
+}
+
+/// `m` rows, drawn without replacement, of the cosine transform of `n` entries with random signs: orthonormal rows that mix
+/// all entries, at the cost of a fast transform.
+///
+/// # Errors
+/// [`OperatorError`] without rows, or when there are more than the transform has.
+pub fn scrambled_cosines<R: Rng + ?Sized>(
+    m: usize,
+    n: usize,
+    rng: &mut R,
+) -> Result<Spectral, OperatorError> {
+    if m == 0 || n == 0 {
+        return Err(OperatorError::Empty { rows: m, columns: n });
+    }
+    if m > n {
+        return Err(OperatorError::Row { row: m - 1, rows: n });
+    }
+    let signs = Signs::new((0..n).map(|_| rng.random::<bool>()).collect());
+    let cosines = Cosine::new(n).map_err(|_| OperatorError::Empty { rows: m, columns: n })?;
+    let rows = rand::seq::index::sample(rng, n, m).into_vec();
+    Spectral::rows_of(Chain::new(signs).then(cosines)?, &rows)
 }
 
 /// `count` singular values in geometric progression, largest first, `s_1 / s_count = condition`, mean square 1.

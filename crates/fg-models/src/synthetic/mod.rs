@@ -9,6 +9,7 @@ mod teacher;
 
 pub use ensemble::{
     EnsembleError, gaussian_matrix, geometric_spectrum, haar, haar_frame, rotationally_invariant,
+    scrambled_cosines,
 };
 pub use seed::derived_seed;
 pub use signal::{

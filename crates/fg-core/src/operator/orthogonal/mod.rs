@@ -5,12 +5,14 @@ mod cosine;
 mod hadamard;
 mod permutation;
 mod signs;
+mod wavelet;
 
 pub use chain::Chain;
 pub use cosine::{Cosine, CosineError};
 pub use hadamard::{Hadamard, HadamardError};
 pub use permutation::{Permutation, PermutationError};
 pub use signs::Signs;
+pub use wavelet::{Wavelet, WaveletError};
 
 use core::fmt;
 
@@ -95,6 +97,11 @@ mod tests {
         for (height, width) in [(1, 1), (4, 6), (7, 3)] {
             check(&Cosine::image(height, width).unwrap());
         }
+        for (height, width, levels) in [(1, 4, 1), (8, 4, 2), (2, 2, 1), (16, 8, 3)] {
+            check(&Wavelet::image(height, width, levels.min(height.trailing_zeros())).unwrap());
+        }
+        check(&Wavelet::new(2, 1).unwrap());
+        check(&Wavelet::new(48, 4).unwrap());
         let signs = Signs::new((0..12).map(|i| i % 5 == 1).collect());
         check(&Chain::new(signs).then(Cosine::image(3, 4).unwrap()).unwrap());
     }
