@@ -195,11 +195,11 @@ impl ScaleMixture {
         Ok(())
     }
 
-    /// False where a row has no posterior.
+    /// False where a row has no posterior of finite variance.
     pub(crate) fn log_partition(&self, cavity: &RowCavity<'_>, out: &mut [f64]) -> bool {
         if !(cavity.scalar_precision() > 0.0) {
             out.fill(0.0);
-            return cavity.natural().iter().all(|&n| n == 0.0);
+            return self.mixing.variance().is_some() && cavity.natural().iter().all(|&n| n == 0.0);
         }
         let (gamma, first, count) = self.prepare(cavity);
         let mut memory = vec![0.0; KEPT * count];

@@ -135,6 +135,15 @@ impl Tabulated {
         Self::new(&points, &values)
     }
 
+    /// The product of this density and a function of this logarithm at the points, up to a constant.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn times(&self, log_factor: impl Fn(f64) -> f64) -> Result<Self, ParameterError> {
+        let values = self.points.iter().zip(&self.log_density).map(|(&x, log)| log + log_factor(x));
+        Self::new(&self.points, &values.collect::<Vec<_>>())
+    }
+
     /// The points of the grid.
     pub fn points(&self) -> &[f64] {
         &self.points
@@ -243,6 +252,15 @@ mod tests {
             let right = if x[0] > 1.0 { f64::exp(2.0) * mass(-1.5, x[0] - 1.0) } else { 0.0 };
             assert!(((left + right) / (first + second) - u).abs() < 1e-12, "{u} {x:?}");
         }
+    }
+
+    #[test]
+    fn a_tilt_is_a_natural_parameter() {
+        let tilted = Tabulated::new(&[-1.0, 0.3, 2.0], &[0.0, 1.0, -1.0]).unwrap();
+        let product = tilted.times(|x| 1.7 * x + 40.0).unwrap();
+        let (a, b) = (ask(&product, 0.0, 0.0), ask(&tilted, 1.7, 0.0));
+        assert!((a[0] - b[0]).abs() < 1e-14 && (a[1] - b[1]).abs() < 1e-14, "{a:?} {b:?}");
+        assert!(a[2].abs() < 1e-14, "normalised: {a:?}");
     }
 
     #[test]

@@ -5,3 +5,4 @@ mod exact;
 mod learning;
 mod optimality;
 mod references;
+mod rows;
