@@ -149,7 +149,8 @@ impl<'e, 'g> Setup<'e, 'g> {
                     points = Points::new(FEWEST_POINTS, seed);
                 }
                 let truth = self.sample(self.variable(factor, 0), &mut points)?;
-                let rows = likelihood.likelihood().rows();
+                let own = given(&self.evolution.likelihoods, factor).and_then(|own| own.rows());
+                let rows = likelihood.likelihood().rows().or(own);
                 let places = rows.map(|n| places(n, &mut points));
                 let data = self.data(factor, likelihood, &truth, places.as_deref(), &mut points)?;
                 let ports = vec![self.port(factor, 0, truth, &points)];

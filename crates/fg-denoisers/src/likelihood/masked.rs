@@ -316,7 +316,6 @@ mod tests {
     use crate::Awgn;
 
     #[test]
-    #[expect(clippy::float_cmp, reason = "results that rounding does not touch")]
     fn missing_rows_are_the_cavity_and_the_others_are_the_likelihood() {
         let node = Masked::new(Awgn::new(1.0).unwrap(), &[true, false, false, true]).unwrap();
         let (mut mean, mut covariance) = ([f64::NAN; 3], [f64::NAN; 3]);
