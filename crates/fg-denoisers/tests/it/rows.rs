@@ -1,5 +1,7 @@
 //! Rows that differ, and rows without data, in graphs: runs, data drawn, predictions.
 
+#![expect(clippy::unwrap_used, reason = "parts of tests fail by panicking")]
+
 use fg_core::operator::Dense;
 use fg_core::{Graph, GraphBuilder, Options, Rows, Structure, VariableId};
 use fg_denoisers::{Awgn, DiagonalNoise, Gaussian, Masked, PerRow};
