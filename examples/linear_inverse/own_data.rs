@@ -70,7 +70,7 @@ pub(crate) fn estimate(task: &OwnData, folder: &Path) -> Result<(), Failure> {
         let mut csv = CsvTable::new(["parameter", "value"]);
         for (_, parameter) in fit.solution().parameters() {
             say(parameter);
-            csv.push([parameter.name.to_owned(), parameter.values[0].to_string()]);
+            csv.push([parameter.name.to_string(), parameter.values[0].to_string()]);
         }
         csv.write(&folder.join("parameters.csv")).map_err(Failure::other)?;
     }

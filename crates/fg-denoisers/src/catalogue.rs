@@ -7,10 +7,10 @@ use fg_core::denoiser::{Channel, Denoiser, Likelihood};
 
 use crate::likelihood::{Activation, TwoLayer, TwoLayerMap, TwoLayerMmse};
 use crate::{
-    Awgn, BernoulliGauss, Censored, Discrete, ElasticNet, Exponential, Gaussian, GaussianMixture,
-    GaussianNoise, GroupBernoulliGauss, HuberNoise, L1, L2, Laplace, LaplaceNoise, Magnitude,
-    ParameterError, PiecewiseLinear, Quantised, Rectified, Sign, Stacked, TruncatedGaussian,
-    Uniform,
+    Awgn, BernoulliGauss, Censored, DiagonalNoise, Discrete, ElasticNet, Exponential, Gaussian,
+    GaussianMixture, GaussianNoise, GroupBernoulliGauss, Horseshoe, HuberNoise, L1, L2, Laplace,
+    LaplaceNoise, Magnitude, Masked, ParameterError, PerRow, PiecewiseLinear, Quantised, Rectified,
+    Scaled, Sign, Stacked, StudentT, Tabulated, TruncatedGaussian, Uniform, UnitModulus,
 };
 
 /// A named instance of a family, for variables of `columns` columns.
@@ -40,6 +40,17 @@ impl<T: ?Sized> Entry<T> {
 /// Covariances and precisions of the instances with full matrices.
 const CORRELATED: [f64; 4] = [1.0, 0.6, 0.6, 2.0];
 
+/// Rows with data: all but every third.
+const GAPS: [bool; 24] = {
+    let mut observed = [true; 24];
+    let mut i = 1;
+    while i < observed.len() {
+        observed[i] = false;
+        i += 3;
+    }
+    observed
+};
+
 type Denoisers = Result<Vec<Entry<dyn Denoiser>>, ParameterError>;
 
 /// Priors and penalties.
@@ -50,6 +61,8 @@ pub fn denoisers() -> Result<Vec<Entry<dyn Denoiser>>, ParameterError> {
     let mut all = gaussian_priors()?;
     all.extend(sparse_priors()?);
     all.extend(other_priors()?);
+    all.extend(heavy_tails()?);
+    all.extend(combinations()?);
     all.extend(penalties()?);
     Ok(all)
 }
@@ -96,6 +109,7 @@ fn sparse_priors() -> Denoisers {
         ),
         entry("prior/group_bernoulli_gauss", "one column", 1, GroupBernoulliGauss::new(0.2, 2.0)?),
         entry("prior/group_bernoulli_gauss", "isotropic", 3, GroupBernoulliGauss::new(0.2, 2.0)?),
+        entry("prior/group_bernoulli_gauss", "complex", 2, GroupBernoulliGauss::complex(0.2, 2.0)?),
         entry(
             "prior/group_bernoulli_gauss",
             "correlated",
@@ -168,6 +182,10 @@ fn other_priors() -> Denoisers {
             2,
             Discrete::new(2, &[1.0, 0.0, -0.5, 0.8, -0.4, -0.9], &[0.5, 0.3, 0.2])?,
         ),
+        entry("prior/discrete", "QPSK", 2, Discrete::qpsk()),
+        entry("prior/discrete", "16-QAM, learning", 2, Discrete::qam16().learn_weights()),
+        entry("prior/unit_modulus", "unit", 2, UnitModulus::new()),
+        entry("prior/unit_modulus", "radius 3", 2, UnitModulus::with_radius(3.0)?),
         entry("prior/laplace", "unit", 1, Laplace::new(1.0)?),
         entry("prior/laplace", "narrow", 1, Laplace::new(0.05)?),
         entry(
@@ -177,6 +195,43 @@ fn other_priors() -> Denoisers {
             Stacked::new(3, BernoulliGauss::new(0.2, 0.0, 1.0)?)?
                 .then(61, Gaussian::new(0.0, 1.0)?)?,
         ),
+    ])
+}
+
+fn heavy_tails() -> Denoisers {
+    Ok(vec![
+        entry("prior/student_t", "three degrees", 1, StudentT::new(3.0, 0.7)?),
+        entry("prior/student_t", "nearly Gaussian", 1, StudentT::new(200.0, 1.0)?),
+        entry("prior/horseshoe", "unit", 1, Horseshoe::new(1.0)?),
+        entry("prior/horseshoe", "narrow", 1, Horseshoe::new(0.05)?),
+    ])
+}
+
+fn combinations() -> Denoisers {
+    let learner = BernoulliGauss::new(0.3, 0.5, 1.0)?.learn_sparsity().learn_variance();
+    let gaussians = (0..24).map(|i| Gaussian::new(0.1 * f64::from(i), 0.5 + f64::from(i % 5)));
+    Ok(vec![
+        entry(
+            "prior/stacked",
+            "learning",
+            1,
+            Stacked::new(2, learner.clone())?.then(30, Gaussian::new(0.0, 1.0)?.learn_mean())?,
+        ),
+        entry("prior/scaled", "mirrored, learning", 1, Scaled::new(learner, -1.5, &[0.7])?),
+        entry(
+            "prior/scaled",
+            "two columns",
+            2,
+            Scaled::new(Discrete::new(2, &[1.0, 0.0, -0.5, 0.8], &[0.5, 0.3])?, 2.0, &[0.1, -0.2])?,
+        ),
+        entry("prior/scaled", "penalty", 2, Scaled::new(L1::new(0.7)?, 0.5, &[1.0, 2.0])?),
+        entry("prior/per_row", "Gaussians", 1, PerRow::new(gaussians.collect::<Result<_, _>>()?)?),
+        entry("prior/tabulated", "few points", 1, {
+            Tabulated::new(&[-2.0, -0.5, 0.0, 1.5, 2.5], &[-3.0, 0.2, -1.0, 0.4, -6.0])?
+        }),
+        entry("prior/tabulated", "many points", 1, {
+            Tabulated::of(|x| -0.25 * (x * x - 1.0).powi(2), (-3.0, 3.0), 100)?
+        }),
     ])
 }
 
@@ -212,6 +267,19 @@ pub fn likelihoods() -> Result<Vec<Entry<dyn Likelihood>>, ParameterError> {
         entry("likelihood/censored", "noisy", 1, Box::new(Censored::new(-1.0, 0.6, 0.5)?)),
         entry("likelihood/censored", "exact, one limit", 1, {
             Box::new(Censored::new(f64::NEG_INFINITY, 0.1, 0.0)?)
+        }),
+        entry("likelihood/diagonal_noise", "one column missing", 3, {
+            Box::new(DiagonalNoise::new(&[2.0, 0.0, 0.5])?)
+        }),
+        entry("likelihood/masked", "signs, all there", 1, {
+            Box::new(Masked::new(Sign::probit(0.5)?, &[true; 24])?)
+        }),
+        entry("likelihood/masked", "noise, learning", 1, {
+            Box::new(Masked::new(Awgn::new(4.0)?.learn_noise(), &GAPS)?)
+        }),
+        entry("prior/per_row", "noise", 1, {
+            let noise = (0..24).map(|i| Awgn::new(0.5 + f64::from(i % 5)));
+            Box::new(PerRow::new(noise.collect::<Result<_, _>>()?)?)
         }),
         entry("likelihood/huber", "usual", 1, Box::new(HuberNoise::new(0.7, 1.345)?)),
         entry("likelihood/laplace_noise", "unit", 1, Box::new(LaplaceNoise::new(1.0)?)),

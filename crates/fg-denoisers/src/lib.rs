@@ -26,11 +26,13 @@ pub mod structured;
 pub use channel::{GaussianNoise, PiecewiseLinear};
 pub use error::ParameterError;
 pub use likelihood::{
-    Awgn, Censored, HuberNoise, LaplaceNoise, Magnitude, Quantised, Rectified, Sign,
+    Awgn, Censored, DiagonalNoise, HuberNoise, LaplaceNoise, Magnitude, Masked, Quantised,
+    Rectified, Sign,
 };
 pub use penalty::{ElasticNet, L1, L2};
 pub use prior::{
-    BernoulliGauss, Discrete, Exponential, Gaussian, GaussianMixture, GroupBernoulliGauss, Laplace,
-    Stacked, TruncatedGaussian, Uniform,
+    BernoulliGauss, Discrete, Exponential, Gaussian, GaussianMixture, GroupBernoulliGauss,
+    Horseshoe, Laplace, PerRow, Scaled, Stacked, StudentT, Tabulated, TruncatedGaussian, Uniform,
+    UnitModulus,
 };
 pub use structured::{NonLocalMeans, WaveletShrinkage};

@@ -161,6 +161,18 @@ pub trait Likelihood: fmt::Debug + Send + Sync {
         None
     }
 
+    /// The number of rows it is for; `None` when any will do.
+    fn rows(&self) -> Option<usize> {
+        None
+    }
+
+    /// The model of row `row`, for likelihoods whose rows differ: what checks, describes and draws that row in place of
+    /// the likelihood as a whole. `None` when all rows are alike.
+    fn row_model(&self, row: usize) -> Option<&dyn Likelihood> {
+        let _ = row;
+        None
+    }
+
     /// Whether it answers with posterior means or with maximisers.
     fn estimation(&self) -> Estimation {
         Estimation::Mmse
@@ -264,6 +276,11 @@ pub trait Channel: fmt::Debug + Send + Sync {
 
     /// Short name shown in pictures and reports.
     fn name(&self) -> String;
+}
+
+/// What is said of row `row`: by its own model where rows differ.
+pub(crate) fn model_of(likelihood: &dyn Likelihood, row: usize) -> &dyn Likelihood {
+    likelihood.row_model(row).unwrap_or(likelihood)
 }
 
 /// Whether one precision is shared by all rows, as estimators that aren't separable need.

@@ -98,6 +98,7 @@ pub struct RowEstimate<'a> {
 #[derive(Default)]
 pub struct Scratch {
     buffer: Vec<f64>,
+    inner: Option<Box<Self>>,
 }
 
 impl Scratch {
@@ -107,6 +108,14 @@ impl Scratch {
             self.buffer.resize(len, 0.0);
         }
         &mut self.buffer[..len]
+    }
+
+    /// A slice of `len` values with arbitrary content, and memory for an estimator within this one.
+    pub fn nested(&mut self, len: usize) -> (&mut [f64], &mut Self) {
+        if self.buffer.len() < len {
+            self.buffer.resize(len, 0.0);
+        }
+        (&mut self.buffer[..len], self.inner.get_or_insert_default())
     }
 }
 

@@ -6,7 +6,7 @@ use super::points::Points;
 use super::port::{Port, add_product};
 use super::scalar::Scalar;
 use crate::denoiser::{
-    Channel, Denoiser, GaussianRow, Likelihood, RowCavity, RowEstimate, Scratch,
+    Channel, Denoiser, GaussianRow, Likelihood, RowCavity, RowEstimate, Scratch, model_of,
 };
 use crate::factor::{Breakdown, gaussian_estimate};
 use crate::message::{Message, small};
@@ -102,14 +102,16 @@ impl<'g> RowwiseNode<'g> {
     fn gaussian(&self, i: usize) -> Option<GaussianRow> {
         match self.kind {
             Kind::Prior(denoiser) => denoiser.gaussian(self.place(i), self.ports[0].d),
-            Kind::Likelihood(likelihood) => likelihood.gaussian(self.data.row(i)),
+            Kind::Likelihood(likelihood) => {
+                model_of(likelihood, self.place(i)).gaussian(self.data.row(i))
+            }
             Kind::Channel(_) => None,
         }
     }
 
     /// Whether the factor knows its variable exactly.
     pub(super) fn is_known(&self) -> bool {
-        self.gaussian(0).is_some_and(|row| row.known)
+        (0..self.ports[0].truth.rows()).all(|i| self.gaussian(i).is_some_and(|row| row.known))
     }
 
     /// The message of a factor that is Gaussian in every row with a precision that messages can have, on the rows.
@@ -195,8 +197,10 @@ impl<'g> RowwiseNode<'g> {
                         .unwrap_or_else(|| denoiser.estimate(&cavity, &mut out, scratch))
                 }
                 Kind::Likelihood(likelihood) => {
-                    let gaussian =
-                        |i: usize| likelihood.gaussian(data.row(range.start + i - place));
+                    let gaussian = |i: usize| {
+                        let row = data.row(range.start + i - place);
+                        model_of(*likelihood, i).gaussian(row)
+                    };
                     let observed = data.rows_slice(range.clone());
                     gaussian_estimate(gaussian, &cavity, &mut out, scratch).unwrap_or_else(|| {
                         likelihood.estimate(observed, &cavity, &mut out, scratch)

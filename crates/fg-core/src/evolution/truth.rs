@@ -12,7 +12,7 @@ use super::port::{Port, add_product, mean, second_moment};
 use super::rowwise::{Kind, RowwiseNode};
 use super::scalar::Scalar;
 use super::spectrum::Spectrum;
-use crate::denoiser::{Channel, Denoiser, Estimation, GaussianRow, Law};
+use crate::denoiser::{Channel, Denoiser, Estimation, GaussianRow, Law, model_of};
 use crate::factor::{ChannelFactor, LikelihoodFactor, LinearFactor, PriorFactor, Role, Uniforms};
 use crate::graph::{FactorId, Graph};
 use crate::rows::Rows;
@@ -149,10 +149,13 @@ impl<'e, 'g> Setup<'e, 'g> {
                     points = Points::new(FEWEST_POINTS, seed);
                 }
                 let truth = self.sample(self.variable(factor, 0), &mut points)?;
-                let data = self.data(factor, likelihood, &truth, &mut points)?;
+                let own = given(&self.evolution.likelihoods, factor).and_then(|own| own.rows());
+                let rows = likelihood.likelihood().rows().or(own);
+                let places = rows.map(|n| places(n, &mut points));
+                let data = self.data(factor, likelihood, &truth, places.as_deref(), &mut points)?;
                 let ports = vec![self.port(factor, 0, truth, &points)];
                 let kind = Kind::Likelihood(likelihood.likelihood());
-                Node::Rowwise(Box::new(RowwiseNode::new(kind, ports, data, None, points)))
+                Node::Rowwise(Box::new(RowwiseNode::new(kind, ports, data, places, points)))
             }
             Anatomy::Channel(channel) => {
                 let (input, output) = self.through_channel(factor, &mut points)?;
@@ -286,18 +289,7 @@ impl<'e, 'g> Setup<'e, 'g> {
         let own = given(&self.evolution.laws, factor).map(|law| &**law as &dyn Law);
         let count = points.rows();
         let mut uniforms = Vec::new();
-        let places = denoiser.rows().map(|n| {
-            points.fill(count, 1, &mut uniforms);
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "a uniform times a number of rows"
-            )]
-            let place = |u: &f64| ((u * n as f64) as usize).min(n - 1);
-            let mut places: Vec<usize> = uniforms.iter().map(place).collect();
-            places.sort_unstable();
-            places
-        });
+        let places = denoiser.rows().map(|n| places(n, points));
         let place = |i: usize| places.as_ref().map_or(0, |p: &Vec<usize>| p[i]);
         let law = |i: usize| {
             let missing = || EvolutionError::NoLaw { factor: node.name.clone() };
@@ -379,6 +371,7 @@ impl<'e, 'g> Setup<'e, 'g> {
         factor: usize,
         likelihood: &LikelihoodFactor,
         truth: &Rows,
+        places: Option<&[usize]>,
         points: &mut Points,
     ) -> Result<Rows, EvolutionError> {
         let own = given(&self.evolution.likelihoods, factor);
@@ -395,8 +388,25 @@ impl<'e, 'g> Setup<'e, 'g> {
         let (mut uniforms, mut data) = (Vec::new(), Rows::zeros(points.rows(), outputs));
         points.fill(points.rows(), k, &mut uniforms);
         for i in 0..points.rows() {
-            law.draw(truth.row(i), &uniforms[i * k..(i + 1) * k], data.row_mut(i));
+            let model = model_of(law, places.map_or(0, |places| places[i]));
+            let needed = model.uniforms(d).unwrap_or(k).min(k);
+            model.draw(truth.row(i), &uniforms[i * k..i * k + needed], data.row_mut(i));
         }
         Ok(data)
     }
+}
+
+/// The row, of `n`, that each point stands for: in ascending order, all as often.
+fn places(n: usize, points: &mut Points) -> Vec<usize> {
+    let mut uniforms = Vec::new();
+    points.fill(points.rows(), 1, &mut uniforms);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a uniform times a number of rows"
+    )]
+    let place = |u: &f64| ((u * n as f64) as usize).min(n - 1);
+    let mut places: Vec<usize> = uniforms.iter().map(place).collect();
+    places.sort_unstable();
+    places
 }

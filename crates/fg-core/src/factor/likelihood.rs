@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::rowwise::{RowWorkspace, constant_message, estimate_blocks, gaussian_estimate, pieces};
 use super::{Belief, Breakdown, Cavity, Factor, Port, Role, Undrawable, Uniforms, Unready};
-use crate::denoiser::{Estimation, Likelihood, Parameter};
+use crate::denoiser::{Estimation, Likelihood, Parameter, model_of};
 use crate::message::{Layout, Message};
 use crate::rows::Rows;
 
@@ -35,6 +35,11 @@ impl LikelihoodFactor {
         &*self.likelihood
     }
 
+    /// The model of one row.
+    fn row_model(&self, row: usize) -> &dyn Likelihood {
+        model_of(&*self.likelihood, row)
+    }
+
     /// The data, `n x outputs`.
     pub fn data(&self) -> Option<&Rows> {
         self.data.as_deref()
@@ -59,7 +64,7 @@ impl LikelihoodFactor {
             return Err(Unready::BadData { row, reason });
         }
         for row in 0..data.rows() {
-            let check = self.likelihood.check(data.row(row));
+            let check = self.row_model(row).check(data.row(row));
             check.map_err(|reason| Unready::BadData { row, reason })?;
         }
         Ok(())
@@ -68,7 +73,7 @@ impl LikelihoodFactor {
 
 impl Factor for LikelihoodFactor {
     fn ports(&self) -> Vec<Port> {
-        let rows = self.data().map(Rows::rows);
+        let rows = self.likelihood.rows().or_else(|| self.data().map(Rows::rows));
         vec![Port { name: "z", role: Role::Given, rows, columns: self.likelihood.columns() }]
     }
 
@@ -85,7 +90,7 @@ impl Factor for LikelihoodFactor {
             return None;
         }
         let data = self.data.as_ref()?;
-        constant_message(layout, |i| self.likelihood.gaussian(data.row(i)))
+        constant_message(layout, |i| self.row_model(i).gaussian(data.row(i)))
     }
 
     fn beliefs(
@@ -99,7 +104,7 @@ impl Factor for LikelihoodFactor {
         let Some(data) = &self.data else { return Err(Breakdown::NoData { port: 0 }) };
         estimate_blocks(cavities[0], &mut beliefs[0], workspace, |rows, out, scratch| {
             let observed = data.rows_slice(rows.first_row()..rows.first_row() + rows.len());
-            gaussian_estimate(|i| self.likelihood.gaussian(data.row(i)), rows, out, scratch)
+            gaussian_estimate(|i| self.row_model(i).gaussian(data.row(i)), rows, out, scratch)
                 .unwrap_or_else(|| self.likelihood.estimate(observed, rows, out, scratch))
         })?;
         beliefs[0].set_standard_error(self.likelihood.standard_error());
@@ -141,7 +146,9 @@ impl Factor for LikelihoodFactor {
         uniforms.fill(n, k, &mut points);
         let mut data = Rows::zeros(n, self.likelihood.outputs(d));
         for i in 0..n {
-            self.likelihood.draw(values[0].row(i), &points[i * k..(i + 1) * k], data.row_mut(i));
+            let model = self.row_model(i);
+            let own = model.uniforms(d).ok_or(Undrawable)?;
+            model.draw(values[0].row(i), &points[i * k..i * k + own], data.row_mut(i));
         }
         Ok(Some(data))
     }

@@ -43,7 +43,7 @@ impl Cut {
         match (start.is_finite(), end.is_finite()) {
             (true, true) if end > start => {
                 let part = Interval::new(slope, precision, end - start, rule);
-                let Interval { mean, variance, log_mass } = part;
+                let Interval { mean, variance, log_mass, .. } = part;
                 Some(Self { offset: mean, variance, log_mass })
             }
             (true, true) => Some(Self { offset: 0.0, variance: 0.0, log_mass: 0.0 }),

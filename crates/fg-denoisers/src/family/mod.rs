@@ -6,6 +6,7 @@ mod interval;
 pub(crate) mod normal;
 pub(crate) mod pieces;
 mod residuals;
+mod scale_mixture;
 mod spread;
 
 pub(crate) use cut::{Cut, anchor};
@@ -13,4 +14,5 @@ pub(crate) use half_line::HalfLine;
 pub(crate) use interval::Rule;
 pub(crate) use pieces::Piece;
 pub(crate) use residuals::Residuals;
+pub(crate) use scale_mixture::{Mixing, ScaleMixture};
 pub(crate) use spread::Spread;

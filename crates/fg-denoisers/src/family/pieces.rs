@@ -4,9 +4,11 @@ use core::f64::consts::TAU;
 
 use fg_core::denoiser::{RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
+use fg_core::special::log_cdf;
 
 use super::Rule;
 use super::cut::{Cut, anchor};
+use super::interval::Interval;
 
 /// One piece: `log f = height + slope t - precision t^2 / 2`, `t` counted from its anchor.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -59,6 +61,14 @@ impl Piece {
         anchor(self.start, self.end)
     }
 
+    fn is_whole(&self) -> bool {
+        !(self.start.is_finite() || self.end.is_finite())
+    }
+
+    fn is_bounded(&self) -> bool {
+        self.start.is_finite() && self.end.is_finite()
+    }
+
     /// Log mass, mean and variance under the tilt `exp(n x - gamma x^2 / 2)`, whose logarithm is taken relative to that at
     /// `origin`: what all pieces share cancels, whatever its size.
     #[inline]
@@ -68,10 +78,47 @@ impl Piece {
             return Some([self.height, at, 0.0]);
         }
         let slope = self.slope + (n - gamma * at);
-        let cut = Cut::new((self.start, self.end), slope, self.precision + gamma, rule)?;
-        let rise = (at - origin) * (n - 0.5 * gamma * (at + origin));
-        Some([self.height + rise + cut.log_mass, at + cut.offset, cut.variance])
+        let precision = self.precision + gamma;
+        // Where the piece is largest, its moments, and its mass relative to that: between the peak and an end there may be
+        // millions of nats, which would cancel.
+        let (t, offset, variance, log_width) = if self.is_bounded() && self.end > self.start {
+            let part = Interval::new(slope, precision, self.end - self.start, rule);
+            (part.peak, part.mean, part.variance, part.log_width)
+        } else {
+            let cut = Cut::new((self.start, self.end), slope, precision, rule)?;
+            let inwards = match (self.start.is_finite(), self.end.is_finite()) {
+                (true, true) => 0.0,
+                (true, false) => slope.max(0.0),
+                (false, true) => slope.min(0.0),
+                (false, false) => slope,
+            };
+            if inwards == 0.0 || !(precision > 0.0) {
+                (0.0, cut.offset, cut.variance, cut.log_mass)
+            } else {
+                let inside =
+                    if self.is_whole() { 0.0 } else { log_cdf(inwards.abs() / precision.sqrt()) };
+                let log_width = inside + 0.5 * (TAU / precision).ln();
+                (inwards / precision, cut.offset, cut.variance, log_width)
+            }
+        };
+        let x = at + t;
+        let own = self.height + t * (self.slope - 0.5 * self.precision * t);
+        let rise = (x - origin) * (n - 0.5 * gamma * (x + origin));
+        Some([own + rise + log_width, at + offset, variance])
     }
+}
+
+/// The point that the tilt is taken relative to: the cavity's mean as far as the density reaches, so that what counts is near;
+/// the first anchor without precision.
+fn origin(pieces: &[Piece], n: f64, gamma: f64) -> Option<f64> {
+    let first = pieces.first()?;
+    if !(gamma > 0.0) {
+        return Some(first.anchor());
+    }
+    let ends = (first.start, first.end);
+    let reach = |(low, high): (f64, f64), p: &Piece| (low.min(p.start), high.max(p.end));
+    let (low, high) = pieces.iter().fold(ends, reach);
+    Some((n / gamma).clamp(low, high))
 }
 
 /// The answer of a density to the tilt `(n, gamma)`, `kept` holding [`KEPT`] values a piece; none where it is improper.
@@ -82,7 +129,7 @@ pub(crate) fn answer(
     kept: &mut [f64],
 ) -> Option<Answer> {
     let kept = &mut kept[..KEPT * pieces.len()];
-    let origin = pieces.first()?.anchor();
+    let origin = origin(pieces, n, gamma)?;
     for (piece, kept) in pieces.iter().zip(kept.chunks_exact_mut(KEPT)) {
         kept.copy_from_slice(&piece.tilted(n, gamma, origin, rule)?);
     }

@@ -51,7 +51,7 @@ impl Spread {
     pub(crate) fn parameter(&self, variance: &'static str, matrix: &'static str) -> Parameter {
         match self {
             Self::Isotropic { variance: value, .. } => Parameter::scalar(variance, *value),
-            Self::Full { covariance, .. } => Parameter { name: matrix, values: covariance.clone() },
+            Self::Full { covariance, .. } => Parameter::new(matrix, covariance.clone()),
         }
     }
 

@@ -2,9 +2,11 @@
 
 mod awgn;
 mod censored;
+mod diagonal_noise;
 mod huber;
 mod laplace_noise;
 mod magnitude;
+mod masked;
 mod quantised;
 mod rectified;
 mod sign;
@@ -12,9 +14,11 @@ mod two_layer;
 
 pub use awgn::Awgn;
 pub use censored::Censored;
+pub use diagonal_noise::DiagonalNoise;
 pub use huber::HuberNoise;
 pub use laplace_noise::LaplaceNoise;
 pub use magnitude::Magnitude;
+pub use masked::Masked;
 pub use quantised::Quantised;
 pub use rectified::Rectified;
 pub use sign::Sign;

@@ -1,6 +1,8 @@
 //! Rows that are one of finitely many points.
 
-use fg_core::denoiser::{Denoiser, Law, RowCavity, RowEstimate, Scratch};
+use core::f64::consts::FRAC_1_SQRT_2;
+
+use fg_core::denoiser::{Denoiser, Law, Parameter, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
 use fg_core::message::small;
 
@@ -19,7 +21,10 @@ use crate::error::{self, ParameterError};
 /// | name | default | range | meaning |
 /// |---|---|---|---|
 /// | points `a` | - | finite | as many as there are weights, `d` values each |
-/// | weights `w` | - | above 0, finite | probabilities, up to a common factor |
+/// | weights `w` | - | above 0, finite | probabilities, up to a common factor; may be learned |
+///
+/// Constellations of mean power one, with equal weights, for complex entries as two real columns (real part, imaginary
+/// part): [`qpsk`](Self::qpsk) and [`qam16`](Self::qam16); [`bpsk`](Self::bpsk) for real ones.
 ///
 /// # Estimate
 ///
@@ -65,7 +70,11 @@ pub struct Discrete {
     /// Probabilities, and their logarithms relative to the first.
     weights: Vec<f64>,
     log_ratios: Vec<f64>,
+    learns_weights: bool,
 }
+
+/// Levels of one column of 16-QAM, before they are scaled to mean power one.
+const QAM16_LEVELS: [f64; 4] = [-3.0, -1.0, 1.0, 3.0];
 
 impl Discrete {
     /// Rows of `d` columns that are one of `points` (`weights.len() x d`, row after row), with probabilities in
@@ -91,12 +100,65 @@ impl Discrete {
         let total: f64 = weights.iter().map(|w| w / largest).sum();
         let weights: Vec<f64> = weights.iter().map(|w| w / largest / total).collect();
         let log_ratios = weights.iter().map(|w| w.ln() - weights[0].ln()).collect();
-        Ok(Self { d, points: points.to_vec(), weights, log_ratios })
+        Ok(Self { d, points: points.to_vec(), weights, log_ratios, learns_weights: false })
+    }
+
+    /// These points, all as probable.
+    fn even(d: usize, points: Vec<f64>) -> Self {
+        let count = points.len() / d;
+        let weights = vec![1.0 / count as f64; count];
+        Self { d, points, weights, log_ratios: vec![0.0; count], learns_weights: false }
     }
 
     /// -1 or 1, with equal probability.
     pub fn binary() -> Self {
-        Self { d: 1, points: vec![-1.0, 1.0], weights: vec![0.5, 0.5], log_ratios: vec![0.0, 0.0] }
+        Self::even(1, vec![-1.0, 1.0])
+    }
+
+    /// Binary phase shift keying, of mean power one: the same as [`binary`](Self::binary).
+    pub fn bpsk() -> Self {
+        Self::binary()
+    }
+
+    /// Quadrature phase shift keying, of mean power one: the four points `(+-1, +-1) / sqrt(2)`.
+    pub fn qpsk() -> Self {
+        Self::square(&[-FRAC_1_SQRT_2, FRAC_1_SQRT_2])
+    }
+
+    /// Quadrature amplitude modulation by 4 x 4 points, of mean power one: both columns are among
+    /// `(-3, -1, 1, 3) / sqrt(10)`.
+    pub fn qam16() -> Self {
+        let power =
+            QAM16_LEVELS.iter().map(|v| 2.0 * v * v).sum::<f64>() / QAM16_LEVELS.len() as f64;
+        Self::square(&QAM16_LEVELS.map(|v| v / power.sqrt()))
+    }
+
+    /// All pairs of these levels.
+    fn square(levels: &[f64]) -> Self {
+        let row = |&a: &f64| levels.iter().flat_map(move |&b| [a, b]);
+        Self::even(2, levels.iter().flat_map(row).collect())
+    }
+
+    /// The same points moved away from the origin or towards it, so that `E x'x = power`.
+    ///
+    /// # Errors
+    /// [`ParameterError`] unless `0 < power < inf` and some point isn't zero.
+    pub fn with_mean_power(mut self, power: f64) -> Result<Self, ParameterError> {
+        let power = error::positive("power", power)?;
+        let points = self.points.chunks_exact(self.d).zip(&self.weights);
+        let own: f64 = points.map(|(x, w)| w * x.iter().map(|v| v * v).sum::<f64>()).sum();
+        let factor = (power / error::positive("mean power of the points", own)?).sqrt();
+        for value in &mut self.points {
+            *value = error::finite("point", *value * factor)?;
+        }
+        Ok(self)
+    }
+
+    /// Lets a run learn the weights, from the given ones on.
+    #[must_use]
+    pub fn learn_weights(mut self) -> Self {
+        self.learns_weights = true;
+        self
     }
 
     /// The points, row after row.
@@ -137,6 +199,17 @@ impl Discrete {
         }
         top
     }
+
+    /// Turns exponents into shares relative to the largest; returns their sum.
+    fn shares(exponents: &mut [f64], top: usize) -> f64 {
+        let height = exponents[top];
+        let mut total = 0.0;
+        for share in exponents {
+            *share = (*share - height).exp();
+            total += *share;
+        }
+        total
+    }
 }
 
 impl Denoiser for Discrete {
@@ -153,12 +226,8 @@ impl Denoiser for Discrete {
         self.shared_exponents(cavity.precision(), shared);
         for i in 0..cavity.len() {
             let top = self.exponents(shared, &cavity.natural()[i * d..(i + 1) * d], shares);
-            let (height, centre) = (shares[top], &self.points[top * d..(top + 1) * d]);
-            let mut total = 0.0;
-            for share in shares.iter_mut() {
-                *share = (*share - height).exp();
-                total += *share;
-            }
+            let centre = &self.points[top * d..(top + 1) * d];
+            let total = Self::shares(shares, top);
             let points = || self.points.chunks_exact(d);
             shift.fill(0.0);
             for (share, point) in shares.iter_mut().zip(points()) {
@@ -205,6 +274,35 @@ impl Denoiser for Discrete {
 
     fn law(&self) -> Option<&dyn Law> {
         Some(self)
+    }
+
+    fn learning(&self) -> Vec<Parameter> {
+        let weights = || Parameter::new("weights", self.weights.clone());
+        self.learns_weights.then(weights).into_iter().collect()
+    }
+
+    /// The average share of each point.
+    fn learned(&self, rows: &mut dyn Iterator<Item = RowCavity<'_>>) -> Option<Box<dyn Denoiser>> {
+        let (d, count) = (self.d, self.weights.len());
+        let (mut shared, mut shares) = (vec![0.0; count], vec![0.0; count]);
+        let (mut sums, mut total) = (vec![0.0; count], 0.0);
+        for piece in rows {
+            self.shared_exponents(piece.precision(), &mut shared);
+            for n in piece.natural().chunks_exact(d) {
+                let top = self.exponents(&shared, n, &mut shares);
+                let whole = Self::shares(&mut shares, top);
+                sums.iter_mut().zip(&shares).for_each(|(sum, share)| *sum += share / whole);
+                total += 1.0;
+            }
+        }
+        if !(total > 0.0) {
+            return None;
+        }
+        // A point of no share at all keeps the smallest weight there is, as no weight is zero.
+        let weights: Vec<f64> =
+            sums.iter().map(|sum| (sum / total).max(f64::MIN_POSITIVE)).collect();
+        let learned = Self::new(d, &self.points, &weights).ok()?;
+        Some(Box::new(Self { learns_weights: self.learns_weights, ..learned }))
     }
 
     fn name(&self) -> String {
@@ -286,6 +384,28 @@ mod tests {
         for (found, expected) in covariance.iter().zip([3.0, -2.0, -2.0, 2.0]) {
             assert!((found / (expected * e) - 1.0).abs() < ROUNDING, "{covariance:?}");
         }
+    }
+
+    #[test]
+    fn constellations_have_mean_power_one_and_no_mean() {
+        for (prior, d, count) in
+            [(Discrete::bpsk(), 1, 2), (Discrete::qpsk(), 2, 4), (Discrete::qam16(), 2, 16)]
+        {
+            let (mean, covariance, log) = run(&prior, &vec![0.0; d], &vec![0.0; d * d]);
+            assert_eq!(prior.points().len(), count * d);
+            assert!(mean.iter().all(|m| m.abs() < ROUNDING), "{mean:?}");
+            for (k, c) in covariance.iter().enumerate() {
+                let expected = if k % (d + 1) == 0 { 1.0 / d as f64 } else { 0.0 };
+                assert!((c - expected).abs() < ROUNDING, "{covariance:?}");
+            }
+            assert!(log.abs() < ROUNDING, "{log}");
+            let louder = prior.with_mean_power(3.0).unwrap();
+            let (_, covariance, _) = run(&louder, &vec![0.0; d], &vec![0.0; d * d]);
+            let power: f64 = (0..d).map(|j| covariance[j * d + j]).sum();
+            assert!((power - 3.0).abs() < 10.0 * ROUNDING, "{power}");
+        }
+        assert!(Discrete::qpsk().with_mean_power(0.0).is_err());
+        assert!(Discrete::new(1, &[0.0], &[1.0]).unwrap().with_mean_power(1.0).is_err());
     }
 
     #[test]

@@ -151,7 +151,7 @@ impl Denoiser for Gaussian {
     fn learning(&self) -> Vec<Parameter> {
         let mean = self.learns_mean.then(|| match &self.mean {
             Mean::Entry(mean) => Parameter::scalar("mean", *mean),
-            Mean::Row(mean) => Parameter { name: "mean", values: mean.clone() },
+            Mean::Row(mean) => Parameter::new("mean", mean.clone()),
         });
         let spread = self.learns_spread.then(|| self.spread.parameter("variance", "covariance"));
         mean.into_iter().chain(spread).collect()

@@ -315,9 +315,8 @@ impl Denoiser for GaussianMixture {
 
     fn learning(&self) -> Vec<Parameter> {
         let Learns { weights, means, covariances } = self.learns;
-        let all = |name: &'static str, of: &dyn Fn(usize) -> Vec<f64>| Parameter {
-            name,
-            values: (0..self.components.len()).flat_map(of).collect(),
+        let all = |name: &'static str, of: &dyn Fn(usize) -> Vec<f64>| {
+            Parameter::new(name, (0..self.components.len()).flat_map(of).collect())
         };
         let weights = weights.then(|| all("weights", &|k| vec![self.components[k].weight]));
         let means = means.then(|| all("means", &|k| self.components[k].mean.clone()));

@@ -91,6 +91,18 @@ impl GroupBernoulliGauss {
         Self::of(sparsity, slab)
     }
 
+    /// Circular complex entries, as real and imaginary parts in two columns: zero with probability `1 - sparsity`, and complex
+    /// Gaussian of mean zero and `E abs(x)^2 = variance` otherwise.
+    ///
+    /// A cavity of complex noise of variance `s` has the precision `2 / s` in both columns.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn complex(sparsity: f64, variance: f64) -> Result<Self, ParameterError> {
+        let half = 0.5 * error::positive("variance", variance)?;
+        Self::with_covariance(sparsity, 2, &[half, 0.0, 0.0, half])
+    }
+
     /// Rows of `d` columns that are zero with probability `1 - sparsity` and have this covariance (`d x d`, row-major)
     /// otherwise.
     ///
@@ -319,6 +331,28 @@ mod tests {
         }
         assert!((a.1[0] + a.1[3] - b.1[0] - b.1[3]).abs() < ROUNDING, "{a:?} {b:?}");
         assert!((a.2 - b.2).abs() < ROUNDING, "{a:?} {b:?}");
+    }
+
+    #[test]
+    fn complex_entries_are_those_of_the_complex_formula() {
+        let prior = GroupBernoulliGauss::complex(0.2, 3.0).unwrap();
+        // y = x + noise of variance s: the shrunk y v / (v + s), by the odds of the two complex densities of y.
+        let (v, s, y) = (3.0, 0.4, [1.1, -0.3]);
+        let square = y[0] * y[0] + y[1] * y[1];
+        let density = |power: f64| (-square / power).exp() / power;
+        let pi = 0.2 * density(v + s) / (0.2 * density(v + s) + 0.8 * density(s));
+        let gamma = [2.0 / s, 0.0, 0.0, 2.0 / s];
+        let n = y.map(|y| 2.0 / s * y);
+        let (mut mean, mut covariance) = ([0.0; 2], [0.0; 4]);
+        let mut out = RowEstimate { mean: &mut mean, covariance: &mut covariance };
+        let cavity = RowCavity::new(0, 2, &n, &y, &gamma);
+        prior.estimate(&cavity, &mut out, &mut Scratch::default()).unwrap();
+        let shrink = v / (v + s);
+        for j in 0..2 {
+            assert!((mean[j] - pi * shrink * y[j]).abs() < 1e-14, "{mean:?}");
+        }
+        let total = pi * (shrink * s + (1.0 - pi) * shrink * shrink * square);
+        assert!((covariance[0] + covariance[3] - total).abs() < 1e-14, "{covariance:?} {total}");
     }
 
     #[test]

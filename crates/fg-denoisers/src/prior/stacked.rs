@@ -1,6 +1,10 @@
 //! Blocks of consecutive rows, each with its own estimator.
 
-use fg_core::denoiser::{Denoiser, Estimation, GaussianRow, Law, RowCavity, RowEstimate, Scratch};
+use std::sync::Arc;
+
+use fg_core::denoiser::{
+    Denoiser, Estimation, GaussianRow, Law, Parameter, RowCavity, RowEstimate, Scratch,
+};
 use fg_core::factor::Breakdown;
 
 use crate::error::ParameterError;
@@ -22,7 +26,8 @@ use crate::error::ParameterError;
 ///
 /// # Estimate
 ///
-/// Each block's own. All blocks answer with means, or all with maximisers.
+/// Each block's own. All blocks answer with means, or all with maximisers. Each block learns what it is asked to from its own
+/// rows; the parameters are named by the block, such as `block 0 sparsity`.
 ///
 /// # Numerical notes
 ///
@@ -51,12 +56,35 @@ pub struct Stacked {
     blocks: Vec<Block>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Block {
     /// First row behind it.
     end: usize,
     start: usize,
-    denoiser: Box<dyn Denoiser>,
+    /// Shared with the stacks that learning makes of this one.
+    denoiser: Arc<dyn Denoiser>,
+}
+
+impl Block {
+    /// What the cavity says of the block: which of its rows, and those alone; none where there are none.
+    fn part<'c>(&self, cavity: &RowCavity<'c>) -> Option<(core::ops::Range<usize>, RowCavity<'c>)> {
+        let (first, d) = (cavity.first_row(), cavity.columns());
+        let start = self.start.max(first);
+        let end = self.end.min(first + cavity.len());
+        if start >= end {
+            return None;
+        }
+        let rows = start - first..end - first;
+        let values = rows.start * d..rows.end * d;
+        let part = RowCavity::new(
+            start - self.start,
+            d,
+            &cavity.natural()[values.clone()],
+            &cavity.mean()[values],
+            cavity.precision(),
+        );
+        Some((rows, part))
+    }
 }
 
 impl Stacked {
@@ -96,7 +124,7 @@ impl Stacked {
             return Err(ParameterError::MixedColumns { block });
         }
         let start = self.blocks.last().map_or(0, |b| b.end);
-        self.blocks.push(Block { start, end: start + rows, denoiser: Box::new(denoiser) });
+        self.blocks.push(Block { start, end: start + rows, denoiser: Arc::new(denoiser) });
         Ok(self)
     }
 
@@ -115,22 +143,8 @@ impl Stacked {
         cavity: &RowCavity<'c>,
         mut act: impl FnMut(&Block, core::ops::Range<usize>, &RowCavity<'c>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let (first, d) = (cavity.first_row(), cavity.columns());
         for block in &self.blocks {
-            let start = block.start.max(first);
-            let end = block.end.min(first + cavity.len());
-            if start >= end {
-                continue;
-            }
-            let rows = start - first..end - first;
-            let values = rows.start * d..rows.end * d;
-            let part = RowCavity::new(
-                start - block.start,
-                d,
-                &cavity.natural()[values.clone()],
-                &cavity.mean()[values],
-                cavity.precision(),
-            );
+            let Some((rows, part)) = block.part(cavity) else { continue };
             act(block, rows, &part)?;
         }
         Ok(())
@@ -192,6 +206,34 @@ impl Denoiser for Stacked {
         block.denoiser.row_law(row - block.start)
     }
 
+    fn learning(&self) -> Vec<Parameter> {
+        let of = |(b, block): (usize, &Block)| {
+            let own = block.denoiser.learning().into_iter();
+            own.map(move |parameter| parameter.of_part(format_args!("block {b}")))
+                .collect::<Vec<_>>()
+        };
+        self.blocks.iter().enumerate().flat_map(of).collect()
+    }
+
+    /// A step of every block, from its own rows.
+    fn learned(&self, rows: &mut dyn Iterator<Item = RowCavity<'_>>) -> Option<Box<dyn Denoiser>> {
+        let mut parts: Vec<Vec<_>> = self.blocks.iter().map(|_| Vec::new()).collect();
+        for piece in rows {
+            for (block, parts) in self.blocks.iter().zip(&mut parts) {
+                parts.extend(block.part(&piece).map(|(_, part)| part));
+            }
+        }
+        let mut blocks = self.blocks.clone();
+        let mut changed = false;
+        for (block, parts) in blocks.iter_mut().zip(parts) {
+            if let Some(learned) = block.denoiser.learned(&mut parts.into_iter()) {
+                block.denoiser = learned.into();
+                changed = true;
+            }
+        }
+        changed.then(|| Box::new(Self { blocks }) as Box<dyn Denoiser>)
+    }
+
     fn name(&self) -> String {
         let names: Vec<_> = self.blocks.iter().map(|b| b.denoiser.name()).collect();
         names.join(" / ")
@@ -232,6 +274,39 @@ mod tests {
         stack.row_law(1).unwrap().draw(&[0.3], &mut x);
         assert_eq!(x, [5.0]);
         assert!(stack.law().is_none());
+    }
+
+    #[test]
+    fn blocks_learn_from_their_own_rows() {
+        let learner = |variance: f64| Gaussian::new(0.0, variance).unwrap().learn_covariance();
+        let stack = Stacked::new(2, learner(1.0)).unwrap().then(1, L2::new(1.0).unwrap());
+        assert!(stack.is_err(), "maximisers don't go with means");
+        let stack = Stacked::new(2, learner(1.0)).unwrap();
+        let stack = stack.then(1, Gaussian::new(0.0, 3.0).unwrap()).unwrap();
+        let stack = stack.then(1, learner(2.0)).unwrap();
+        let values = |stack: &dyn Denoiser| {
+            let all = stack.learning().into_iter();
+            all.map(|p| (p.name.into_owned(), p.values[0])).collect::<Vec<_>>()
+        };
+        let named = |a: f64, b: f64| {
+            vec![("block 0 variance".to_owned(), a), ("block 2 variance".to_owned(), b)]
+        };
+        assert_eq!(values(&stack), named(1.0, 2.0));
+        // Rows known to be 1, 3, 9, 4, in two pieces cut across the first block.
+        let x = [1.0, 3.0, 9.0, 4.0];
+        let n = x.map(|x| 1e18 * x);
+        let gamma = [1e18];
+        let mut pieces = [
+            RowCavity::new(0, 1, &n[..1], &x[..1], &gamma),
+            RowCavity::new(1, 1, &n[1..], &x[1..], &gamma),
+        ]
+        .into_iter();
+        let learned = stack.learned(&mut pieces).unwrap();
+        let close = values(&*learned)
+            .iter()
+            .zip(named(5.0, 16.0))
+            .all(|(a, b)| a.0 == b.0 && (a.1 / b.1 - 1.0).abs() < 1e-12);
+        assert!(close, "{:?}", values(&*learned));
     }
 
     #[test]

@@ -3,8 +3,16 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use fg_core::testing::{Subject, Violation, check, check_calibration, check_channel};
+use fg_core::denoiser::Denoiser;
+use fg_core::testing::{
+    Subject, Violation, check, check_calibration, check_channel, check_log_concave,
+    check_rotation_invariance,
+};
 use fg_denoisers::catalogue;
+use fg_denoisers::{
+    Awgn, Discrete, ElasticNet, Exponential, Gaussian, GroupBernoulliGauss, HuberNoise, L1, L2,
+    Laplace, LaplaceNoise, Quantised, Sign, TruncatedGaussian, Uniform, UnitModulus,
+};
 
 #[track_caller]
 fn report(module: &str, instance: &str, verdict: Result<(), Violation>) {
@@ -27,10 +35,11 @@ fn likelihoods_obey_their_laws_on_data_they_draw() {
     for entry in catalogue::likelihoods().unwrap() {
         let (model, d) = (&*entry.estimator, entry.columns);
         let z: Vec<f64> = (0..d).map(|j| 0.3 - 0.9 * j as f64).collect();
-        let uniforms = vec![0.8; model.uniforms(d).unwrap_or(0)];
+        let first = model.row_model(0).unwrap_or(model);
+        let uniforms = vec![0.8; first.uniforms(d).unwrap_or(0)];
         let mut y = vec![0.0; model.outputs(d)];
-        model.draw(&z, &uniforms, &mut y);
-        assert_eq!(model.check(&y), Ok(()), "{} draws what it refuses", entry.module);
+        first.draw(&z, &uniforms, &mut y);
+        assert_eq!(first.check(&y), Ok(()), "{} draws what it refuses", entry.module);
         let subject = Subject::Likelihood(model, &y);
         report(entry.module, entry.instance, check(subject, d));
         report(entry.module, entry.instance, check_calibration(subject, d));
@@ -42,6 +51,59 @@ fn channels_obey_their_laws() {
     for entry in catalogue::channels().unwrap() {
         report(entry.module, entry.instance, check_channel(&*entry.estimator, entry.columns));
     }
+}
+
+#[test]
+fn models_without_a_direction_are_the_same_in_all() {
+    let round: [(&str, Box<dyn Denoiser>, usize); 6] = [
+        ("Gaussian", Box::new(Gaussian::new(0.0, 0.7).unwrap()), 3),
+        ("sparse rows", Box::new(GroupBernoulliGauss::new(0.2, 2.0).unwrap()), 3),
+        ("complex", Box::new(GroupBernoulliGauss::complex(0.2, 2.0).unwrap()), 2),
+        ("unit modulus", Box::new(UnitModulus::with_radius(1.3).unwrap()), 2),
+        ("ridge", Box::new(L2::new(0.7).unwrap()), 4),
+        ("one column", Box::new(Laplace::new(1.0).unwrap()), 1),
+    ];
+    for (name, prior, d) in &round {
+        report(name, "rotation", check_rotation_invariance(Subject::Denoiser(&**prior), *d));
+    }
+    let noise = Awgn::new(4.0).unwrap();
+    let data = Subject::Likelihood(&noise, &[0.3, -1.0]);
+    report("noise", "rotation", check_rotation_invariance(data, 2));
+    // Each of these prefers its columns or its points.
+    let edged: [Box<dyn Denoiser>; 2] =
+        [Box::new(Discrete::qpsk()), Box::new(L1::new(0.7).unwrap())];
+    for prior in &edged {
+        assert!(check_rotation_invariance(Subject::Denoiser(&**prior), 2).is_err(), "{prior:?}");
+    }
+}
+
+#[test]
+fn log_concave_models_never_know_less_than_the_cavity() {
+    let priors: [(Box<dyn Denoiser>, usize); 9] = [
+        (Box::new(Gaussian::new(0.5, 0.7).unwrap()), 3),
+        (Box::new(Laplace::new(0.3).unwrap()), 1),
+        (Box::new(Exponential::new(0.8).unwrap()), 1),
+        (Box::new(Uniform::new(-0.5, 2.0).unwrap()), 1),
+        (Box::new(TruncatedGaussian::new(0.5, 2.0, -1.0, 0.8).unwrap()), 1),
+        (Box::new(TruncatedGaussian::new(0.0, 1.0, 6.0, f64::INFINITY).unwrap()), 1),
+        (Box::new(L2::new(0.7).unwrap()), 3),
+        (Box::new(L1::new(0.7).unwrap()), 1),
+        (Box::new(ElasticNet::new(0.7, 0.2).unwrap()), 1),
+    ];
+    for (prior, d) in &priors {
+        report(&prior.name(), "shape", check_log_concave(Subject::Denoiser(&**prior), *d));
+    }
+    let sign = Sign::probit(0.5).unwrap();
+    report("sign", "shape", check_log_concave(Subject::Likelihood(&sign, &[-1.0]), 1));
+    let bins = Quantised::new(&[-0.5, 0.2, 1.0], 0.3).unwrap();
+    report("quantised", "shape", check_log_concave(Subject::Likelihood(&bins, &[1.0]), 1));
+    let laplace = LaplaceNoise::new(0.6).unwrap();
+    report("Laplace noise", "shape", check_log_concave(Subject::Likelihood(&laplace, &[0.4]), 1));
+    let huber = HuberNoise::new(0.7, 1.345).unwrap();
+    report("Huber", "shape", check_log_concave(Subject::Likelihood(&huber, &[0.4]), 1));
+    // Between two points a row is less certain than its cavity.
+    let points = Discrete::binary();
+    assert!(check_log_concave(Subject::Denoiser(&points), 1).is_err());
 }
 
 /// Files under these folders that hold what several families share, not a family.

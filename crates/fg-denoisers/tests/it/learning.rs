@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "parts of tests fail by panicking")]
 
 use fg_core::denoiser::{Denoiser, Law, Likelihood, Parameter, RowCavity};
-use fg_denoisers::{Awgn, BernoulliGauss, Gaussian, GaussianMixture, GroupBernoulliGauss};
+use fg_denoisers::{
+    Awgn, BernoulliGauss, Discrete, Gaussian, GaussianMixture, GroupBernoulliGauss,
+};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
@@ -136,6 +138,15 @@ fn mixtures() {
     let expected: [(&str, &[f64]); 3] =
         [("weights", &[0.3, 0.7]), ("means", &[-3.0, 2.0]), ("covariances", &[0.5, 1.5])];
     assert_learned(&learned, &expected);
+}
+
+#[test]
+fn weights_of_points() {
+    let points = [-2.0, 0.0, 1.0];
+    let truth = Discrete::new(1, &points, &[0.5, 0.3, 0.2]).unwrap();
+    let start = Discrete::new(1, &points, &[0.1, 0.1, 0.8]).unwrap();
+    assert!(start.learning().is_empty());
+    assert_learned(&learn(start.learn_weights(), &truth, 1), &[("weights", &[0.5, 0.3, 0.2])]);
 }
 
 #[test]

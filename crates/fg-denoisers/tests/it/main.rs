@@ -4,3 +4,5 @@ mod catalogue;
 mod exact;
 mod learning;
 mod optimality;
+mod references;
+mod rows;

@@ -103,7 +103,7 @@ fn gaussian_variances_are_those_of_greatest_evidence() {
     // The figures of the sweeps hold the way there.
     let history = &solution.report().history;
     let first = &history[0].learned;
-    assert_eq!((first.len(), first[0].1.name), (2, "variance"));
+    assert_eq!((first.len(), first[0].1.name.as_ref()), (2, "variance"));
     assert_eq!(history[history.len() - 1].learned, solution.parameters());
 }
 

@@ -139,16 +139,18 @@ fn likelihood(model: &dyn Likelihood, d: usize, gamma: f64) -> Result<(), Violat
     let precision = isotropic(gamma, d);
     let r: Vec<f64> = (0..d).map(|j| 0.4 - 0.3 * j as f64).collect();
     let n: Vec<f64> = r.iter().map(|r| gamma * r).collect();
-    let cavity = RowCavity::new(0, d, &n, &r, &precision);
     let (mut tally, mut scratch, mut u) = (Tally::new(d), Scratch::default(), Vec::new());
     let (mut z, mut y) = (vec![0.0; d], vec![0.0; model.outputs(d)]);
     let (mut mean, mut covariance) = (vec![0.0; d], vec![0.0; d * d]);
     for k in 0..DRAWS {
+        let row = k % model.rows().unwrap_or(1);
+        let drawing = model.row_model(row).unwrap_or(model);
+        let cavity = RowCavity::new(row, d, &n, &r, &precision);
         point(k, own + d, &mut u);
         for j in 0..d {
             z[j] = r[j] + quantile(open_uniform(u[own + j])) / gamma.sqrt();
         }
-        model.draw(&z, &u[..own], &mut y);
+        drawing.draw(&z, &u[..drawing.uniforms(d).unwrap_or(own).min(own)], &mut y);
         let mut out = RowEstimate { mean: &mut mean, covariance: &mut covariance };
         model.estimate(&y, &cavity, &mut out, &mut scratch).map_err(|e| {
             let input = Input::from_mean(d, &r, precision.clone());

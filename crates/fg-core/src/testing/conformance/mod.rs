@@ -5,7 +5,7 @@
 //! | `gradient` | the estimate, with the derivative of the log-partition function by `n` |
 //! | `jacobian` | the covariance, with the derivative of the estimate by `n` |
 //! | `covariance` | symmetric, no negative eigenvalue |
-//! | `precise cavity` | the estimate tends to the cavity mean, the covariance to `Gamma^-1`, unless rows are discrete |
+//! | `precise cavity` | the estimate tends to the cavity mean, the covariance to `Gamma^-1`, unless rows are on points or curves |
 //! | `batching` | rows alone, together and in reverse, with dirty scratch: the same bits |
 //! | `column form` | a diagonal precision, with one that is full by a rounding error |
 //! | `finite` | a grid of precisions over 24 decades and means up to a million deviations |
@@ -14,18 +14,25 @@
 //! | `density` | estimates of one column, with quadrature of a density |
 //! | `learning` | the likelihood after a step of learning, with that before |
 //! | `maximiser` | the cost of a MAP estimate, with that of its neighbours |
+//! | `rotation` | the estimate of rotated rows, with the rotated estimate, of models that are the same in all directions |
+//! | `log-concave` | the covariance, with that of the cavity, of models whose density is log-concave |
+//! | `operator` | products with an operator and its adjoint, with each other and with what it says of itself |
 
 mod calculus;
 mod calibration;
 mod channel;
 mod learning;
+mod operator;
 mod oracle;
 mod robustness;
+mod shape;
 mod subject;
 
 pub use calibration::check_calibration;
 pub use channel::check_channel;
+pub use operator::check_operator;
 pub use oracle::{Density, check_against_density, check_maximiser};
+pub use shape::{check_log_concave, check_rotation_invariance};
 pub use subject::{Input, Subject};
 
 use core::fmt;

@@ -119,7 +119,7 @@ pub(super) fn precise_cavity(subject: Subject<'_>, d: usize) -> Result<(), Viola
     const PRECISION: f64 = 1e10;
     /// Precision of what the estimator itself knows, at most, and slope of its log-density: 1e4.
     const OWN: f64 = 1e4;
-    if subject.known(d) || subject.discrete(d) {
+    if subject.known(d) || subject.discrete(d) || subject.thin(d) {
         return Ok(());
     }
     let mean = subject.within((0..d).map(|j| 0.9 + 0.3 * j as f64).collect());

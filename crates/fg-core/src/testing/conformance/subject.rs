@@ -42,7 +42,7 @@ impl Subject<'_> {
     pub(super) fn exchangeable(self) -> bool {
         match self {
             Self::Denoiser(denoiser) => denoiser.separable() && denoiser.rows().is_none(),
-            Self::Likelihood(..) => true,
+            Self::Likelihood(likelihood, _) => likelihood.rows().is_none(),
         }
     }
 
@@ -77,6 +77,13 @@ impl Subject<'_> {
             let uniform = (k as f64 + 0.37) / PLACES as f64;
             draw(uniform) == draw(uniform + APART)
         })
+    }
+
+    /// Whether its law is on a curve or surface, made of fewer uniforms than there are columns: precise cavities then don't
+    /// decide alone.
+    pub(super) fn thin(self, d: usize) -> bool {
+        let Self::Denoiser(denoiser) = self else { return false };
+        denoiser.law().is_some_and(|law| law.uniforms(d) < d)
     }
 
     /// The row, with entries outside of what its law draws moved into that: some laws are bounded.

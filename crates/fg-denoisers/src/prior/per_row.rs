@@ -1,0 +1,210 @@
+//! Rows that differ: an instance of a family for each.
+
+use fg_core::denoiser::{
+    Denoiser, Estimation, GaussianRow, Law, Likelihood, RowCavity, RowEstimate, Scratch,
+};
+use fg_core::factor::Breakdown;
+
+use crate::error::ParameterError;
+
+/// A prior, penalty or likelihood with parameters of its own in every row, such as a known variance per observation.
+///
+/// # Density
+///
+/// ```text
+/// f(X) = prod_i f_i(x_i),      p(Y | Z) = prod_i p_i(y_i | z_i)
+/// ```
+///
+/// # Parameters
+///
+/// | name | default | range | meaning |
+/// |---|---|---|---|
+/// | rows | - | one or more | the model of each row |
+///
+/// # Estimate
+///
+/// Each row's own. All answer with means, or all with maximisers, for one number of columns and outputs. Models of rows are
+/// not learned: one row says too little. For a few kinds of rows in blocks see [`Stacked`](crate::Stacked).
+///
+/// # Numerical notes
+///
+/// Rows are estimated one by one, so that what a model prepares for a call is prepared for each row. A likelihood finds its row
+/// by the cavity's first row; checks, draws and constant messages go by
+/// [`row_model`](Likelihood::row_model). Where messages of a variable are to keep the rows' different precisions, give it a
+/// precision per row ([`Structure`](fg_core::Structure)).
+///
+/// # Reference
+///
+/// None: the density factorises.
+///
+/// # Example
+///
+/// Three measurements of known, different precision.
+///
+/// ```
+/// use fg_core::denoiser::Likelihood;
+/// use fg_denoisers::{Awgn, PerRow};
+/// let variances = [0.1, 0.4, 2.0];
+/// let noise = variances.into_iter().map(Awgn::from_variance).collect::<Result<Vec<_>, _>>()?;
+/// let noise = PerRow::new(noise)?;
+/// let second = noise.row_model(1).and_then(|row| row.gaussian(&[3.0])).expect("a Gaussian");
+/// assert_eq!(second.precision, vec![2.5]);
+/// # Ok::<(), fg_denoisers::ParameterError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct PerRow<T> {
+    models: Vec<T>,
+}
+
+impl<T> PerRow<T> {
+    /// A model for each row, from the first on.
+    ///
+    /// # Errors
+    /// [`ParameterError`] without rows.
+    pub fn new(models: Vec<T>) -> Result<Self, ParameterError> {
+        if models.is_empty() {
+            return Err(ParameterError::Length { parameter: "rows", expected: 1, found: 0 });
+        }
+        Ok(Self { models })
+    }
+
+    /// The models of the rows.
+    pub fn models(&self) -> &[T] {
+        &self.models
+    }
+
+    /// The model of a row.
+    #[track_caller]
+    fn model(&self, row: usize) -> &T {
+        assert!(row < self.models.len(), "row {row} of {} rows", self.models.len());
+        &self.models[row]
+    }
+}
+
+/// Row `i` of a cavity, alone.
+fn row_of<'c>(cavity: &RowCavity<'c>, i: usize) -> RowCavity<'c> {
+    let d = cavity.columns();
+    let values = i * d..(i + 1) * d;
+    let (natural, mean) = (&cavity.natural()[values.clone()], &cavity.mean()[values]);
+    RowCavity::new(cavity.first_row() + i, d, natural, mean, cavity.precision())
+}
+
+fn estimate_of<'o>(out: &'o mut RowEstimate<'_>, i: usize, d: usize) -> RowEstimate<'o> {
+    RowEstimate {
+        mean: &mut out.mean[i * d..(i + 1) * d],
+        covariance: &mut out.covariance[i * d * d..(i + 1) * d * d],
+    }
+}
+
+impl<T: Denoiser> Denoiser for PerRow<T> {
+    fn estimate(
+        &self,
+        cavity: &RowCavity<'_>,
+        out: &mut RowEstimate<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<(), Breakdown> {
+        let d = cavity.columns();
+        for i in 0..cavity.len() {
+            let row = cavity.first_row() + i;
+            let mut out = estimate_of(out, i, d);
+            self.model(row).estimate(&row_of(cavity, i), &mut out, scratch)?;
+        }
+        Ok(())
+    }
+
+    fn columns(&self) -> Option<usize> {
+        self.models.iter().find_map(Denoiser::columns)
+    }
+
+    fn rows(&self) -> Option<usize> {
+        Some(self.models.len())
+    }
+
+    fn estimation(&self) -> Estimation {
+        self.models[0].estimation()
+    }
+
+    fn gaussian(&self, row: usize, d: usize) -> Option<GaussianRow> {
+        self.models.get(row)?.gaussian(0, d)
+    }
+
+    fn log_partition(&self, cavity: &RowCavity<'_>, out: &mut [f64]) -> bool {
+        let mut rows = out.iter_mut().enumerate();
+        rows.all(|(i, out)| {
+            let model = self.model(cavity.first_row() + i);
+            model.log_partition(&row_of(cavity, i), core::slice::from_mut(out))
+        })
+    }
+
+    fn standard_error(&self) -> f64 {
+        self.models.iter().map(Denoiser::standard_error).fold(0.0, f64::max)
+    }
+
+    fn row_law(&self, row: usize) -> Option<&dyn Law> {
+        self.models.get(row)?.row_law(0)
+    }
+
+    fn name(&self) -> String {
+        format!("{} per row", self.models[0].name())
+    }
+}
+
+impl<T: Likelihood> Likelihood for PerRow<T> {
+    fn estimate(
+        &self,
+        observed: &[f64],
+        cavity: &RowCavity<'_>,
+        out: &mut RowEstimate<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<(), Breakdown> {
+        let d = cavity.columns();
+        let data = observed.chunks_exact(self.outputs(d));
+        for (i, data) in data.enumerate() {
+            let row = cavity.first_row() + i;
+            let mut out = estimate_of(out, i, d);
+            self.model(row).estimate(data, &row_of(cavity, i), &mut out, scratch)?;
+        }
+        Ok(())
+    }
+
+    fn outputs(&self, d: usize) -> usize {
+        self.models[0].outputs(d)
+    }
+
+    fn columns(&self) -> Option<usize> {
+        self.models.iter().find_map(Likelihood::columns)
+    }
+
+    fn rows(&self) -> Option<usize> {
+        Some(self.models.len())
+    }
+
+    fn row_model(&self, row: usize) -> Option<&dyn Likelihood> {
+        self.models.get(row).map(|model| model as &dyn Likelihood)
+    }
+
+    fn estimation(&self) -> Estimation {
+        self.models[0].estimation()
+    }
+
+    fn log_partition(&self, observed: &[f64], cavity: &RowCavity<'_>, out: &mut [f64]) -> bool {
+        let data = observed.chunks_exact(self.outputs(cavity.columns()));
+        out.iter_mut().zip(data).enumerate().all(|(i, (out, data))| {
+            let model = self.model(cavity.first_row() + i);
+            model.log_partition(data, &row_of(cavity, i), core::slice::from_mut(out))
+        })
+    }
+
+    fn standard_error(&self) -> f64 {
+        self.models.iter().map(Likelihood::standard_error).fold(0.0, f64::max)
+    }
+
+    /// As many as the row that needs most.
+    fn uniforms(&self, d: usize) -> Option<usize> {
+        self.models.iter().try_fold(0, |most, model| Some(model.uniforms(d)?.max(most)))
+    }
+
+    fn name(&self) -> String {
+        format!("{} per row", self.models[0].name())
+    }
+}
