@@ -8,9 +8,9 @@ use fg_core::denoiser::{Channel, Denoiser, Likelihood};
 use crate::likelihood::{Activation, TwoLayer, TwoLayerMap, TwoLayerMmse};
 use crate::{
     Awgn, BernoulliGauss, Censored, Discrete, ElasticNet, Exponential, Gaussian, GaussianMixture,
-    GaussianNoise, GroupBernoulliGauss, HuberNoise, L1, L2, Laplace, LaplaceNoise, Magnitude,
-    ParameterError, PiecewiseLinear, Quantised, Rectified, Sign, Stacked, TruncatedGaussian,
-    Uniform,
+    GaussianNoise, GroupBernoulliGauss, Hinge, HuberNoise, L1, L2, Laplace, LaplaceNoise, Logistic,
+    Magnitude, ParameterError, PiecewiseLinear, Poisson, Quantised, Rectified, Sign, Stacked,
+    StudentNoise, Survival, TruncatedGaussian, Uniform,
 };
 
 /// A named instance of a family, for variables of `columns` columns.
@@ -41,6 +41,7 @@ impl<T: ?Sized> Entry<T> {
 const CORRELATED: [f64; 4] = [1.0, 0.6, 0.6, 2.0];
 
 type Denoisers = Result<Vec<Entry<dyn Denoiser>>, ParameterError>;
+type Likelihoods = Result<Vec<Entry<dyn Likelihood>>, ParameterError>;
 
 /// Priors and penalties.
 ///
@@ -196,6 +197,40 @@ fn penalties() -> Denoisers {
 /// # Errors
 /// As [`denoisers`].
 pub fn likelihoods() -> Result<Vec<Entry<dyn Likelihood>>, ParameterError> {
+    let mut all = explicit_likelihoods()?;
+    all.extend(smooth_likelihoods()?);
+    Ok(all)
+}
+
+/// Likelihoods whose posteriors are integrated along a line, and maximisers.
+fn smooth_likelihoods() -> Likelihoods {
+    let entry = |module, instance, estimator: Box<dyn Likelihood>| {
+        Entry::new(module, instance, 1, estimator)
+    };
+    Ok(vec![
+        entry("likelihood/logistic", "mean", Box::new(Logistic::new())),
+        entry("likelihood/logistic", "maximum", Box::new(Logistic::new().maximised())),
+        entry("likelihood/poisson", "exponential, mean", Box::new(Poisson::exponential())),
+        entry("likelihood/poisson", "exponential, maximum", {
+            Box::new(Poisson::exponential().maximised())
+        }),
+        entry("likelihood/poisson", "rectified, mean", Box::new(Poisson::rectified())),
+        entry("likelihood/poisson", "rectified, maximum", {
+            Box::new(Poisson::rectified().maximised())
+        }),
+        entry("likelihood/student_noise", "usual", Box::new(StudentNoise::new(4.0, 0.6)?)),
+        entry("likelihood/student_noise", "precise", Box::new(StudentNoise::new(3.0, 0.02)?)),
+        entry("likelihood/student_noise", "Cauchy", Box::new(StudentNoise::new(1.0, 0.3)?)),
+        entry("likelihood/survival", "mean", Box::new(Survival::new(1.7)?.with_horizon(2.0)?)),
+        entry("likelihood/survival", "events", Box::new(Survival::new(0.6)?)),
+        entry("likelihood/survival", "maximum", Box::new(Survival::new(1.7)?.maximised())),
+        entry("likelihood/hinge", "maximum", Box::new(Hinge::new(0.8)?)),
+        entry("likelihood/hinge", "mean", Box::new(Hinge::new(0.8)?.averaged())),
+        entry("likelihood/huber", "maximum", Box::new(HuberNoise::new(0.7, 1.345)?.maximised())),
+    ])
+}
+
+fn explicit_likelihoods() -> Likelihoods {
     let entry = |module, instance, columns, estimator: Box<dyn Likelihood>| {
         Entry::new(module, instance, columns, estimator)
     };

@@ -24,7 +24,8 @@ pub mod prior;
 pub use channel::{GaussianNoise, PiecewiseLinear};
 pub use error::ParameterError;
 pub use likelihood::{
-    Awgn, Censored, HuberNoise, LaplaceNoise, Magnitude, Quantised, Rectified, Sign,
+    Awgn, Censored, Hinge, HuberNoise, LaplaceNoise, Logistic, Magnitude, Poisson, Quantised,
+    Rectified, Sign, StudentNoise, Survival,
 };
 pub use penalty::{ElasticNet, L1, L2};
 pub use prior::{

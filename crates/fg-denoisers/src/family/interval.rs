@@ -18,13 +18,18 @@ pub(crate) struct Rule {
 
 impl Rule {
     pub(crate) fn new() -> Self {
-        let order = NODES as f64;
+        Self::of(NODES)
+    }
+
+    /// The rule of so many nodes.
+    pub(crate) fn of(nodes: usize) -> Self {
+        let order = nodes as f64;
         let node = |k: usize| {
             let mut x = (PI * (k as f64 + 0.75) / (order + 0.5)).cos();
             let mut slope = 1.0;
             for _ in 0..NEWTON_STEPS {
                 let (mut before, mut p) = (1.0, x);
-                for j in 2..=NODES {
+                for j in 2..=nodes {
                     let j = j as f64;
                     (before, p) = (p, ((2.0 * j - 1.0) * x * p - (j - 1.0) * before) / j);
                 }
@@ -33,7 +38,12 @@ impl Rule {
             }
             (x, 2.0 / ((1.0 - x * x) * slope * slope))
         };
-        Self { nodes: (0..NODES).map(node).collect() }
+        Self { nodes: (0..nodes).map(node).collect() }
+    }
+
+    /// Nodes and weights on `[-1, 1]`.
+    pub(crate) fn nodes(&self) -> &[(f64, f64)] {
+        &self.nodes
     }
 }
 

@@ -2,20 +2,30 @@
 
 mod awgn;
 mod censored;
+mod hinge;
 mod huber;
 mod laplace_noise;
+mod logistic;
 mod magnitude;
+mod poisson;
 mod quantised;
 mod rectified;
 mod sign;
+mod student_noise;
+mod survival;
 mod two_layer;
 
 pub use awgn::Awgn;
 pub use censored::Censored;
+pub use hinge::Hinge;
 pub use huber::HuberNoise;
 pub use laplace_noise::LaplaceNoise;
+pub use logistic::Logistic;
 pub use magnitude::Magnitude;
+pub use poisson::Poisson;
 pub use quantised::Quantised;
 pub use rectified::Rectified;
 pub use sign::Sign;
+pub use student_noise::StudentNoise;
+pub use survival::Survival;
 pub use two_layer::{Activation, TwoLayer, TwoLayerMap, TwoLayerMmse};
