@@ -7,10 +7,11 @@ use fg_core::denoiser::{Channel, Denoiser, Likelihood};
 
 use crate::likelihood::{Activation, TwoLayer, TwoLayerMap, TwoLayerMmse};
 use crate::{
-    Awgn, BernoulliGauss, Censored, Discrete, ElasticNet, Exponential, Gaussian, GaussianMixture,
-    GaussianNoise, GroupBernoulliGauss, Hinge, HuberNoise, L1, L2, Laplace, LaplaceNoise, Logistic,
-    Magnitude, ParameterError, PiecewiseLinear, Poisson, Quantised, Rectified, Sign, Stacked,
-    StudentNoise, Survival, TruncatedGaussian, Uniform,
+    Awgn, BernoulliGauss, Censored, ColumnMixing, ComplexMagnitude, Discrete, ElasticNet,
+    Exponential, Gaussian, GaussianMixture, GaussianNoise, GroupBernoulliGauss, Hinge, HuberNoise,
+    L1, L2, Laplace, LaplaceNoise, Logistic, Magnitude, ParameterError, PiecewiseLinear, Poisson,
+    Quantised, Rectified, Sign, Smooth, Stacked, StudentNoise, Survival, TruncatedGaussian,
+    Uniform,
 };
 
 /// A named instance of a family, for variables of `columns` columns.
@@ -261,6 +262,7 @@ fn explicit_likelihoods() -> Likelihoods {
         ),
         entry("likelihood/rectified", "ReLU", 1, Box::new(Rectified::relu(0.3)?)),
         entry("likelihood/rectified", "leaky", 1, Box::new(Rectified::leaky_relu(0.1, 0.3)?)),
+        entry("likelihood/complex_magnitude", "noisy", 2, Box::new(ComplexMagnitude::new(0.25)?)),
         entry("likelihood/magnitude", "noisy", 1, Box::new(Magnitude::new(0.25)?)),
         entry("likelihood/magnitude", "precise", 1, Box::new(Magnitude::new(1e-3)?)),
         entry("likelihood/sign", "exact", 1, Box::new(Sign::new())),
@@ -309,6 +311,26 @@ pub fn channels() -> Result<Vec<Entry<dyn Channel>>, ParameterError> {
             Box::new(GaussianNoise::with_covariance(2, &CORRELATED)?),
         ),
         entry("channel/gaussian_noise", "no noise", 2, Box::new(GaussianNoise::new(0.0)?)),
+        entry("channel/column_mixing", "to fewer", 2, {
+            Box::new(ColumnMixing::new(Rows::column(vec![1.0, -0.7]))?.with_bias(&[0.3])?)
+        }),
+        entry("channel/column_mixing", "to more", 1, {
+            Box::new(ColumnMixing::new(Rows::from_fn(1, 3, |_, j| j as f64 - 0.5))?)
+        }),
+        entry("channel/column_mixing", "as many", 2, {
+            let matrix = Rows::from_fn(2, 2, |i, j| CORRELATED[2 * i + j]);
+            Box::new(ColumnMixing::new(matrix)?.with_bias(&[-1.0, 0.2])?)
+        }),
+        entry("channel/smooth", "sigmoid", 1, Box::new(Smooth::sigmoid())),
+        entry("channel/smooth", "tanh", 1, Box::new(Smooth::tanh())),
+        entry("channel/smooth", "noisy tanh", 1, Box::new(Smooth::tanh().with_noise(0.2)?)),
+        entry("channel/smooth", "softplus", 1, Box::new(Smooth::softplus())),
+        entry("channel/smooth", "falling", 1, {
+            Box::new(Smooth::new("falling", 0.5, 1.0, |z: f64| {
+                let root = (z - 0.5).hypot(1.0);
+                [(0.5 - z) / root, -1.0 / (root * root * root)]
+            })?)
+        }),
         entry("channel/piecewise_linear", "ReLU", 1, Box::new(PiecewiseLinear::relu())),
         entry(
             "channel/piecewise_linear",

@@ -21,11 +21,11 @@ pub mod likelihood;
 pub mod penalty;
 pub mod prior;
 
-pub use channel::{GaussianNoise, PiecewiseLinear};
+pub use channel::{ColumnMixing, GaussianNoise, PiecewiseLinear, Smooth};
 pub use error::ParameterError;
 pub use likelihood::{
-    Awgn, Censored, Hinge, HuberNoise, LaplaceNoise, Logistic, Magnitude, Poisson, Quantised,
-    Rectified, Sign, StudentNoise, Survival,
+    Awgn, Censored, ComplexMagnitude, Hinge, HuberNoise, LaplaceNoise, Logistic, Magnitude,
+    Poisson, Quantised, Rectified, Sign, StudentNoise, Survival,
 };
 pub use penalty::{ElasticNet, L1, L2};
 pub use prior::{

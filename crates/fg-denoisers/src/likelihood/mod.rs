@@ -2,6 +2,7 @@
 
 mod awgn;
 mod censored;
+mod complex_magnitude;
 mod hinge;
 mod huber;
 mod laplace_noise;
@@ -17,6 +18,7 @@ mod two_layer;
 
 pub use awgn::Awgn;
 pub use censored::Censored;
+pub use complex_magnitude::ComplexMagnitude;
 pub use hinge::Hinge;
 pub use huber::HuberNoise;
 pub use laplace_noise::LaplaceNoise;

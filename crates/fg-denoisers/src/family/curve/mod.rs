@@ -13,14 +13,12 @@ use super::Rule;
 use super::pieces::Answer;
 
 /// What a curve is where the cavity says nothing of its width.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flat {
     /// Mass, mean or variance is infinite.
     Improper,
     /// All are finite.
     Proper,
-    /// They are known in closed form.
-    Known(Answer),
 }
 
 /// Where a logarithm has a feature: next to `centre` it is smooth over lengths of `scale`, elsewhere over lengths of `scale`
@@ -94,12 +92,8 @@ impl Tilt {
 
 /// Mean, variance and log-partition of one entry.
 pub(crate) fn average(curve: &impl Curve, tilt: Tilt, rule: &Rule) -> Result<Answer, Fault> {
-    if tilt.gamma == 0.0 {
-        match curve.flat(tilt.n) {
-            Flat::Improper => return Err(Fault::Improper),
-            Flat::Known(answer) => return Ok(answer),
-            Flat::Proper => {}
-        }
+    if tilt.gamma == 0.0 && curve.flat(tilt.n) == Flat::Improper {
+        return Err(Fault::Improper);
     }
     let peaks = Peaks::find(curve, tilt)?;
     let (mut mass, mut first, mut second) = (0.0, 0.0, 0.0);
@@ -118,7 +112,7 @@ pub(crate) fn average(curve: &impl Curve, tilt: Tilt, rule: &Rule) -> Result<Ans
 
 /// Maximiser of one entry of a concave curve, one over the curvature there, and the maximum.
 pub(crate) fn maximise(curve: &impl Curve, tilt: Tilt) -> Result<Answer, Fault> {
-    if tilt.gamma == 0.0 && matches!(curve.flat(tilt.n), Flat::Improper) {
+    if tilt.gamma == 0.0 && curve.flat(tilt.n) == Flat::Improper {
         return Err(Fault::Improper);
     }
     let mean = climb::summit(curve, tilt, climb::EXACT)?;
