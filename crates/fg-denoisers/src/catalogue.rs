@@ -7,11 +7,11 @@ use fg_core::denoiser::{Channel, Denoiser, Likelihood};
 
 use crate::likelihood::{Activation, TwoLayer, TwoLayerMap, TwoLayerMmse};
 use crate::{
-    Awgn, BernoulliGauss, Censored, ColumnMixing, ComplexMagnitude, Discrete, ElasticNet,
-    Exponential, Gaussian, GaussianMixture, GaussianNoise, GroupBernoulliGauss, Hinge, HuberNoise,
-    L1, L2, Laplace, LaplaceNoise, Logistic, Magnitude, ParameterError, PiecewiseLinear, Poisson,
-    Quantised, Rectified, Sign, Smooth, Stacked, StudentNoise, Survival, TruncatedGaussian,
-    Uniform,
+    Awgn, BernoulliGauss, Censored, ColumnMixing, Committee, ComplexMagnitude, Discrete,
+    ElasticNet, Exponential, Gaussian, GaussianMixture, GaussianNoise, GroupBernoulliGauss, Hinge,
+    HuberNoise, L1, L2, Laplace, LaplaceNoise, Logistic, Magnitude, ParameterError,
+    PiecewiseLinear, Poisson, Quantised, Rectified, Sign, Smooth, Stacked, StudentNoise, Survival,
+    TruncatedGaussian, Uniform,
 };
 
 /// A named instance of a family, for variables of `columns` columns.
@@ -209,7 +209,7 @@ fn smooth_likelihoods() -> Likelihoods {
         Entry::new(module, instance, 1, estimator)
     };
     Ok(vec![
-        entry("likelihood/logistic", "mean", Box::new(Logistic::new())),
+        entry("likelihood/logistic", "mean", Box::<Logistic>::default()),
         entry("likelihood/logistic", "maximum", Box::new(Logistic::new().maximised())),
         entry("likelihood/poisson", "exponential, mean", Box::new(Poisson::exponential())),
         entry("likelihood/poisson", "exponential, maximum", {
@@ -262,6 +262,8 @@ fn explicit_likelihoods() -> Likelihoods {
         ),
         entry("likelihood/rectified", "ReLU", 1, Box::new(Rectified::relu(0.3)?)),
         entry("likelihood/rectified", "leaky", 1, Box::new(Rectified::leaky_relu(0.1, 0.3)?)),
+        entry("likelihood/committee", "exact", 2, Box::<Committee>::default()),
+        entry("likelihood/committee", "flipped", 2, Box::new(Committee::new().with_flips(0.1)?)),
         entry("likelihood/complex_magnitude", "noisy", 2, Box::new(ComplexMagnitude::new(0.25)?)),
         entry("likelihood/magnitude", "noisy", 1, Box::new(Magnitude::new(0.25)?)),
         entry("likelihood/magnitude", "precise", 1, Box::new(Magnitude::new(1e-3)?)),

@@ -24,8 +24,8 @@ pub mod prior;
 pub use channel::{ColumnMixing, GaussianNoise, PiecewiseLinear, Smooth};
 pub use error::ParameterError;
 pub use likelihood::{
-    Awgn, Censored, ComplexMagnitude, Hinge, HuberNoise, LaplaceNoise, Logistic, Magnitude,
-    Poisson, Quantised, Rectified, Sign, StudentNoise, Survival,
+    Awgn, Censored, Committee, ComplexMagnitude, Hinge, HuberNoise, LaplaceNoise, Logistic,
+    Magnitude, Poisson, Quantised, Rectified, Sign, StudentNoise, Survival,
 };
 pub use penalty::{ElasticNet, L1, L2};
 pub use prior::{

@@ -237,11 +237,16 @@ impl Channel for ColumnMixing {
                 let pull = self.matrix.row(j).iter().zip(&*residual);
                 natural[j] = n[j] + pull.map(|(c, r)| c * r).sum::<f64>();
             }
-            let (x, u) =
-                (&mut at_input.mean[i * d..(i + 1) * d], &mut at_output.mean[i * e..(i + 1) * e]);
-            small::row_times(natural, covariance, x, d);
-            self.forward(x, u);
-            u.iter_mut().zip(&self.bias).for_each(|(u, b)| *u += b);
+            let x = &mut at_input.mean[i * d..(i + 1) * d];
+            let u = &mut at_output.mean[i * e..(i + 1) * e];
+            x.fill(0.0);
+            u.copy_from_slice(&self.bias);
+            // Direction by direction: what the output doesn't see can't cancel in it.
+            for (y, image) in y.chunks_exact(d).zip(image.chunks_exact(e)) {
+                let share: f64 = y.iter().zip(&*natural).map(|(y, n)| y * n).sum();
+                x.iter_mut().zip(y).for_each(|(x, y)| *x += share * y);
+                u.iter_mut().zip(image).for_each(|(u, c)| *u += share * c);
+            }
             at_input.covariance[i * d * d..(i + 1) * d * d].copy_from_slice(covariance);
             at_output.covariance[i * e * e..(i + 1) * e * e].copy_from_slice(output_covariance);
         }

@@ -184,7 +184,7 @@ impl Smooth {
         }
         for _ in 0..BISECTIONS {
             let middle = 0.5 * near + 0.5 * far;
-            if middle == near || middle == far {
+            if !(near.min(far) < middle && middle < near.max(far)) {
                 break;
             }
             if below(middle) == (towards > 0.0) {

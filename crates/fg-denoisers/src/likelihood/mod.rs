@@ -2,6 +2,7 @@
 
 mod awgn;
 mod censored;
+mod committee;
 mod complex_magnitude;
 mod hinge;
 mod huber;
@@ -18,6 +19,7 @@ mod two_layer;
 
 pub use awgn::Awgn;
 pub use censored::Censored;
+pub use committee::Committee;
 pub use complex_magnitude::ComplexMagnitude;
 pub use hinge::Hinge;
 pub use huber::HuberNoise;

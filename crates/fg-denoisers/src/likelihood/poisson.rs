@@ -1,5 +1,7 @@
 //! Counts: Poisson data of which the unknown is the logarithm of the rate, or the rate itself.
 
+use core::f64::consts::{PI, TAU};
+
 use fg_core::denoiser::{Estimation, Likelihood, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
 use fg_core::special::{open_uniform, quantile};
@@ -30,14 +32,14 @@ use crate::family::{Piece, Rule, pieces};
 /// # Numerical notes and limits
 ///
 /// * The mode by Newton's steps within a bracket; then Gauss-Legendre panels over all that is within 40 nats of it.
-/// * With `gamma = 0` an exponential rate needs `-y < n < 0` or `y + n > 0`, that is `y > -n`; a rectified one `n < 1` where
-///   there are counts and `0 < n < 1` where there are none; otherwise it is improper.
+/// * With `gamma = 0` an exponential rate needs `n > -y`; a rectified one `n < 1` where there are counts and `0 < n < 1`
+///   where there are none; otherwise it is improper.
 /// * Some 2 microseconds a row, 0.3 as a maximiser. A draw takes as many steps as the deviation of the count; beyond a rate
 ///   of a million it is a normal one with a correction for its skewness, right to a few parts in a million.
 ///
 /// # Reference
 ///
-/// P. McCullagh and J. A. Nelder, *Generalized Linear Models* (1989), chapter 6, doi 10.1007/978-1-4899-3242-6.
+/// A. C. Cameron and P. K. Trivedi, *Regression Analysis of Count Data* (2013), doi 10.1017/CBO9781139013567.
 ///
 /// # Example
 ///
@@ -102,10 +104,10 @@ impl Poisson {
                     .ok_or(curve::Fault::Improper)
             }
             (true, false) if y == 0.0 => no_counts(n, gamma),
-            (true, true) => curve::average(&Rate { y }, tilt, &self.rule),
-            (true, false) => curve::maximise(&Rate { y }, tilt),
-            (false, true) => curve::average(&LogRate { y }, tilt, &self.rule),
-            (false, false) => curve::maximise(&LogRate { y }, tilt),
+            (true, true) => curve::average(&Rate { y, highest: highest(y) }, tilt, &self.rule),
+            (true, false) => curve::maximise(&Rate { y, highest: highest(y) }, tilt),
+            (false, true) => curve::average(&LogRate::new(y), tilt, &self.rule),
+            (false, false) => curve::maximise(&LogRate::new(y), tilt),
         }
     }
 }
@@ -123,18 +125,42 @@ fn no_counts(n: f64, gamma: f64) -> Result<pieces::Answer, curve::Fault> {
     Ok(pieces::Answer { mean, variance: gamma.recip(), log_partition: 0.5 * pull * mean })
 }
 
-/// `y z - exp(z) - log y!`.
+/// From here on Stirling's series gives all digits of the logarithm of `y!` beyond its first terms.
+const STIRLING: f64 = 16.0;
+
+/// `y log y - y - log y!`, the largest log-probability of a count as a function of the rate.
+fn highest(y: f64) -> f64 {
+    if y == 0.0 {
+        return 0.0;
+    }
+    if y < STIRLING {
+        return y * y.ln() - y - libm::lgamma(y + 1.0);
+    }
+    let r = 1.0 / (y * y);
+    let series = (1.0 / 12.0 - r * (1.0 / 360.0 - r * (1.0 / 1260.0 - r / 1680.0))) / y;
+    -0.5 * (TAU * y).ln() - series
+}
+
+/// `y z - exp(z) - log y!`, as the difference to its maximum: the terms of large counts cancel.
 struct LogRate {
     y: f64,
+    log_y: f64,
+    highest: f64,
+}
+
+impl LogRate {
+    fn new(y: f64) -> Self {
+        Self { y, log_y: y.ln(), highest: highest(y) }
+    }
 }
 
 impl Curve for LogRate {
     fn value(&self, z: f64) -> f64 {
-        self.y * z - z.exp() - libm::lgamma(self.y + 1.0)
-    }
-
-    fn rise(&self, z: f64, base: f64) -> f64 {
-        self.value(z) - base
+        if self.y == 0.0 {
+            return -z.exp();
+        }
+        let t = z - self.log_y;
+        self.y * (t - t.exp_m1()) + self.highest
     }
 
     fn slopes(&self, z: f64) -> [f64; 2] {
@@ -145,7 +171,7 @@ impl Curve for LogRate {
     /// `exp(-exp(z))` oscillates from an imaginary part of a half pi on; for large rates the peak itself is narrower.
     fn marks(&self) -> [Mark; 2] {
         /// Twice the half pi: the first panel is two thirds of it.
-        const SCALE: f64 = core::f64::consts::PI;
+        const SCALE: f64 = PI;
         [Mark { centre: 0.0, scale: SCALE }; 2]
     }
 
@@ -154,14 +180,18 @@ impl Curve for LogRate {
     }
 }
 
-/// `y log z - z - log y!` on positive `z`, for a positive `y`.
+/// `y log z - z - log y!` on positive `z`, for a positive `y`, as the difference to its maximum.
 struct Rate {
     y: f64,
+    highest: f64,
 }
 
 impl Curve for Rate {
     fn value(&self, z: f64) -> f64 {
-        self.y * z.ln() - z - libm::lgamma(self.y + 1.0)
+        let q = (z - self.y) / self.y;
+        // The increment keeps the digits next to the peak, the quotient those next to zero.
+        let log = if q.abs() < 0.5 { q.ln_1p() } else { (z / self.y).ln() };
+        self.y * (log - q) + self.highest
     }
 
     fn slopes(&self, z: f64) -> [f64; 2] {
@@ -307,6 +337,12 @@ mod tests {
             let (below, above) = (count(MANY * (1.0 - 1e-9), u), count(MANY, u));
             assert!((below - above).abs() <= 1.0, "{u}: {below} {above}");
         }
+    }
+
+    #[test]
+    fn both_forms_of_the_largest_probability_agree_where_they_meet() {
+        let direct = STIRLING * STIRLING.ln() - STIRLING - libm::lgamma(STIRLING + 1.0);
+        assert!((highest(STIRLING) - direct).abs() < 1e-13, "{direct}");
     }
 
     #[test]

@@ -4,3 +4,4 @@ mod catalogue;
 mod exact;
 mod learning;
 mod optimality;
+mod smooth;

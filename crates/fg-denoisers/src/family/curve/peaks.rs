@@ -169,7 +169,7 @@ impl Peaks {
                 let peak = between(curve, tilt, (z, next), (0.5 * z + 0.5 * next, NEAR))?;
                 self.keep(curve, tilt, peak);
             }
-            if next == z {
+            if !(next > z) {
                 break;
             }
             (z, rising) = (next, !falls);
@@ -239,7 +239,7 @@ impl Peaks {
             while start < high {
                 let mut end = start + stride(top + start, marks());
                 // A rest too short for a panel of its own, or steps below rounding.
-                if !(end < high) || end == start {
+                if !(start < end && end < high) {
                     end = high;
                 }
                 let (centre, half) = (0.5 * (start + end), 0.5 * (end - start));
