@@ -10,8 +10,8 @@ use crate::{
     Awgn, BernoulliGauss, Censored, ColumnMixing, Committee, ComplexMagnitude, Discrete,
     ElasticNet, Exponential, Gaussian, GaussianMixture, GaussianNoise, GroupBernoulliGauss, Hinge,
     HuberNoise, L1, L2, Laplace, LaplaceNoise, Logistic, Magnitude, ParameterError,
-    PiecewiseLinear, Poisson, Quantised, Rectified, Sign, Smooth, Stacked, StudentNoise, Survival,
-    TruncatedGaussian, Uniform,
+    PiecewiseLinear, Poisson, Quantised, Rectified, Sign, Smooth, Softmax, Stacked, StudentNoise,
+    Survival, TruncatedGaussian, Uniform,
 };
 
 /// A named instance of a family, for variables of `columns` columns.
@@ -267,6 +267,8 @@ fn explicit_likelihoods() -> Likelihoods {
         entry("likelihood/complex_magnitude", "noisy", 2, Box::new(ComplexMagnitude::new(0.25)?)),
         entry("likelihood/magnitude", "noisy", 1, Box::new(Magnitude::new(0.25)?)),
         entry("likelihood/magnitude", "precise", 1, Box::new(Magnitude::new(1e-3)?)),
+        entry("likelihood/softmax", "two classes, mean", 2, Box::new(Softmax::new(2)?)),
+        entry("likelihood/softmax", "maximum", 3, Box::new(Softmax::new(3)?.maximised())),
         entry("likelihood/sign", "exact", 1, Box::new(Sign::new())),
         entry("likelihood/sign", "flipped", 1, Box::new(Sign::new().with_flips(0.1)?)),
         entry("likelihood/sign", "probit", 1, Box::new(Sign::probit(0.5)?)),

@@ -25,7 +25,7 @@ pub use channel::{ColumnMixing, GaussianNoise, PiecewiseLinear, Smooth};
 pub use error::ParameterError;
 pub use likelihood::{
     Awgn, Censored, Committee, ComplexMagnitude, Hinge, HuberNoise, LaplaceNoise, Logistic,
-    Magnitude, Poisson, Quantised, Rectified, Sign, StudentNoise, Survival,
+    Magnitude, Poisson, Quantised, Rectified, Sign, Softmax, StudentNoise, Survival,
 };
 pub use penalty::{ElasticNet, L1, L2};
 pub use prior::{

@@ -78,7 +78,7 @@ impl Logistic {
 }
 
 /// `-log(1 + exp(-y z))`.
-struct Label(f64);
+pub(super) struct Label(pub(super) f64);
 
 impl Curve for Label {
     fn value(&self, z: f64) -> f64 {
