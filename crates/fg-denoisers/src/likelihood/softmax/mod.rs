@@ -44,7 +44,7 @@ use climb::Climb;
 ///
 /// * The mode by Newton's steps, shortened until the slope along them has halved: the exponent is concave.
 /// * At cavities of deviations about one the mean of a single row is right to some thousandths of its deviation and the
-///   covariance to one part in a hundred, with the default number of points. Errors grow with the deviation of the cavity,
+///   covariance to one part in a hundred, with the default number of points, and four times better with 32768. Errors grow with the deviation of the cavity,
 ///   for which the curvature at the mode says less and less of the tails; where it is large next to one, use more points.
 /// * The cavity's precision must be positive definite, for two classes along `(1, 1)` only, else
 ///   [`Breakdown::ImproperCavity`].
