@@ -109,13 +109,13 @@ impl<'a> Climb<'a> {
         }
     }
 
-    /// Factorises the curvature `Gamma + diag(p) - p p'` of the last look.
-    fn factorise(&mut self) -> Result<(), Fault> {
+    /// Factorises the curvature `Gamma + share (diag(p) - p p')` of the last look.
+    fn factorise(&mut self, share: f64) -> Result<(), Fault> {
         let d = self.natural.len();
         self.factor.copy_from_slice(self.precision);
         for i in 0..d {
             for j in 0..i {
-                let both = self.shares[i] * self.shares[j];
+                let both = share * (self.shares[i] * self.shares[j]);
                 self.factor[i * d + j] -= both;
                 self.factor[j * d + i] -= both;
                 // Rows of diag(p) - p p' add up to zero: a sum, not one less a share.
@@ -139,7 +139,7 @@ impl<'a> Climb<'a> {
         let mut near = false;
         for _ in 0..STEPS {
             self.look(false);
-            self.factorise()?;
+            self.factorise(1.0)?;
             self.step.copy_from_slice(self.slope);
             small::solve_lower(self.factor, self.step, d);
             small::solve_lower_transposed(self.factor, self.step, d);
@@ -152,7 +152,7 @@ impl<'a> Climb<'a> {
                 if near || gain == 0.0 {
                     // The curvature of the last look is that of the place but for rounding.
                     self.look(false);
-                    return self.factorise();
+                    return self.factorise(1.0);
                 }
                 near = true;
                 continue;
@@ -182,6 +182,11 @@ impl<'a> Climb<'a> {
             share = if high.is_finite() { 0.5 * (low + high) } else { 2.0 * share };
         }
         self.z.copy_from_slice(self.trial);
+    }
+
+    /// Lets the factor be that of a Gaussian whose curvature has this share of the softmax only.
+    pub(super) fn widen(&mut self, share: f64) -> Result<(), Fault> {
+        self.factorise(share)
     }
 
     /// The inverse of the curvature at the mode.

@@ -34,8 +34,9 @@ use climb::Climb;
 ///
 /// * Two classes: the difference of the columns has logistic probabilities and is independent of what is left of the
 ///   Gaussian. Its moments are those of [`Logistic`](crate::Logistic), to the same accuracy.
-/// * Three classes and more: an average over points of the Gaussian around the mode whose precision is the curvature
-///   there, each with the ratio of the posterior to that Gaussian as its weight. Points are whitened, mirrored, scrambled
+/// * Three classes and more: an average over points of a Gaussian around the mode, each with the ratio of the posterior to
+///   that Gaussian as its weight. Its precision is the cavity's and half the softmax's curvature at the mode, as the
+///   posterior's tails are the cavity's. Points are whitened, mirrored, scrambled
 ///   Sobol points; rows take turns at several scramblings, so that their errors average out over rows.
 /// * After [`maximised`](Self::maximised) the mode and the inverse of the curvature there, for any number of classes: the
 ///   cost of regularised multinomial logistic regression.
@@ -43,9 +44,9 @@ use climb::Climb;
 /// # Numerical notes and limits
 ///
 /// * The mode by Newton's steps, shortened until the slope along them has halved: the exponent is concave.
-/// * At cavities of deviations about one the mean of a single row is right to some thousandths of its deviation and the
-///   covariance to one part in a hundred, with the default number of points, and four times better with 32768. Errors grow with the deviation of the cavity,
-///   for which the curvature at the mode says less and less of the tails; where it is large next to one, use more points.
+/// * At cavities of deviations about one the mean of a single row is right to two thousandths of its deviation and the
+///   covariance to two parts in a thousand, with the default number of points, and three times better with 32768. Errors
+///   grow with the deviation of the cavity, for which the curvature at the mode says less and less of the tails.
 /// * The cavity's precision must be positive definite, for two classes along `(1, 1)` only, else
 ///   [`Breakdown::ImproperCavity`].
 /// * Two classes take 2 microseconds a row; others `points d^2` operations and Newton's steps of `d^3`.
@@ -76,6 +77,8 @@ pub struct Softmax {
     points: Vec<GaussianPoints>,
 }
 
+/// Share of the softmax's curvature in that of the points: the posterior's tails are the cavity's.
+const WIDE: f64 = 0.5;
 /// Default of [`Softmax::with_points`].
 const POINTS: usize = 1024;
 /// How many scramblings rows take turns at.
@@ -151,6 +154,7 @@ impl Softmax {
                 Ok(climb.height())
             }
             Estimation::Mmse => {
+                climb.widen(WIDE).map_err(|fault| fault.breakdown(row))?;
                 let points = &self.points[row % self.points.len()];
                 points::average(&mut climb, points, (mean, covariance), rest)
                     .ok_or(Breakdown::NotFinite { port: 0, row })

@@ -14,7 +14,7 @@ pub(super) fn len(d: usize) -> usize {
 
 /// Writes mean and covariance and returns the log-partition; none where they aren't finite.
 ///
-/// With the factor `L L'` of the curvature at the mode, points are `mode + L^-T u` with weights
+/// With the factor `L L'` of the Gaussian's precision, points are `mode + L^-T u` with weights
 /// `exp(rise + u'u / 2)`, of the exponent relative to the mode.
 pub(super) fn average(
     climb: &mut Climb<'_>,
@@ -30,7 +30,6 @@ pub(super) fn average(
     small::row_times(mode, climb.precision(), pull, d);
     pull.iter_mut().zip(climb.natural()).for_each(|(p, n)| *p = n - *p);
     let base = log_sum(mode);
-    // The first pass over weights finds their scale, which differs little from one: rises are at most zero.
     let (mut mass, mut shift) = (0.0, f64::NEG_INFINITY);
     mean.fill(0.0);
     covariance.fill(0.0);
