@@ -37,7 +37,7 @@ use crate::family::{HalfLine, Rule};
 /// * Masses are logarithms and moments those of Mills' ratio: labels against the evidence by thirty deviations keep their
 ///   digits, and the covariance is a sum of positive matrices.
 /// * The cavity's precision must be positive definite, else [`Breakdown::ImproperCavity`].
-/// * Some 10 microseconds a quadrant of positive weight: three without flips, four with them.
+/// * Below 25 microseconds a quadrant of positive weight: three without flips, four with them.
 /// * For more units, and for outputs that add up activations, see [`TwoLayerMmse`](crate::likelihood::TwoLayerMmse).
 ///
 /// # Reference

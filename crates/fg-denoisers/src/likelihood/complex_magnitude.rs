@@ -46,7 +46,7 @@ use crate::error::{self, ParameterError};
 ///   keep their digits.
 /// * Nothing is divided by `v`. Any cavity is legal, one without information included; as with
 ///   [`Magnitude`](crate::Magnitude), a cavity that knows no phase gets none, and models of magnitudes alone need a start.
-/// * Half a microsecond to three a row.
+/// * Below 5 microseconds a row where the phase isn't known sharply.
 ///
 /// # Reference
 ///

@@ -34,7 +34,7 @@ use crate::family::{Piece, Rule, pieces};
 /// * The mode by Newton's steps within a bracket; then Gauss-Legendre panels over all that is within 40 nats of it.
 /// * With `gamma = 0` an exponential rate needs `n > -y`; a rectified one `n < 1` where there are counts and `0 < n < 1`
 ///   where there are none; otherwise it is improper.
-/// * Some 2 microseconds a row, 0.3 as a maximiser. A draw takes as many steps as the deviation of the count; beyond a rate
+/// * Below 5 microseconds a row, 0.5 as a maximiser. A draw takes as many steps as the deviation of the count; beyond a rate
 ///   of a million it is a normal one with a correction for its skewness, right to a few parts in a million.
 ///
 /// # Reference

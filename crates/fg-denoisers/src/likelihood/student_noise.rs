@@ -35,7 +35,7 @@ use crate::family::curve::{self, Curve, Flat, Mark};
 /// * Peaks are where the slope changes sign on a grid that is fine next to the data and to the cavity's mean; panels reach
 ///   as far as densities times the third power of the distance count, so that tails of small `nu` are not cut off.
 /// * With `gamma = 0` it is improper: no tilt, however small, leaves a power law integrable.
-/// * Some 3 to 10 microseconds a row.
+/// * Below 30 microseconds a row.
 ///
 /// # Reference
 ///

@@ -49,7 +49,7 @@ use climb::Climb;
 ///   grow with the deviation of the cavity, for which the curvature at the mode says less and less of the tails.
 /// * The cavity's precision must be positive definite, for two classes along `(1, 1)` only, else
 ///   [`Breakdown::ImproperCavity`].
-/// * Two classes take 2 microseconds a row; others `points d^2` operations and Newton's steps of `d^3`.
+/// * Two classes take less than 10 microseconds a row; others `points d^2` operations and Newton's steps of `d^3`.
 ///
 /// # Reference
 ///
