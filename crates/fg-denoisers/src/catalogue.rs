@@ -7,10 +7,12 @@ use fg_core::denoiser::{Channel, Denoiser, Likelihood};
 
 use crate::likelihood::{Activation, TwoLayer, TwoLayerMap, TwoLayerMmse};
 use crate::{
-    Awgn, BernoulliGauss, Censored, DiagonalNoise, Discrete, ElasticNet, Exponential, Gaussian,
-    GaussianMixture, GaussianNoise, GroupBernoulliGauss, Horseshoe, HuberNoise, L1, L2, Laplace,
-    LaplaceNoise, Magnitude, Masked, ParameterError, PerRow, PiecewiseLinear, Quantised, Rectified,
-    Scaled, Sign, Stacked, StudentT, Tabulated, TruncatedGaussian, Uniform, UnitModulus,
+    Awgn, BernoulliGauss, Censored, ColumnMixing, Committee, ComplexMagnitude, DiagonalNoise,
+    Discrete, ElasticNet, Exponential, Gaussian, GaussianMixture, GaussianNoise,
+    GroupBernoulliGauss, Hinge, Horseshoe, HuberNoise, L1, L2, Laplace, LaplaceNoise, Logistic,
+    Magnitude, Masked, ParameterError, PerRow, PiecewiseLinear, Poisson, Quantised, Rectified,
+    Scaled, Sign, Smooth, Softmax, Stacked, StudentNoise, StudentT, Survival, Tabulated,
+    TruncatedGaussian, Uniform, UnitModulus,
 };
 
 /// A named instance of a family, for variables of `columns` columns.
@@ -52,6 +54,7 @@ const GAPS: [bool; 24] = {
 };
 
 type Denoisers = Result<Vec<Entry<dyn Denoiser>>, ParameterError>;
+type Likelihoods = Result<Vec<Entry<dyn Likelihood>>, ParameterError>;
 
 /// Priors and penalties.
 ///
@@ -251,6 +254,40 @@ fn penalties() -> Denoisers {
 /// # Errors
 /// As [`denoisers`].
 pub fn likelihoods() -> Result<Vec<Entry<dyn Likelihood>>, ParameterError> {
+    let mut all = explicit_likelihoods()?;
+    all.extend(smooth_likelihoods()?);
+    Ok(all)
+}
+
+/// Likelihoods whose posteriors are integrated along a line, and maximisers.
+fn smooth_likelihoods() -> Likelihoods {
+    let entry = |module, instance, estimator: Box<dyn Likelihood>| {
+        Entry::new(module, instance, 1, estimator)
+    };
+    Ok(vec![
+        entry("likelihood/logistic", "mean", Box::<Logistic>::default()),
+        entry("likelihood/logistic", "maximum", Box::new(Logistic::new().maximised())),
+        entry("likelihood/poisson", "exponential, mean", Box::new(Poisson::exponential())),
+        entry("likelihood/poisson", "exponential, maximum", {
+            Box::new(Poisson::exponential().maximised())
+        }),
+        entry("likelihood/poisson", "rectified, mean", Box::new(Poisson::rectified())),
+        entry("likelihood/poisson", "rectified, maximum", {
+            Box::new(Poisson::rectified().maximised())
+        }),
+        entry("likelihood/student_noise", "usual", Box::new(StudentNoise::new(4.0, 0.6)?)),
+        entry("likelihood/student_noise", "precise", Box::new(StudentNoise::new(3.0, 0.02)?)),
+        entry("likelihood/student_noise", "Cauchy", Box::new(StudentNoise::new(1.0, 0.3)?)),
+        entry("likelihood/survival", "mean", Box::new(Survival::new(1.7)?.with_horizon(2.0)?)),
+        entry("likelihood/survival", "events", Box::new(Survival::new(0.6)?)),
+        entry("likelihood/survival", "maximum", Box::new(Survival::new(1.7)?.maximised())),
+        entry("likelihood/hinge", "maximum", Box::new(Hinge::new(0.8)?)),
+        entry("likelihood/hinge", "mean", Box::new(Hinge::new(0.8)?.averaged())),
+        entry("likelihood/huber", "maximum", Box::new(HuberNoise::new(0.7, 1.345)?.maximised())),
+    ])
+}
+
+fn explicit_likelihoods() -> Likelihoods {
     let entry = |module, instance, columns, estimator: Box<dyn Likelihood>| {
         Entry::new(module, instance, columns, estimator)
     };
@@ -294,8 +331,13 @@ pub fn likelihoods() -> Result<Vec<Entry<dyn Likelihood>>, ParameterError> {
         ),
         entry("likelihood/rectified", "ReLU", 1, Box::new(Rectified::relu(0.3)?)),
         entry("likelihood/rectified", "leaky", 1, Box::new(Rectified::leaky_relu(0.1, 0.3)?)),
+        entry("likelihood/committee", "exact", 2, Box::<Committee>::default()),
+        entry("likelihood/committee", "flipped", 2, Box::new(Committee::new().with_flips(0.1)?)),
+        entry("likelihood/complex_magnitude", "noisy", 2, Box::new(ComplexMagnitude::new(0.25)?)),
         entry("likelihood/magnitude", "noisy", 1, Box::new(Magnitude::new(0.25)?)),
         entry("likelihood/magnitude", "precise", 1, Box::new(Magnitude::new(1e-3)?)),
+        entry("likelihood/softmax", "two classes, mean", 2, Box::new(Softmax::new(2)?)),
+        entry("likelihood/softmax", "maximum", 3, Box::new(Softmax::new(3)?.maximised())),
         entry("likelihood/sign", "exact", 1, Box::new(Sign::new())),
         entry("likelihood/sign", "flipped", 1, Box::new(Sign::new().with_flips(0.1)?)),
         entry("likelihood/sign", "probit", 1, Box::new(Sign::probit(0.5)?)),
@@ -342,6 +384,26 @@ pub fn channels() -> Result<Vec<Entry<dyn Channel>>, ParameterError> {
             Box::new(GaussianNoise::with_covariance(2, &CORRELATED)?),
         ),
         entry("channel/gaussian_noise", "no noise", 2, Box::new(GaussianNoise::new(0.0)?)),
+        entry("channel/column_mixing", "to fewer", 2, {
+            Box::new(ColumnMixing::new(Rows::column(vec![1.0, -0.7]))?.with_bias(&[0.3])?)
+        }),
+        entry("channel/column_mixing", "to more", 1, {
+            Box::new(ColumnMixing::new(Rows::from_fn(1, 3, |_, j| j as f64 - 0.5))?)
+        }),
+        entry("channel/column_mixing", "as many", 2, {
+            let matrix = Rows::from_fn(2, 2, |i, j| CORRELATED[2 * i + j]);
+            Box::new(ColumnMixing::new(matrix)?.with_bias(&[-1.0, 0.2])?)
+        }),
+        entry("channel/smooth", "sigmoid", 1, Box::new(Smooth::sigmoid())),
+        entry("channel/smooth", "tanh", 1, Box::new(Smooth::tanh())),
+        entry("channel/smooth", "noisy tanh", 1, Box::new(Smooth::tanh().with_noise(0.2)?)),
+        entry("channel/smooth", "softplus", 1, Box::new(Smooth::softplus())),
+        entry("channel/smooth", "falling", 1, {
+            Box::new(Smooth::new("falling", 0.5, 1.0, |z: f64| {
+                let root = (z - 0.5).hypot(1.0);
+                [(0.5 - z) / root, -1.0 / (root * root * root)]
+            })?)
+        }),
         entry("channel/piecewise_linear", "ReLU", 1, Box::new(PiecewiseLinear::relu())),
         entry(
             "channel/piecewise_linear",

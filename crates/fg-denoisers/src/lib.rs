@@ -23,11 +23,12 @@ pub mod penalty;
 pub mod prior;
 pub mod structured;
 
-pub use channel::{GaussianNoise, PiecewiseLinear};
+pub use channel::{ColumnMixing, GaussianNoise, PiecewiseLinear, Smooth};
 pub use error::ParameterError;
 pub use likelihood::{
-    Awgn, Censored, DiagonalNoise, HuberNoise, LaplaceNoise, Magnitude, Masked, Quantised,
-    Rectified, Sign,
+    Awgn, Censored, Committee, ComplexMagnitude, DiagonalNoise, Hinge, HuberNoise, LaplaceNoise,
+    Logistic, Magnitude, Masked, Poisson, Quantised, Rectified, Sign, Softmax, StudentNoise,
+    Survival,
 };
 pub use penalty::{ElasticNet, L1, L2};
 pub use prior::{

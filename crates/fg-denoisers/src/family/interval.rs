@@ -23,32 +23,37 @@ pub(crate) struct Rule {
 
 impl Rule {
     pub(crate) fn new() -> Self {
-        Self { nodes: Self::of(NODES), few: Self::of(FEW_NODES) }
+        Self::of(NODES)
     }
 
-    /// The nodes on `[-1, 1]` and their weights.
+    /// The rule of so many nodes.
+    pub(crate) fn of(nodes: usize) -> Self {
+        Self { nodes: legendre(nodes), few: legendre(FEW_NODES) }
+    }
+
+    /// Nodes and weights on `[-1, 1]`.
     pub(crate) fn nodes(&self) -> &[(f64, f64)] {
         &self.nodes
     }
+}
 
-    fn of(count: usize) -> Vec<(f64, f64)> {
-        let order = count as f64;
-        let node = |k: usize| {
-            let mut x = (PI * (k as f64 + 0.75) / (order + 0.5)).cos();
-            let mut slope = 1.0;
-            for _ in 0..NEWTON_STEPS {
-                let (mut before, mut p) = (1.0, x);
-                for j in 2..=count {
-                    let j = j as f64;
-                    (before, p) = (p, ((2.0 * j - 1.0) * x * p - (j - 1.0) * before) / j);
-                }
-                slope = order * (x * p - before) / (x * x - 1.0);
-                x -= p / slope;
+fn legendre(count: usize) -> Vec<(f64, f64)> {
+    let order = count as f64;
+    let node = |k: usize| {
+        let mut x = (PI * (k as f64 + 0.75) / (order + 0.5)).cos();
+        let mut slope = 1.0;
+        for _ in 0..NEWTON_STEPS {
+            let (mut before, mut p) = (1.0, x);
+            for j in 2..=count {
+                let j = j as f64;
+                (before, p) = (p, ((2.0 * j - 1.0) * x * p - (j - 1.0) * before) / j);
             }
-            (x, 2.0 / ((1.0 - x * x) * slope * slope))
-        };
-        (0..count).map(node).collect()
-    }
+            slope = order * (x * p - before) / (x * x - 1.0);
+            x -= p / slope;
+        }
+        (x, 2.0 / ((1.0 - x * x) * slope * slope))
+    };
+    (0..count).map(node).collect()
 }
 
 /// `0 < t < length` with weight `exp(a t - gamma t^2 / 2)`: its moments and the logarithm of its mass.

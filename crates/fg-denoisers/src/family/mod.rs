@@ -1,5 +1,6 @@
 //! Building blocks that several families share.
 
+pub(crate) mod curve;
 mod cut;
 mod half_line;
 mod interval;

@@ -2,7 +2,7 @@
 
 use core::f64::consts::TAU;
 
-use fg_core::denoiser::{Likelihood, RowCavity, RowEstimate, Scratch};
+use fg_core::denoiser::{Estimation, Likelihood, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
 use fg_core::special::{cdf, open_uniform, quantile};
 
@@ -44,7 +44,7 @@ use crate::family::{Piece, Rule, pieces};
 /// # Example
 ///
 /// ```
-/// use fg_core::denoiser::{Likelihood, RowCavity, RowEstimate, Scratch};
+/// use fg_core::denoiser::{Estimation, Likelihood, RowCavity, RowEstimate, Scratch};
 /// let noise = fg_denoisers::HuberNoise::new(1.0, 1.345)?;
 /// let (mut mean, mut variance) = ([0.0], [0.0]);
 /// let mut out = RowEstimate { mean: &mut mean, covariance: &mut variance };
@@ -61,6 +61,7 @@ pub struct HuberNoise {
     /// Mass of each tail and of the middle, both over `scale`.
     tail: f64,
     middle: f64,
+    estimation: Estimation,
     rule: Rule,
 }
 
@@ -74,7 +75,35 @@ impl HuberNoise {
         let threshold = error::positive("threshold", threshold)?;
         let tail = (-0.5 * threshold * threshold).exp() / threshold;
         let middle = TAU.sqrt() * (1.0 - 2.0 * cdf(-threshold));
-        Ok(Self { scale, threshold, tail, middle, rule: Rule::new() })
+        let estimation = Estimation::Mmse;
+        Ok(Self { scale, threshold, tail, middle, estimation, rule: Rule::new() })
+    }
+
+    /// The same noise, answered by maximisers: the proximal map of Huber's cost. Default: posterior means.
+    #[must_use]
+    pub fn maximised(self) -> Self {
+        Self { estimation: Estimation::Map, ..self }
+    }
+
+    /// Maximiser, one over the curvature there, and the maximum; none without a maximiser.
+    ///
+    /// With `e = z - y` the cost is a parabola of curvature `1 / s^2` and slopes up to `t / s`.
+    fn nearest(&self, y: f64, n: f64, gamma: f64) -> Option<[f64; 3]> {
+        let Self { scale, threshold, tail, middle, .. } = self;
+        let (stiffness, steepest) = (1.0 / (scale * scale), threshold / scale);
+        let pull = n - gamma * y;
+        let inner = pull / (gamma + stiffness);
+        let within = inner.abs() <= threshold * scale;
+        if gamma == 0.0 && !(pull.abs() < steepest) {
+            return None;
+        }
+        let e = if within { inner } else { (pull - steepest.copysign(pull)) / gamma };
+        let variance = 1.0 / (gamma + if within { stiffness } else { 0.0 });
+        let size = e.abs() / scale;
+        let cost = if within { 0.5 * size * size } else { threshold * (size - 0.5 * threshold) };
+        let log_mass = (scale * (middle + 2.0 * tail)).ln();
+        let log = y * (n - 0.5 * gamma * y) + e * (pull - 0.5 * gamma * e) - cost - log_mass;
+        Some([y + e, variance, log])
     }
 
     /// Deviation of the Gaussian part.
@@ -109,6 +138,17 @@ impl Likelihood for HuberNoise {
         out: &mut RowEstimate<'_>,
         scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
+        if self.estimation == Estimation::Map {
+            let gamma = cavity.scalar_precision();
+            for (i, (&n, &y)) in cavity.natural().iter().zip(observed).enumerate() {
+                let row = cavity.first_row() + i;
+                let found = self.nearest(y, n, gamma);
+                let [mean, variance, _] =
+                    found.ok_or(Breakdown::ImproperCavity { port: 0, row })?;
+                (out.mean[i], out.covariance[i]) = (mean, variance);
+            }
+            return Ok(());
+        }
         pieces::estimate(|i| self.density(observed[i]), &self.rule, cavity, out, scratch)
     }
 
@@ -120,7 +160,20 @@ impl Likelihood for HuberNoise {
         Some(1)
     }
 
+    fn estimation(&self) -> Estimation {
+        self.estimation
+    }
+
+    /// False where a row is improper.
     fn log_partition(&self, observed: &[f64], cavity: &RowCavity<'_>, out: &mut [f64]) -> bool {
+        if self.estimation == Estimation::Map {
+            let gamma = cavity.scalar_precision();
+            for (out, (&n, &y)) in out.iter_mut().zip(cavity.natural().iter().zip(observed)) {
+                let Some([_, _, log]) = self.nearest(y, n, gamma) else { return false };
+                *out = log;
+            }
+            return true;
+        }
         pieces::log_partition(|i| self.density(observed[i]), &self.rule, cavity, out)
     }
 

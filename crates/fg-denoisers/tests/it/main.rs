@@ -6,3 +6,4 @@ mod learning;
 mod optimality;
 mod references;
 mod rows;
+mod smooth;
