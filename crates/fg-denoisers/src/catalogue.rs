@@ -8,9 +8,9 @@ use fg_core::denoiser::{Channel, Denoiser, Likelihood};
 use crate::likelihood::{Activation, TwoLayer, TwoLayerMap, TwoLayerMmse};
 use crate::{
     Awgn, BernoulliGauss, Censored, Discrete, ElasticNet, Exponential, Gaussian, GaussianMixture,
-    GaussianNoise, GroupBernoulliGauss, HuberNoise, L1, L2, Laplace, LaplaceNoise, Magnitude,
-    ParameterError, PiecewiseLinear, Quantised, Rectified, Sign, Stacked, TruncatedGaussian,
-    Uniform,
+    GaussianNoise, GroupBernoulliGauss, GroupLasso, Huber, HuberNoise, Interval, L1, L2, Laplace,
+    LaplaceNoise, Magnitude, NonNegative, ParameterError, PiecewiseLinear, Quantised, Rectified,
+    Sign, Simplex, Stacked, TruncatedGaussian, Uniform,
 };
 
 /// A named instance of a family, for variables of `columns` columns.
@@ -188,6 +188,17 @@ fn penalties() -> Denoisers {
         entry("penalty/l2", "three columns", 3, L2::new(0.7)?),
         entry("penalty/elastic_net", "one column", 1, ElasticNet::new(0.7, 0.2)?),
         entry("penalty/elastic_net", "two columns", 2, ElasticNet::new(0.7, 0.2)?),
+        entry("penalty/nonnegative", "one column", 1, NonNegative::new().with_weight(0.7)?),
+        entry("penalty/nonnegative", "three columns", 3, NonNegative::new().with_weight(0.7)?),
+        entry("penalty/interval", "one column", 1, Interval::new(-0.6, 1.8)?),
+        entry("penalty/interval", "three columns", 3, Interval::new(-0.6, 1.8)?),
+        entry("penalty/interval", "away from zero", 2, Interval::new(0.8, 2.2)?),
+        entry("penalty/huber", "one column", 1, Huber::new(0.7, 0.8)?),
+        entry("penalty/huber", "three columns", 3, Huber::new(0.7, 0.8)?),
+        entry("penalty/simplex", "one column", 1, Simplex::new()),
+        entry("penalty/simplex", "three columns", 3, Simplex::new().with_total(2.0)?),
+        entry("penalty/group_lasso", "one column", 1, GroupLasso::new(0.7)?),
+        entry("penalty/group_lasso", "three columns", 3, GroupLasso::new(0.7)?),
     ])
 }
 

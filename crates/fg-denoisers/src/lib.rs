@@ -26,7 +26,7 @@ pub use error::ParameterError;
 pub use likelihood::{
     Awgn, Censored, HuberNoise, LaplaceNoise, Magnitude, Quantised, Rectified, Sign,
 };
-pub use penalty::{ElasticNet, L1, L2};
+pub use penalty::{ElasticNet, GroupLasso, Huber, Interval, L1, L2, NonNegative, Simplex};
 pub use prior::{
     BernoulliGauss, Discrete, Exponential, Gaussian, GaussianMixture, GroupBernoulliGauss, Laplace,
     Stacked, TruncatedGaussian, Uniform,

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use fg_core::testing::{Subject, Violation, check, check_calibration, check_channel};
+use fg_core::testing::{
+    Subject, Violation, check, check_calibration, check_channel, check_firmly_nonexpansive,
+};
 use fg_denoisers::catalogue;
 
 #[track_caller]
@@ -44,8 +46,23 @@ fn channels_obey_their_laws() {
     }
 }
 
+/// Penalties that aren't convex: their estimates jump.
+const NOT_CONVEX: [&str; 0] = [];
+
+#[test]
+fn maximisers_of_convex_costs_are_firmly_nonexpansive() {
+    let maximisers = catalogue::denoisers().unwrap();
+    for entry in maximisers.iter().filter(|e| e.module.starts_with("penalty/")) {
+        if !NOT_CONVEX.contains(&entry.module) {
+            let subject = Subject::Denoiser(&*entry.estimator);
+            let verdict = check_firmly_nonexpansive(subject, entry.columns);
+            report(entry.module, entry.instance, verdict);
+        }
+    }
+}
+
 /// Files under these folders that hold what several families share, not a family.
-const SHARED: [&str; 2] = ["penalty/active_set", "penalty/shrinkage"];
+const SHARED: [&str; 3] = ["penalty/active_set", "penalty/piecewise", "penalty/shrinkage"];
 
 #[test]
 fn every_family_is_in_the_catalogue() {

@@ -5,7 +5,7 @@
 //! | `gradient` | the estimate, with the derivative of the log-partition function by `n` |
 //! | `jacobian` | the covariance, with the derivative of the estimate by `n` |
 //! | `covariance` | symmetric, no negative eigenvalue |
-//! | `precise cavity` | the estimate tends to the cavity mean, the covariance to `Gamma^-1`, unless rows are discrete |
+//! | `precise cavity` | the estimate tends to the cavity mean, the covariance to `Gamma^-1`, unless rows are discrete; to their projections where a maximiser is constrained |
 //! | `batching` | rows alone, together and in reverse, with dirty scratch: the same bits |
 //! | `column form` | a diagonal precision, with one that is full by a rounding error |
 //! | `finite` | a grid of precisions over 24 decades and means up to a million deviations |
@@ -14,10 +14,12 @@
 //! | `density` | estimates of one column, with quadrature of a density |
 //! | `learning` | the likelihood after a step of learning, with that before |
 //! | `maximiser` | the cost of a MAP estimate, with that of its neighbours |
+//! | `firmly non-expansive` | how far a MAP estimate of a convex cost moves, with how far its cavity did |
 
 mod calculus;
 mod calibration;
 mod channel;
+mod convexity;
 mod learning;
 mod oracle;
 mod robustness;
@@ -25,6 +27,7 @@ mod subject;
 
 pub use calibration::check_calibration;
 pub use channel::check_channel;
+pub use convexity::check_firmly_nonexpansive;
 pub use oracle::{Density, check_against_density, check_maximiser};
 pub use subject::{Input, Subject};
 
@@ -161,6 +164,15 @@ mod tests {
         let wrong = shrink(|_, _, (x, slope)| (1.01 * x, slope)).with_estimation(Estimation::Map);
         let law = broken_law(check_maximiser(Subject::Denoiser(&wrong), &input, &cost));
         assert_eq!(law, Some("maximiser"));
+    }
+
+    #[test]
+    fn an_estimate_that_moves_too_far_is_found() {
+        let right = shrink(|_, _, answer| answer).with_estimation(Estimation::Map);
+        assert_eq!(check_firmly_nonexpansive(Subject::Denoiser(&right), 1), Ok(()));
+        let hard = shrink(|r, _, _| if r.abs() > 1.0 { (r, 1.0) } else { (0.0, 0.0) });
+        let law = broken_law(check_firmly_nonexpansive(Subject::Denoiser(&hard), 1));
+        assert_eq!(law, Some("firmly non-expansive"));
     }
 
     #[test]
