@@ -6,11 +6,13 @@ use fg_core::Rows;
 use fg_core::denoiser::{Channel, Denoiser, Likelihood};
 
 use crate::likelihood::{Activation, TwoLayer, TwoLayerMap, TwoLayerMmse};
+use crate::structured::Steps;
 use crate::{
     Awgn, BernoulliGauss, Censored, Discrete, ElasticNet, Exponential, Gaussian, GaussianMixture,
-    GaussianNoise, GroupBernoulliGauss, GroupLasso, Huber, HuberNoise, Interval, L1, L2, Laplace,
-    LaplaceNoise, Magnitude, NonNegative, ParameterError, PiecewiseLinear, Quantised, Rectified,
-    Sign, Simplex, Stacked, TruncatedGaussian, Uniform,
+    GaussianNoise, GroupBernoulliGauss, GroupLasso, HardThreshold, Huber, HuberNoise,
+    ImageTotalVariation, Interval, L1, L2, Laplace, LaplaceNoise, Lq, Magnitude, MinimaxConcave,
+    NonNegative, NuclearNorm, ParameterError, PiecewiseLinear, Quantised, Rectified, Scad, Sign,
+    Simplex, Stacked, TotalVariation, TruncatedGaussian, Uniform,
 };
 
 /// A named instance of a family, for variables of `columns` columns.
@@ -42,7 +44,7 @@ const CORRELATED: [f64; 4] = [1.0, 0.6, 0.6, 2.0];
 
 type Denoisers = Result<Vec<Entry<dyn Denoiser>>, ParameterError>;
 
-/// Priors and penalties.
+/// Priors and penalties of one row.
 ///
 /// # Errors
 /// None in practice: the parameters are constants, which a test checks.
@@ -51,6 +53,7 @@ pub fn denoisers() -> Result<Vec<Entry<dyn Denoiser>>, ParameterError> {
     all.extend(sparse_priors()?);
     all.extend(other_priors()?);
     all.extend(penalties()?);
+    all.extend(jumping_penalties()?);
     Ok(all)
 }
 
@@ -199,6 +202,38 @@ fn penalties() -> Denoisers {
         entry("penalty/simplex", "three columns", 3, Simplex::new().with_total(2.0)?),
         entry("penalty/group_lasso", "one column", 1, GroupLasso::new(0.7)?),
         entry("penalty/group_lasso", "three columns", 3, GroupLasso::new(0.7)?),
+    ])
+}
+
+/// With a step of zero: laws are about the slope of a row, and the jumps of others aren't part of that.
+fn jumping_penalties() -> Denoisers {
+    let mcp = MinimaxConcave::new(0.7, 1.5)?.with_step(0.0)?;
+    Ok(vec![
+        entry("penalty/hard_threshold", "slopes", 1, HardThreshold::new(0.7)?.with_step(0.0)?),
+        entry("penalty/mcp", "slopes", 1, mcp),
+        entry("penalty/scad", "slopes", 1, Scad::new(0.7, 3.7)?.with_step(0.0)?),
+        entry("penalty/lq", "root, slopes", 1, Lq::new(0.7, 0.5)?.with_step(0.0)?),
+    ])
+}
+
+/// Penalties of all rows together, for which [`Denoiser::separable`] is false.
+///
+/// # Errors
+/// As [`denoisers`].
+pub fn structured() -> Result<Vec<Entry<dyn Denoiser>>, ParameterError> {
+    let image = ImageTotalVariation::new(4, 5, 0.7)?.with_tolerance(1e-7)?;
+    Ok(vec![
+        entry("structured/image_total_variation", "isotropic", 1, image.clone()),
+        entry(
+            "structured/image_total_variation",
+            "anisotropic",
+            1,
+            image.with_steps(Steps::Anisotropic),
+        ),
+        entry("structured/total_variation", "one column", 1, TotalVariation::new(0.7)?),
+        entry("structured/total_variation", "two columns", 2, TotalVariation::new(0.7)?),
+        entry("structured/nuclear_norm", "three columns", 3, NuclearNorm::new(1.5)?),
+        entry("structured/nuclear_norm", "one column", 1, NuclearNorm::new(1.5)?),
     ])
 }
 

@@ -4,6 +4,7 @@
 //!
 //! * [`prior`]: distributions of the rows of an unknown, estimated by posterior means;
 //! * [`penalty`]: costs of the rows of an unknown, estimated by maximisers (proximal operators);
+//! * [`structured`]: costs of all rows of an unknown together, estimated by maximisers;
 //! * [`likelihood`]: data given an unknown;
 //! * [`channel`]: one unknown given another;
 //! * [`catalogue`]: an instance of each, over which conformance tests iterate.
@@ -20,14 +21,19 @@ mod family;
 pub mod likelihood;
 pub mod penalty;
 pub mod prior;
+pub mod structured;
 
 pub use channel::{GaussianNoise, PiecewiseLinear};
 pub use error::ParameterError;
 pub use likelihood::{
     Awgn, Censored, HuberNoise, LaplaceNoise, Magnitude, Quantised, Rectified, Sign,
 };
-pub use penalty::{ElasticNet, GroupLasso, Huber, Interval, L1, L2, NonNegative, Simplex};
+pub use penalty::{
+    ElasticNet, GroupLasso, HardThreshold, Huber, Interval, L1, L2, Lq, MinimaxConcave,
+    NonNegative, Scad, Simplex,
+};
 pub use prior::{
     BernoulliGauss, Discrete, Exponential, Gaussian, GaussianMixture, GroupBernoulliGauss, Laplace,
     Stacked, TruncatedGaussian, Uniform,
 };
+pub use structured::{ImageTotalVariation, NuclearNorm, TotalVariation};

@@ -19,5 +19,5 @@ pub mod strategies;
 
 pub use conformance::{
     Density, Input, Subject, Violation, check, check_against_density, check_calibration,
-    check_channel, check_firmly_nonexpansive, check_maximiser,
+    check_channel, check_coupled, check_firmly_nonexpansive, check_maximiser,
 };

@@ -199,13 +199,11 @@ fn covariance(spectral: &mut Spectral<'_>, ratio: f64, rho: f64, out: &mut [f64]
             (work[k * d + l], work[l * d + k]) = (own + outer, own + outer);
         }
     }
-    out.fill(0.0);
-    for k in 0..d {
-        for l in 0..d {
-            for i in 0..d {
-                let left = vectors[i * d + k] * work[k * d + l];
-                (0..d).for_each(|j| out[i * d + j] += left * vectors[j * d + l]);
-            }
+    // V M V', each row of V M in turn.
+    for i in 0..d {
+        small::row_times(&vectors[i * d..(i + 1) * d], work, row, d);
+        for j in 0..d {
+            out[i * d + j] = (0..d).map(|l| row[l] * vectors[j * d + l]).sum();
         }
     }
     small::symmetrise(out, d);

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use fg_core::testing::{
-    Subject, Violation, check, check_calibration, check_channel, check_firmly_nonexpansive,
+    Subject, Violation, check, check_calibration, check_channel, check_coupled,
+    check_firmly_nonexpansive,
 };
 use fg_denoisers::catalogue;
 
@@ -40,6 +41,14 @@ fn likelihoods_obey_their_laws_on_data_they_draw() {
 }
 
 #[test]
+fn estimators_of_all_rows_together_obey_theirs() {
+    for entry in catalogue::structured().unwrap() {
+        let verdict = check_coupled(&*entry.estimator, entry.columns);
+        report(entry.module, entry.instance, verdict);
+    }
+}
+
+#[test]
 fn channels_obey_their_laws() {
     for entry in catalogue::channels().unwrap() {
         report(entry.module, entry.instance, check_channel(&*entry.estimator, entry.columns));
@@ -47,12 +56,15 @@ fn channels_obey_their_laws() {
 }
 
 /// Penalties that aren't convex: their estimates jump.
-const NOT_CONVEX: [&str; 0] = [];
+const NOT_CONVEX: [&str; 4] =
+    ["penalty/hard_threshold", "penalty/mcp", "penalty/scad", "penalty/lq"];
 
 #[test]
 fn maximisers_of_convex_costs_are_firmly_nonexpansive() {
-    let maximisers = catalogue::denoisers().unwrap();
-    for entry in maximisers.iter().filter(|e| e.module.starts_with("penalty/")) {
+    let mut maximisers = catalogue::denoisers().unwrap();
+    maximisers.retain(|e| e.module.starts_with("penalty/"));
+    maximisers.extend(catalogue::structured().unwrap());
+    for entry in maximisers {
         if !NOT_CONVEX.contains(&entry.module) {
             let subject = Subject::Denoiser(&*entry.estimator);
             let verdict = check_firmly_nonexpansive(subject, entry.columns);
@@ -62,13 +74,20 @@ fn maximisers_of_convex_costs_are_firmly_nonexpansive() {
 }
 
 /// Files under these folders that hold what several families share, not a family.
-const SHARED: [&str; 3] = ["penalty/active_set", "penalty/piecewise", "penalty/shrinkage"];
+const SHARED: [&str; 6] = [
+    "penalty/active_set",
+    "penalty/piecewise",
+    "penalty/shrinkage",
+    "penalty/thresholding",
+    "structured/chain",
+    "structured/image",
+];
 
 #[test]
 fn every_family_is_in_the_catalogue() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut modules = BTreeSet::new();
-    for folder in ["prior", "penalty", "likelihood", "channel"] {
+    for folder in ["prior", "penalty", "structured", "likelihood", "channel"] {
         for file in std::fs::read_dir(source.join(folder)).unwrap() {
             let path = file.unwrap().path();
             let name = path.file_stem().unwrap().to_string_lossy().into_owned();
@@ -80,6 +99,7 @@ fn every_family_is_in_the_catalogue() {
     }
     let mut listed: BTreeSet<String> = BTreeSet::new();
     listed.extend(catalogue::denoisers().unwrap().iter().map(|e| e.module.to_owned()));
+    listed.extend(catalogue::structured().unwrap().iter().map(|e| e.module.to_owned()));
     listed.extend(catalogue::likelihoods().unwrap().iter().map(|e| e.module.to_owned()));
     listed.extend(catalogue::channels().unwrap().iter().map(|e| e.module.to_owned()));
     assert_eq!(modules, listed, "modules on the left, catalogue on the right");

@@ -53,7 +53,7 @@ fn check_simplex(input: &Input) {
     let mut out = RowEstimate { mean: &mut mean, covariance: &mut covariance };
     penalty.estimate(&input.cavity(), &mut out, &mut Scratch::default()).expect("a legal cavity");
     for (n, x) in input.natural().chunks_exact(d).zip(mean.chunks_exact(d)) {
-        let product = |j: usize| (0..d).map(|k| input.precision()[j * d + k] * x[k]);
+        let product = |j: usize| (0..d).map(move |k| input.precision()[j * d + k] * x[k]);
         let pull: Vec<f64> = (0..d).map(|j| n[j] - product(j).sum::<f64>()).collect();
         let size = (0..d).map(|j| n[j].abs() + product(j).map(f64::abs).sum::<f64>());
         // Rounding of the pulls themselves, through a solve of the free block.

@@ -14,12 +14,14 @@
 //! | `density` | estimates of one column, with quadrature of a density |
 //! | `learning` | the likelihood after a step of learning, with that before |
 //! | `maximiser` | the cost of a MAP estimate, with that of its neighbours |
+//! | `coupled` | gradient and average Jacobian of an estimator that looks at all rows together |
 //! | `firmly non-expansive` | how far a MAP estimate of a convex cost moves, with how far its cavity did |
 
 mod calculus;
 mod calibration;
 mod channel;
 mod convexity;
+mod coupled;
 mod learning;
 mod oracle;
 mod robustness;
@@ -28,6 +30,7 @@ mod subject;
 pub use calibration::check_calibration;
 pub use channel::check_channel;
 pub use convexity::check_firmly_nonexpansive;
+pub use coupled::check_coupled;
 pub use oracle::{Density, check_against_density, check_maximiser};
 pub use subject::{Input, Subject};
 
