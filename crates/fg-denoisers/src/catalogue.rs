@@ -6,13 +6,15 @@ use fg_core::Rows;
 use fg_core::denoiser::{Channel, Denoiser, Likelihood};
 
 use crate::likelihood::{Activation, TwoLayer, TwoLayerMap, TwoLayerMmse};
+use crate::structured::Steps;
 use crate::{
     Awgn, BernoulliGauss, Censored, ColumnMixing, Committee, ComplexMagnitude, DiagonalNoise,
     Discrete, ElasticNet, Exponential, Gaussian, GaussianMixture, GaussianNoise,
-    GroupBernoulliGauss, Hinge, Horseshoe, HuberNoise, L1, L2, Laplace, LaplaceNoise, Logistic,
-    Magnitude, Masked, ParameterError, PerRow, PiecewiseLinear, Poisson, Quantised, Rectified,
-    Scaled, Sign, Smooth, Softmax, Stacked, StudentNoise, StudentT, Survival, Tabulated,
-    TruncatedGaussian, Uniform, UnitModulus,
+    GroupBernoulliGauss, GroupLasso, HardThreshold, Hinge, Horseshoe, Huber, HuberNoise,
+    ImageTotalVariation, Interval, L1, L2, Laplace, LaplaceNoise, Logistic, Lq, Magnitude, Masked,
+    MinimaxConcave, NonNegative, NuclearNorm, ParameterError, PerRow, PiecewiseLinear, Poisson,
+    Quantised, Rectified, Scad, Scaled, Sign, Simplex, Smooth, Softmax, Stacked, StudentNoise,
+    StudentT, Survival, Tabulated, TotalVariation, TruncatedGaussian, Uniform, UnitModulus,
 };
 
 /// A named instance of a family, for variables of `columns` columns.
@@ -56,7 +58,7 @@ const GAPS: [bool; 24] = {
 type Denoisers = Result<Vec<Entry<dyn Denoiser>>, ParameterError>;
 type Likelihoods = Result<Vec<Entry<dyn Likelihood>>, ParameterError>;
 
-/// Priors and penalties.
+/// Priors and penalties of one row.
 ///
 /// # Errors
 /// None in practice: the parameters are constants, which a test checks.
@@ -67,6 +69,7 @@ pub fn denoisers() -> Result<Vec<Entry<dyn Denoiser>>, ParameterError> {
     all.extend(heavy_tails()?);
     all.extend(combinations()?);
     all.extend(penalties()?);
+    all.extend(jumping_penalties()?);
     Ok(all)
 }
 
@@ -246,6 +249,49 @@ fn penalties() -> Denoisers {
         entry("penalty/l2", "three columns", 3, L2::new(0.7)?),
         entry("penalty/elastic_net", "one column", 1, ElasticNet::new(0.7, 0.2)?),
         entry("penalty/elastic_net", "two columns", 2, ElasticNet::new(0.7, 0.2)?),
+        entry("penalty/nonnegative", "one column", 1, NonNegative::new().with_weight(0.7)?),
+        entry("penalty/nonnegative", "three columns", 3, NonNegative::new().with_weight(0.7)?),
+        entry("penalty/interval", "one column", 1, Interval::new(-0.6, 1.8)?),
+        entry("penalty/interval", "three columns", 3, Interval::new(-0.6, 1.8)?),
+        entry("penalty/interval", "away from zero", 2, Interval::new(0.8, 2.2)?),
+        entry("penalty/huber", "one column", 1, Huber::new(0.7, 0.8)?),
+        entry("penalty/huber", "three columns", 3, Huber::new(0.7, 0.8)?),
+        entry("penalty/simplex", "one column", 1, Simplex::new()),
+        entry("penalty/simplex", "three columns", 3, Simplex::new().with_total(2.0)?),
+        entry("penalty/group_lasso", "one column", 1, GroupLasso::new(0.7)?),
+        entry("penalty/group_lasso", "three columns", 3, GroupLasso::new(0.7)?),
+    ])
+}
+
+/// With a step of zero: laws are about the slope of a row, and the jumps of others aren't part of that.
+fn jumping_penalties() -> Denoisers {
+    let mcp = MinimaxConcave::new(0.7, 1.5)?.with_step(0.0)?;
+    Ok(vec![
+        entry("penalty/hard_threshold", "slopes", 1, HardThreshold::new(0.7)?.with_step(0.0)?),
+        entry("penalty/mcp", "slopes", 1, mcp),
+        entry("penalty/scad", "slopes", 1, Scad::new(0.7, 3.7)?.with_step(0.0)?),
+        entry("penalty/lq", "root, slopes", 1, Lq::new(0.7, 0.5)?.with_step(0.0)?),
+    ])
+}
+
+/// Penalties of all rows together, for which [`Denoiser::separable`] is false.
+///
+/// # Errors
+/// As [`denoisers`].
+pub fn structured() -> Result<Vec<Entry<dyn Denoiser>>, ParameterError> {
+    let image = ImageTotalVariation::new(4, 5, 0.7)?.with_tolerance(1e-7)?;
+    Ok(vec![
+        entry("structured/image_total_variation", "isotropic", 1, image.clone()),
+        entry(
+            "structured/image_total_variation",
+            "anisotropic",
+            1,
+            image.with_steps(Steps::Anisotropic),
+        ),
+        entry("structured/total_variation", "one column", 1, TotalVariation::new(0.7)?),
+        entry("structured/total_variation", "two columns", 2, TotalVariation::new(0.7)?),
+        entry("structured/nuclear_norm", "three columns", 3, NuclearNorm::new(1.5)?),
+        entry("structured/nuclear_norm", "one column", 1, NuclearNorm::new(1.5)?),
     ])
 }
 

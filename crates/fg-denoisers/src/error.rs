@@ -126,13 +126,17 @@ pub(crate) fn share(parameter: &'static str, value: f64) -> Result<f64, Paramete
     require(value > 0.0 && value <= 1.0, parameter, value, "in (0, 1]")
 }
 
+pub(crate) fn fraction(parameter: &'static str, value: f64) -> Result<f64, ParameterError> {
+    require(value > 0.0 && value < 1.0, parameter, value, "above 0 and below 1")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn guards_refuse_nan_and_say_what_they_want() {
-        for guard in [finite, positive, not_negative, precision, share] {
+        for guard in [finite, positive, not_negative, precision, share, fraction] {
             assert!(guard("scale", f64::NAN).is_err());
         }
         let error = positive("scale", -1.0).unwrap_err();

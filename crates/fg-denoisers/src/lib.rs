@@ -30,10 +30,15 @@ pub use likelihood::{
     Logistic, Magnitude, Masked, Poisson, Quantised, Rectified, Sign, Softmax, StudentNoise,
     Survival,
 };
-pub use penalty::{ElasticNet, L1, L2};
+pub use penalty::{
+    ElasticNet, GroupLasso, HardThreshold, Huber, Interval, L1, L2, Lq, MinimaxConcave,
+    NonNegative, Scad, Simplex,
+};
 pub use prior::{
     BernoulliGauss, Discrete, Exponential, Gaussian, GaussianMixture, GroupBernoulliGauss,
     Horseshoe, Laplace, PerRow, Scaled, Stacked, StudentT, Tabulated, TruncatedGaussian, Uniform,
     UnitModulus,
 };
-pub use structured::{NonLocalMeans, WaveletShrinkage};
+pub use structured::{
+    ImageTotalVariation, NonLocalMeans, NuclearNorm, TotalVariation, WaveletShrinkage,
+};

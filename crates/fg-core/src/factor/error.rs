@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::message::ColumnForm;
+
 /// A factor has no distribution to draw from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Undrawable;
@@ -95,6 +97,13 @@ pub enum Breakdown {
     KnownCavity {
         /// Index of the port.
         port: usize,
+    },
+    /// The estimator is for cavity precisions of a narrower form.
+    Form {
+        /// Index of the port.
+        port: usize,
+        /// The form it needs.
+        needed: ColumnForm,
     },
     /// A likelihood was asked for a belief before it had data.
     NoData {
@@ -199,6 +208,14 @@ impl fmt::Display for Breakdown {
             Self::KnownCavity { port } => {
                 write!(f, "port {port}: the factor can't answer an infinitely precise cavity")
             }
+            Self::Form { port, needed } => {
+                let form = match needed {
+                    ColumnForm::Isotropic => "a multiple of the identity",
+                    ColumnForm::Diagonal => "diagonal",
+                    ColumnForm::Full => "of any form",
+                };
+                write!(f, "port {port}: the estimator needs a cavity precision that is {form}")
+            }
             Self::NoData { port } => write!(f, "port {port}: no data has been given"),
             Self::Factorisation => write!(f, "matrix factorisation did not converge"),
             Self::WrongShape { port, expected, found } => write!(
@@ -223,6 +240,7 @@ impl Breakdown {
             | Self::Contradiction { port, .. }
             | Self::NotPositive { port, .. }
             | Self::KnownCavity { port }
+            | Self::Form { port, .. }
             | Self::NoData { port }
             | Self::WrongShape { port, .. }
             | Self::NoConvergence { port, .. } => port,
@@ -240,6 +258,7 @@ impl Breakdown {
             | Self::Contradiction { port, .. }
             | Self::NotPositive { port, .. }
             | Self::KnownCavity { port }
+            | Self::Form { port, .. }
             | Self::NoData { port }
             | Self::WrongShape { port, .. }
             | Self::NoConvergence { port, .. } => *port = at,

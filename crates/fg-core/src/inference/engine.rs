@@ -315,6 +315,7 @@ impl Failure {
                     | Breakdown::Undetermined { .. }
                     | Breakdown::Contradiction { .. }
                     | Breakdown::KnownCavity { .. }
+                    | Breakdown::Form { .. }
                     | Breakdown::NoData { .. }
                     | Breakdown::Factorisation
             )

@@ -19,5 +19,6 @@ pub mod strategies;
 
 pub use conformance::{
     Density, Input, Subject, Violation, check, check_against_density, check_calibration,
-    check_channel, check_log_concave, check_maximiser, check_operator, check_rotation_invariance,
+    check_channel, check_coupled, check_firmly_nonexpansive, check_log_concave, check_maximiser,
+    check_operator, check_rotation_invariance,
 };

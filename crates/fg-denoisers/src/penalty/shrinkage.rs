@@ -3,7 +3,7 @@
 use fg_core::denoiser::{RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
 
-use super::active_set::{self, Failure, Problem, Workspace};
+use super::piecewise::{Piece, Piecewise};
 
 /// The two weights of a penalty `l1 |x|_1 + l2 x'x / 2`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -13,6 +13,11 @@ pub(super) struct Shrinkage {
 }
 
 impl Shrinkage {
+    fn cost(self) -> Piecewise {
+        let piece = |slope| Piece::new(0.0, slope, self.l2);
+        Piecewise::one_kink(0.0, [piece(-self.l1), piece(self.l1)])
+    }
+
     /// Minimisers of `l1 |x|_1 + l2 x'x / 2 + x' Gamma x / 2 - n'x` and their derivatives with respect to `n`.
     ///
     /// By column where `Gamma` is diagonal, by an exact active-set method a row otherwise.
@@ -27,13 +32,7 @@ impl Shrinkage {
         } else if cavity.is_diagonal() {
             self.by_column(cavity, out)
         } else {
-            let d = cavity.columns();
-            let memory = scratch.slice(d * d + d + Workspace::len(d));
-            self.jointly(cavity, memory, |i, x, _, problem, workspace| {
-                out.mean[i * d..(i + 1) * d].copy_from_slice(x);
-                let covariance = &mut out.covariance[i * d * d..(i + 1) * d * d];
-                active_set::covariance(problem, workspace, covariance)
-            })
+            self.cost().estimate(cavity, out, scratch)
         }
     }
 
@@ -43,15 +42,7 @@ impl Shrinkage {
     pub(super) fn log_partition(self, cavity: &RowCavity<'_>, out: &mut [f64]) {
         let d = cavity.columns();
         if !cavity.is_diagonal() {
-            let mut memory = vec![0.0; d * d + d + Workspace::len(d)];
-            let result = self.jointly(cavity, &mut memory, |i, x, n, _, _| {
-                let active = (0..d).filter(|&j| x[j] != 0.0);
-                out[i] = active.map(|j| 0.5 * x[j] * (n[j] - self.l1.copysign(x[j]))).sum();
-                true
-            });
-            if result.is_err() {
-                out.fill(f64::INFINITY);
-            }
+            self.cost().log_partition(cavity, None, out);
             return;
         }
         for (i, out) in out.iter_mut().enumerate() {
@@ -104,34 +95,6 @@ impl Shrinkage {
                 }
                 out.mean[i * d + j] = (over / curvature).copysign(n);
                 covariance[j * d + j] = 1.0 / curvature;
-            }
-        }
-        Ok(())
-    }
-
-    /// Solves every row and hands `accept` its index, minimiser, `n`, problem and active set.
-    fn jointly(
-        self,
-        cavity: &RowCavity<'_>,
-        memory: &mut [f64],
-        mut accept: impl FnMut(usize, &[f64], &[f64], Problem<'_>, &mut Workspace<'_>) -> bool,
-    ) -> Result<(), Breakdown> {
-        let d = cavity.columns();
-        let (hessian, memory) = memory.split_at_mut(d * d);
-        let (x, memory) = memory.split_at_mut(d);
-        hessian.copy_from_slice(cavity.precision());
-        (0..d).for_each(|j| hessian[j * d + j] += self.l2);
-        let mut workspace = Workspace::new(memory, d);
-        for i in 0..cavity.len() {
-            let row = cavity.first_row() + i;
-            let linear = &cavity.natural()[i * d..(i + 1) * d];
-            let problem = Problem { hessian, linear, weight: self.l1 };
-            active_set::minimise(problem, x, &mut workspace).map_err(|failure| match failure {
-                Failure::Unbounded => Breakdown::ImproperCavity { port: 0, row },
-                Failure::NoConvergence => Breakdown::NoConvergence { port: 0, row },
-            })?;
-            if !accept(i, x, linear, problem, &mut workspace) {
-                return Err(Breakdown::Undetermined { port: 0 });
             }
         }
         Ok(())

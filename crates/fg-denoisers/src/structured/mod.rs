@@ -1,8 +1,16 @@
-//! Denoisers that see all rows of an unknown together, such as the pixels of a picture.
+//! Estimators that see all rows of an unknown together: costs with their maximisers, and denoisers of pictures.
 
+mod chain;
+mod image;
+mod image_total_variation;
 mod non_local_means;
+mod nuclear_norm;
 mod picture;
+mod total_variation;
 mod wavelet_shrinkage;
 
+pub use image_total_variation::{ImageTotalVariation, Steps};
 pub use non_local_means::NonLocalMeans;
+pub use nuclear_norm::NuclearNorm;
+pub use total_variation::TotalVariation;
 pub use wavelet_shrinkage::WaveletShrinkage;

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use fg_core::denoiser::Denoiser;
 use fg_core::testing::{
-    Subject, Violation, check, check_calibration, check_channel, check_log_concave,
-    check_rotation_invariance,
+    Subject, Violation, check, check_calibration, check_channel, check_coupled,
+    check_firmly_nonexpansive, check_log_concave, check_rotation_invariance,
 };
 use fg_denoisers::catalogue;
 use fg_denoisers::{
@@ -45,6 +45,14 @@ fn likelihoods_obey_their_laws_on_data_they_draw() {
         let subject = Subject::Likelihood(model, &y);
         report(entry.module, entry.instance, check(subject, d));
         report(entry.module, entry.instance, check_calibration(subject, d));
+    }
+}
+
+#[test]
+fn estimators_of_all_rows_together_obey_theirs() {
+    for entry in catalogue::structured().unwrap() {
+        let verdict = check_coupled(&*entry.estimator, entry.columns);
+        report(entry.module, entry.instance, verdict);
     }
 }
 
@@ -108,14 +116,39 @@ fn log_concave_models_never_know_less_than_the_cavity() {
     assert!(check_log_concave(Subject::Denoiser(&points), 1).is_err());
 }
 
+/// Penalties that aren't convex: their estimates jump.
+const NOT_CONVEX: [&str; 4] =
+    ["penalty/hard_threshold", "penalty/mcp", "penalty/scad", "penalty/lq"];
+
+#[test]
+fn maximisers_of_convex_costs_are_firmly_nonexpansive() {
+    let mut maximisers = catalogue::denoisers().unwrap();
+    maximisers.retain(|e| e.module.starts_with("penalty/"));
+    maximisers.extend(catalogue::structured().unwrap());
+    for entry in maximisers {
+        if !NOT_CONVEX.contains(&entry.module) {
+            let subject = Subject::Denoiser(&*entry.estimator);
+            let verdict = check_firmly_nonexpansive(subject, entry.columns);
+            report(entry.module, entry.instance, verdict);
+        }
+    }
+}
+
 /// Files under these folders that hold what several families share, not a family.
-const SHARED: [&str; 2] = ["penalty/active_set", "penalty/shrinkage"];
+const SHARED: [&str; 6] = [
+    "penalty/active_set",
+    "penalty/piecewise",
+    "penalty/shrinkage",
+    "penalty/thresholding",
+    "structured/chain",
+    "structured/image",
+];
 
 #[test]
 fn every_family_is_in_the_catalogue() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut modules = BTreeSet::new();
-    for folder in ["prior", "penalty", "likelihood", "channel"] {
+    for folder in ["prior", "penalty", "structured", "likelihood", "channel"] {
         for file in std::fs::read_dir(source.join(folder)).unwrap() {
             let path = file.unwrap().path();
             let name = path.file_stem().unwrap().to_string_lossy().into_owned();
@@ -127,6 +160,7 @@ fn every_family_is_in_the_catalogue() {
     }
     let mut listed: BTreeSet<String> = BTreeSet::new();
     listed.extend(catalogue::denoisers().unwrap().iter().map(|e| e.module.to_owned()));
+    listed.extend(catalogue::structured().unwrap().iter().map(|e| e.module.to_owned()));
     listed.extend(catalogue::likelihoods().unwrap().iter().map(|e| e.module.to_owned()));
     listed.extend(catalogue::channels().unwrap().iter().map(|e| e.module.to_owned()));
     assert_eq!(modules, listed, "modules on the left, catalogue on the right");

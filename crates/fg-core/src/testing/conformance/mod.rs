@@ -5,7 +5,7 @@
 //! | `gradient` | the estimate, with the derivative of the log-partition function by `n` |
 //! | `jacobian` | the covariance, with the derivative of the estimate by `n` |
 //! | `covariance` | symmetric, no negative eigenvalue |
-//! | `precise cavity` | the estimate tends to the cavity mean, the covariance to `Gamma^-1`, unless rows are on points or curves |
+//! | `precise cavity` | the estimate tends to the cavity mean, the covariance to `Gamma^-1`, unless rows are on points or curves; to their projections where a maximiser is constrained |
 //! | `batching` | rows alone, together and in reverse, with dirty scratch: the same bits |
 //! | `column form` | a diagonal precision, with one that is full by a rounding error |
 //! | `finite` | a grid of precisions over 24 decades and means up to a million deviations |
@@ -17,10 +17,14 @@
 //! | `rotation` | the estimate of rotated rows, with the rotated estimate, of models that are the same in all directions |
 //! | `log-concave` | the covariance, with that of the cavity, of models whose density is log-concave |
 //! | `operator` | products with an operator and its adjoint, with each other and with what it says of itself |
+//! | `coupled` | gradient and average Jacobian of an estimator that looks at all rows together |
+//! | `firmly non-expansive` | how far a MAP estimate of a convex cost moves, with how far its cavity did |
 
 mod calculus;
 mod calibration;
 mod channel;
+mod convexity;
+mod coupled;
 mod learning;
 mod operator;
 mod oracle;
@@ -30,6 +34,8 @@ mod subject;
 
 pub use calibration::check_calibration;
 pub use channel::check_channel;
+pub use convexity::check_firmly_nonexpansive;
+pub use coupled::check_coupled;
 pub use operator::check_operator;
 pub use oracle::{Density, check_against_density, check_maximiser};
 pub use shape::{check_log_concave, check_rotation_invariance};
@@ -168,6 +174,15 @@ mod tests {
         let wrong = shrink(|_, _, (x, slope)| (1.01 * x, slope)).with_estimation(Estimation::Map);
         let law = broken_law(check_maximiser(Subject::Denoiser(&wrong), &input, &cost));
         assert_eq!(law, Some("maximiser"));
+    }
+
+    #[test]
+    fn an_estimate_that_moves_too_far_is_found() {
+        let right = shrink(|_, _, answer| answer).with_estimation(Estimation::Map);
+        assert_eq!(check_firmly_nonexpansive(Subject::Denoiser(&right), 1), Ok(()));
+        let hard = shrink(|r, _, _| if r.abs() > 1.0 { (r, 1.0) } else { (0.0, 0.0) });
+        let law = broken_law(check_firmly_nonexpansive(Subject::Denoiser(&hard), 1));
+        assert_eq!(law, Some("firmly non-expansive"));
     }
 
     #[test]

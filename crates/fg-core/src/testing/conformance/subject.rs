@@ -46,6 +46,14 @@ impl Subject<'_> {
         }
     }
 
+    /// The number of rows it is for, when it is for one number and they are estimated together.
+    pub(super) fn rows_together(self) -> Option<usize> {
+        match self {
+            Self::Denoiser(denoiser) if !denoiser.separable() => denoiser.rows(),
+            _ => None,
+        }
+    }
+
     pub(super) fn separable(self) -> bool {
         match self {
             Self::Denoiser(denoiser) => denoiser.separable(),
@@ -201,7 +209,12 @@ impl Input {
     pub fn examples(d: usize) -> Vec<Self> {
         /// Rows of each example; odd, so that vectorised loops have a rest.
         const ROWS: usize = 7;
-        let mean: Vec<f64> = (0..ROWS * d).map(|k| 2.5 * (1.0 + 3.0 * k as f64).sin()).collect();
+        Self::examples_of(ROWS, d)
+    }
+
+    /// As [`examples`](Self::examples), with this number of rows.
+    pub(super) fn examples_of(rows: usize, d: usize) -> Vec<Self> {
+        let mean: Vec<f64> = (0..rows * d).map(|k| 2.5 * (1.0 + 3.0 * k as f64).sin()).collect();
         let matrix = |entry: &dyn Fn(usize, usize) -> f64| -> Vec<f64> {
             (0..d * d).map(|k| entry(k / d, k % d)).collect()
         };
@@ -283,6 +296,17 @@ impl Input {
             row[j] += times * step;
         }
         Self::new(self.columns, natural, self.precision.clone())
+    }
+
+    /// The same natural parameters, moved by what follows no pattern, of the size of a deviation.
+    pub(super) fn shaken(&self, times: f64) -> Self {
+        let d = self.columns;
+        let mut natural = self.natural.clone();
+        for (k, n) in natural.iter_mut().enumerate() {
+            let scale = (1.0 + self.precision[k % d * (d + 1)]).sqrt();
+            *n += times * scale * (2.0 + 5.0 * k as f64).sin();
+        }
+        Self::new(d, natural, self.precision.clone())
     }
 
     /// The rows in reverse order.

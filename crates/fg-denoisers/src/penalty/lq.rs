@@ -1,0 +1,174 @@
+//! Powers of absolute values below one, between counting entries and the lasso.
+
+use fg_core::denoiser::{Denoiser, Estimation, RowCavity, RowEstimate, Scratch};
+use fg_core::factor::Breakdown;
+
+use super::thresholding::{self, Best, Jumps, Rule};
+use crate::error::{self, ParameterError};
+
+/// The penalty `weight * |x_j|^q` of each entry, `0 < q < 1`.
+///
+/// # Density
+///
+/// ```text
+/// f(x) = exp(-l sum_j |x_j|^q)
+/// ```
+///
+/// # Parameters
+///
+/// | name | default | range | meaning |
+/// |---|---|---|---|
+/// | weight `l` | - | `(0, inf)` | cost of an entry of one |
+/// | exponent `q` | - | `(0, 1)` | near 0 all entries cost the same, near 1 it is [`L1`](crate::L1) |
+/// | step | 0.3 | `[0, inf)` | how far jumps are looked for, in deviations of the cavity |
+///
+/// # Estimate
+///
+/// Columns are independent; the estimate is the global maximiser, zero where zero is as good. With `n >= 0`:
+///
+/// ```text
+/// estimate        0 up to gamma s + l q s^(q - 1) with s = (2 l (1 - q) / gamma)^(1 / (2 - q)), the height of the jump;
+///                 then the larger root of gamma x + l q x^(q - 1) = n
+/// slope           1 / (gamma - l q (1 - q) x^(q - 2)) where the estimate is not zero, else 0
+/// log-partition   the maximum
+/// ```
+///
+/// # Numerical notes
+///
+/// * The estimate jumps, and the average covariance counts the jumps: to its slope each entry adds what central
+///   differences over the step find beyond the slopes at both ends, on average over rows exactly the jumps. A single
+///   covariance near a jump isn't one of that row. How far the average is from that of other rows is declared as
+///   [`standard_error`](Denoiser::standard_error). With a precision of its own for each row there is nothing to average
+///   over: a step of zero leaves the slope alone.
+/// * The function of the root is convex and rises right of `s`: Newton's steps from `n / gamma` fall to the root without
+///   passing it, and end where rounding stops them.
+/// * The precision must be positive, otherwise [`Breakdown::ImproperCavity`], and diagonal, otherwise
+///   [`Breakdown::Form`]: with correlated columns the global maximum is a search over all supports.
+///
+/// # Reference
+///
+/// G. Marjanovic and V. Solo, "On l_q Optimization and Matrix Completion", IEEE Transactions on Signal Processing 60
+/// (2012), doi 10.1109/TSP.2012.2212015.
+///
+/// # Example
+///
+/// ```
+/// use fg_core::denoiser::{Denoiser, RowCavity, RowEstimate, Scratch};
+/// let penalty = fg_denoisers::Lq::new(1.0, 0.5)?;
+/// let (mut x, mut covariance) = ([0.0; 2], [0.0; 2]);
+/// let mut out = RowEstimate { mean: &mut x, covariance: &mut covariance };
+/// let n = [1.4, 2.25];
+/// penalty.estimate(&RowCavity::new(0, 1, &n, &n, &[1.0]), &mut out, &mut Scratch::default())?;
+/// assert!(x[0] == 0.0 && (x[1] + 0.5 / x[1].sqrt() - 2.25).abs() < 1e-14);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lq {
+    weight: f64,
+    exponent: f64,
+    jumps: Jumps,
+}
+
+impl Lq {
+    /// The penalty of this weight and exponent.
+    ///
+    /// # Errors
+    /// [`ParameterError`] unless `0 < weight < inf` and `0 < exponent < 1`.
+    pub fn new(weight: f64, exponent: f64) -> Result<Self, ParameterError> {
+        error::positive("weight", weight)?;
+        error::fraction("exponent", exponent)?;
+        Ok(Self { weight, exponent, jumps: Jumps::default() })
+    }
+
+    /// The same with another step for jumps, in deviations of the cavity. Default: 0.3.
+    ///
+    /// # Errors
+    /// [`ParameterError`] unless `0 <= step < inf`.
+    pub fn with_step(self, step: f64) -> Result<Self, ParameterError> {
+        Ok(Self { jumps: Jumps::with_step(step)?, ..self })
+    }
+
+    /// Cost of an entry of one.
+    pub fn weight(&self) -> f64 {
+        self.weight
+    }
+
+    /// The power of absolute values.
+    pub fn exponent(&self) -> f64 {
+        self.exponent
+    }
+
+    /// How far jumps are looked for, in deviations of the cavity.
+    pub fn step(&self) -> f64 {
+        self.jumps.step()
+    }
+}
+
+/// Newton's steps after which the root is as good as it gets: from the right they halve the error at least.
+const STEPS: usize = 200;
+
+impl Rule for Lq {
+    fn best(&self, n: f64, gamma: f64) -> Best {
+        let (l, q) = (self.weight, self.exponent);
+        let jump = (2.0 * l * (1.0 - q) / gamma).powf(1.0 / (2.0 - q));
+        if !(n > gamma * jump + l * q * jump.powf(q - 1.0)) {
+            return Best::ZERO;
+        }
+        let mut x = n / gamma;
+        let curvature = |x: f64| gamma - l * q * (1.0 - q) * x.powf(q - 2.0);
+        for _ in 0..STEPS {
+            let excess = gamma * x - n + l * q * x.powf(q - 1.0);
+            let next = (x - excess / curvature(x)).max(jump);
+            if !(next < x) {
+                break;
+            }
+            x = next;
+        }
+        let height = 0.5 * gamma * x * x - l * (1.0 - q) * x.powf(q);
+        Best { x, slope: 1.0 / curvature(x), height: height.max(0.0) }
+    }
+}
+
+impl Denoiser for Lq {
+    fn estimate(
+        &self,
+        cavity: &RowCavity<'_>,
+        out: &mut RowEstimate<'_>,
+        _scratch: &mut Scratch,
+    ) -> Result<(), Breakdown> {
+        self.jumps.estimate(self, cavity, out)
+    }
+
+    fn estimation(&self) -> Estimation {
+        Estimation::Map
+    }
+
+    fn log_partition(&self, cavity: &RowCavity<'_>, out: &mut [f64]) -> bool {
+        thresholding::log_partition(self, cavity, out)
+    }
+
+    fn standard_error(&self) -> f64 {
+        self.jumps.standard_error()
+    }
+
+    fn name(&self) -> String {
+        "Lq".to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::thresholding::tests::{check_global, check_jumps};
+    use super::*;
+
+    #[test]
+    fn it_is_the_global_maximiser_and_its_jumps_count() {
+        for q in [0.1, 0.5, 2.0 / 3.0, 0.95] {
+            let penalty = Lq::new(0.8, q).unwrap();
+            check_global(&penalty, |x| if x == 0.0 { 0.0 } else { 0.8 * x.powf(q) });
+            check_jumps(&penalty, 0.7, 9.0);
+        }
+        assert!(Lq::new(1.0, 1.0).is_err() && Lq::new(1.0, 0.0).is_err());
+        assert!(Lq::new(f64::NAN, 0.5).is_err() && Lq::new(1.0, f64::NAN).is_err());
+    }
+}

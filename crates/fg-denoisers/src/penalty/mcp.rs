@@ -1,0 +1,161 @@
+//! The minimax concave penalty: a lasso without bias for large entries.
+
+use fg_core::denoiser::{Denoiser, Estimation, RowCavity, RowEstimate, Scratch};
+use fg_core::factor::Breakdown;
+
+use super::thresholding::{self, Best, Jumps, Rule, Stretch};
+use crate::error::{self, ParameterError};
+
+/// The minimax concave penalty (MCP) of each entry: the slope falls from `weight` to zero in a straight line.
+///
+/// # Density
+///
+/// ```text
+/// f(x) = exp(-sum_j p(|x_j|)),   p(x) = l x - x^2 / (2 b)   up to b l
+///                                       b l^2 / 2            beyond
+/// ```
+///
+/// # Parameters
+///
+/// | name | default | range | meaning |
+/// |---|---|---|---|
+/// | weight `l` | - | `(0, inf)` | slope of the cost at zero |
+/// | shape `b` | - | `(0, inf)` | the slope vanishes from `b l` on |
+/// | step | 0.3 | `[0, inf)` | how far jumps are looked for, in deviations of the cavity |
+///
+/// # Estimate
+///
+/// Columns are independent; the estimate is the global maximiser, zero where zero is as good. With `n >= 0`:
+///
+/// ```text
+/// b gamma > 1     0 up to l, then (n - l) / (gamma - 1 / b), from b gamma l on n / gamma: continuous
+/// b gamma <= 1    0 up to l sqrt(b gamma), then n / gamma: a jump
+/// slope           1 / (gamma - 1 / b) or 1 / gamma or 0
+/// log-partition   the maximum
+/// ```
+///
+/// # Numerical notes
+///
+/// * The estimate jumps, and the average covariance counts the jumps: to its slope each entry adds what central
+///   differences over the step find beyond the slopes at both ends, on average over rows exactly the jumps. A single
+///   covariance near a jump isn't one of that row. How far the average is from that of other rows is declared as
+///   [`standard_error`](Denoiser::standard_error). With a precision of its own for each row there is nothing to average
+///   over: a step of zero leaves the slope alone.
+/// * With `b gamma > 1` nothing jumps, but the cost isn't convex and the slope exceeds `1 / gamma`.
+/// * The precision must be positive, otherwise [`Breakdown::ImproperCavity`], and diagonal, otherwise
+///   [`Breakdown::Form`]: with correlated columns the global maximum is a search over all supports.
+///
+/// # Reference
+///
+/// C.-H. Zhang, "Nearly unbiased variable selection under minimax concave penalty", Annals of Statistics 38 (2010),
+/// doi 10.1214/09-AOS729.
+///
+/// # Example
+///
+/// ```
+/// use fg_core::denoiser::{Denoiser, RowCavity, RowEstimate, Scratch};
+/// let penalty = fg_denoisers::MinimaxConcave::new(1.0, 2.0)?;
+/// let (mut x, mut covariance) = ([0.0; 2], [0.0; 2]);
+/// let mut out = RowEstimate { mean: &mut x, covariance: &mut covariance };
+/// let n = [1.5, -3.0];
+/// penalty.estimate(&RowCavity::new(0, 1, &n, &n, &[1.0]), &mut out, &mut Scratch::default())?;
+/// assert_eq!(x, [1.0, -3.0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct MinimaxConcave {
+    weight: f64,
+    shape: f64,
+    jumps: Jumps,
+}
+
+impl MinimaxConcave {
+    /// The penalty of this weight and shape.
+    ///
+    /// # Errors
+    /// [`ParameterError`] unless both are above zero and finite.
+    pub fn new(weight: f64, shape: f64) -> Result<Self, ParameterError> {
+        error::positive("weight", weight)?;
+        error::positive("shape", shape)?;
+        Ok(Self { weight, shape, jumps: Jumps::default() })
+    }
+
+    /// The same with another step for jumps, in deviations of the cavity. Default: 0.3.
+    ///
+    /// # Errors
+    /// [`ParameterError`] unless `0 <= step < inf`.
+    pub fn with_step(self, step: f64) -> Result<Self, ParameterError> {
+        Ok(Self { jumps: Jumps::with_step(step)?, ..self })
+    }
+
+    /// Cost of a small unit of absolute value.
+    pub fn weight(&self) -> f64 {
+        self.weight
+    }
+
+    /// The slope of the cost vanishes from the weight times this on.
+    pub fn shape(&self) -> f64 {
+        self.shape
+    }
+
+    /// How far jumps are looked for, in deviations of the cavity.
+    pub fn step(&self) -> f64 {
+        self.jumps.step()
+    }
+}
+
+impl Rule for MinimaxConcave {
+    fn best(&self, n: f64, gamma: f64) -> Best {
+        let (l, b) = (self.weight, self.shape);
+        let near = Stretch { end: b * l, constant: 0.0, slope: l, curvature: -1.0 / b };
+        let top = 0.5 * b * l * l;
+        let far = Stretch { end: f64::INFINITY, constant: top, slope: 0.0, curvature: 0.0 };
+        thresholding::highest(&[near, far], n, gamma)
+    }
+}
+
+impl Denoiser for MinimaxConcave {
+    fn estimate(
+        &self,
+        cavity: &RowCavity<'_>,
+        out: &mut RowEstimate<'_>,
+        _scratch: &mut Scratch,
+    ) -> Result<(), Breakdown> {
+        self.jumps.estimate(self, cavity, out)
+    }
+
+    fn estimation(&self) -> Estimation {
+        Estimation::Map
+    }
+
+    fn log_partition(&self, cavity: &RowCavity<'_>, out: &mut [f64]) -> bool {
+        thresholding::log_partition(self, cavity, out)
+    }
+
+    fn standard_error(&self) -> f64 {
+        self.jumps.standard_error()
+    }
+
+    fn name(&self) -> String {
+        "MinimaxConcave".to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::thresholding::tests::{check_global, check_jumps};
+    use super::*;
+
+    #[test]
+    fn it_is_the_global_maximiser_and_its_jumps_count() {
+        let penalty = MinimaxConcave::new(0.8, 1.5).unwrap();
+        let cost = |x: f64| if x < 1.2 { 0.8 * x - x * x / 3.0 } else { 0.48 };
+        check_global(&penalty, cost);
+        for gamma in [0.1, 0.6, 3.0] {
+            check_jumps(&penalty, gamma, 6.0 * (1.0 + gamma));
+        }
+        assert!(
+            MinimaxConcave::new(0.0, 1.0).is_err() && MinimaxConcave::new(1.0, f64::NAN).is_err()
+        );
+    }
+}

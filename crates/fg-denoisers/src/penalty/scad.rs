@@ -1,0 +1,171 @@
+//! The smoothly clipped absolute deviation: a lasso that lets large entries go.
+
+use fg_core::denoiser::{Denoiser, Estimation, RowCavity, RowEstimate, Scratch};
+use fg_core::factor::Breakdown;
+
+use super::thresholding::{self, Best, Jumps, Rule, Stretch};
+use crate::error::{self, ParameterError};
+
+/// The smoothly clipped absolute deviation (SCAD) of each entry.
+///
+/// # Density
+///
+/// ```text
+/// f(x) = exp(-sum_j p(|x_j|)),   p(x) = l x                                       up to l
+///                                       (2 a l x - x^2 - l^2) / (2 (a - 1))       up to a l
+///                                       (a + 1) l^2 / 2                           beyond
+/// ```
+///
+/// # Parameters
+///
+/// | name | default | range | meaning |
+/// |---|---|---|---|
+/// | weight `l` | - | `(0, inf)` | slope of the cost up to `l` |
+/// | shape `a` | - | `(2, inf)` | the slope vanishes from `a l` on; 3.7 is usual |
+/// | step | 0.3 | `[0, inf)` | how far jumps are looked for, in deviations of the cavity |
+///
+/// # Estimate
+///
+/// Columns are independent; the estimate is the global maximiser, zero where zero is as good. With `n >= 0`:
+///
+/// ```text
+/// estimate        the best of 0 and the stationary points of the three pieces
+///                 (n - l) / gamma,   (n - a l / (a - 1)) / (gamma - 1 / (a - 1)),   n / gamma
+/// slope           1 over the divisor of the piece, or 0
+/// log-partition   the maximum
+/// ```
+///
+/// # Numerical notes
+///
+/// * The estimate jumps, and the average covariance counts the jumps: to its slope each entry adds what central
+///   differences over the step find beyond the slopes at both ends, on average over rows exactly the jumps. A single
+///   covariance near a jump isn't one of that row. How far the average is from that of other rows is declared as
+///   [`standard_error`](Denoiser::standard_error). With a precision of its own for each row there is nothing to average
+///   over: a step of zero leaves the slope alone.
+/// * With `gamma > 1 / (a - 1)` nothing jumps, but the cost isn't convex and the slope exceeds `1 / gamma`.
+/// * The precision must be positive, otherwise [`Breakdown::ImproperCavity`], and diagonal, otherwise
+///   [`Breakdown::Form`]: with correlated columns the global maximum is a search over all supports.
+///
+/// # Reference
+///
+/// J. Fan and R. Li, "Variable Selection via Nonconcave Penalized Likelihood and Its Oracle Properties", Journal of the
+/// American Statistical Association 96 (2001), doi 10.1198/016214501753382273.
+///
+/// # Example
+///
+/// ```
+/// use fg_core::denoiser::{Denoiser, RowCavity, RowEstimate, Scratch};
+/// let penalty = fg_denoisers::Scad::new(1.0, 3.5)?;
+/// let (mut x, mut covariance) = ([0.0; 2], [0.0; 2]);
+/// let mut out = RowEstimate { mean: &mut x, covariance: &mut covariance };
+/// let n = [1.5, -4.0];
+/// penalty.estimate(&RowCavity::new(0, 1, &n, &n, &[1.0]), &mut out, &mut Scratch::default())?;
+/// assert_eq!(x, [0.5, -4.0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scad {
+    weight: f64,
+    shape: f64,
+    jumps: Jumps,
+}
+
+impl Scad {
+    /// The penalty of this weight and shape.
+    ///
+    /// # Errors
+    /// [`ParameterError`] unless `0 < weight < inf` and `2 < shape < inf`.
+    pub fn new(weight: f64, shape: f64) -> Result<Self, ParameterError> {
+        error::positive("weight", weight)?;
+        error::above("shape", error::finite("shape", shape)?, 2.0, "above 2")?;
+        Ok(Self { weight, shape, jumps: Jumps::default() })
+    }
+
+    /// The same with another step for jumps, in deviations of the cavity. Default: 0.3.
+    ///
+    /// # Errors
+    /// [`ParameterError`] unless `0 <= step < inf`.
+    pub fn with_step(self, step: f64) -> Result<Self, ParameterError> {
+        Ok(Self { jumps: Jumps::with_step(step)?, ..self })
+    }
+
+    /// Cost of a small unit of absolute value.
+    pub fn weight(&self) -> f64 {
+        self.weight
+    }
+
+    /// The slope of the cost vanishes from the weight times this on.
+    pub fn shape(&self) -> f64 {
+        self.shape
+    }
+
+    /// How far jumps are looked for, in deviations of the cavity.
+    pub fn step(&self) -> f64 {
+        self.jumps.step()
+    }
+}
+
+impl Rule for Scad {
+    fn best(&self, n: f64, gamma: f64) -> Best {
+        let (l, a) = (self.weight, self.shape);
+        let bend = 1.0 / (a - 1.0);
+        let near = Stretch { end: l, constant: 0.0, slope: l, curvature: 0.0 };
+        let middle = Stretch {
+            end: a * l,
+            constant: -0.5 * l * l * bend,
+            slope: a * l * bend,
+            curvature: -bend,
+        };
+        let top = 0.5 * (a + 1.0) * l * l;
+        let far = Stretch { end: f64::INFINITY, constant: top, slope: 0.0, curvature: 0.0 };
+        thresholding::highest(&[near, middle, far], n, gamma)
+    }
+}
+
+impl Denoiser for Scad {
+    fn estimate(
+        &self,
+        cavity: &RowCavity<'_>,
+        out: &mut RowEstimate<'_>,
+        _scratch: &mut Scratch,
+    ) -> Result<(), Breakdown> {
+        self.jumps.estimate(self, cavity, out)
+    }
+
+    fn estimation(&self) -> Estimation {
+        Estimation::Map
+    }
+
+    fn log_partition(&self, cavity: &RowCavity<'_>, out: &mut [f64]) -> bool {
+        thresholding::log_partition(self, cavity, out)
+    }
+
+    fn standard_error(&self) -> f64 {
+        self.jumps.standard_error()
+    }
+
+    fn name(&self) -> String {
+        "Scad".to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::thresholding::tests::{check_global, check_jumps};
+    use super::*;
+
+    #[test]
+    fn it_is_the_global_maximiser_and_its_jumps_count() {
+        let penalty = Scad::new(0.8, 3.7).unwrap();
+        let cost = |x: f64| match x {
+            x if x < 0.8 => 0.8 * x,
+            x if x < 2.96 => (5.92 * x - x * x - 0.64) / 5.4,
+            _ => 1.504,
+        };
+        check_global(&penalty, cost);
+        for gamma in [0.1, 0.3, 3.0] {
+            check_jumps(&penalty, gamma, 6.0 * (1.0 + gamma));
+        }
+        assert!(Scad::new(1.0, 2.0).is_err() && Scad::new(f64::NAN, 3.0).is_err());
+    }
+}
