@@ -10,10 +10,10 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
-use fg_core::denoiser::{BlackBox, BlackBoxOptions, Denoiser};
+use fg_core::denoiser::{BlackBoxOptions, Denoiser};
 use fg_core::operator::{LinearOperator, Spectral};
 use fg_core::{IterationInfo, Options as RunOptions, Rows};
-use fg_denoisers::structured::{NonLocalMeans, WaveletShrinkage};
+use fg_denoisers::structured::{ImageTotalVariation, NonLocalMeans, WaveletShrinkage};
 use fg_models::linear;
 use fg_models::report::{Axis, CsvTable, Figure, Panel, Series, TextTable};
 use fg_models::synthetic::{add_noise, noise_variance, scrambled_cosines};
@@ -63,11 +63,17 @@ fn run(options: &Options) -> Result<(), Failure> {
     };
     let (height, width) = setting.picture.shape();
     let wavelets = WaveletShrinkage::new(height, width).map_err(Failure::input)?;
+    let wavelets = wavelets.denoiser().with_options(probes()).map_err(Failure::other)?;
     let means = NonLocalMeans::new(height, width).map_err(Failure::input)?;
-    let bar = progress_bar(2 * setting.sweeps, "sweeps");
+    let means = means.denoiser().with_options(probes()).map_err(Failure::other)?;
+    let variation = ImageTotalVariation::new(height, width, VARIATION).map_err(Failure::input)?;
+    let variation = variation.following_noise().with_tolerance(INNER).map_err(Failure::other)?;
+    let variation = variation.with_probes(probes()).map_err(Failure::other)?;
+    let bar = progress_bar(3 * setting.sweeps, "sweeps");
     let outcomes = [
-        problem.solve(("wavelet shrinkage", "#4477AA"), wavelets.denoiser(), &bar)?,
-        problem.solve(("non-local means", "#EE6677"), means.denoiser(), &bar)?,
+        problem.solve(("wavelet shrinkage", "#4477AA"), wavelets, &bar)?,
+        problem.solve(("total variation", "#228833"), variation, &bar)?,
+        problem.solve(("non-local means", "#EE6677"), means, &bar)?,
     ];
     bar.finish_and_clear();
     report(options, &problem, &outcomes)
@@ -82,22 +88,26 @@ struct Problem<'a> {
     sweeps: usize,
 }
 
-/// Standard error of a measured divergence, relative, and the most probes it may cost: the divergence only scales a message,
-/// and a pixel's error weighs less than the picture's.
-const DIVERGENCE: (f64, usize) = (0.03, 4);
+/// Weight of total variation in units of one over the noise level: a step must exceed the noise to be worth its edge.
+const VARIATION: f64 = 1.0;
+/// Error of its minimiser in units of the noise level: nobody sees it, and the signs of the probes average it out.
+const INNER: f64 = 1e-2;
 /// A message that changes by less than this moves no picture by 0.01 dB.
 const TOLERANCE: f64 = 1e-3;
 
+/// The divergence only scales a message, and tens of thousands of pixels average it: few probes with an error of a few
+/// percent will do. Their step of a tenth of the noise is above the error of inner iterations.
+fn probes() -> BlackBoxOptions {
+    BlackBoxOptions::default().with_target(0.03).with_probes(2, 4).with_step(0.1)
+}
+
 impl Problem<'_> {
-    fn solve<F: Fn(&Rows, f64) -> Rows + Send + Sync + 'static>(
+    fn solve(
         &self,
         (name, color): (&'static str, &'static str),
-        denoiser: BlackBox<F>,
+        denoiser: impl Denoiser + 'static,
         bar: &indicatif::ProgressBar,
     ) -> Result<Outcome, Failure> {
-        let (target, most) = DIVERGENCE;
-        let probes = BlackBoxOptions::default().with_target(target).with_probes(2, most);
-        let denoiser = denoiser.with_options(probes).map_err(Failure::other)?;
         let truth = self.picture.pixels();
         let mut psnr = Vec::new();
         let model = self.model(denoiser)?;

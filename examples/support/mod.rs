@@ -69,6 +69,7 @@ pub(crate) fn in_parallel<T: Send>(
 }
 
 /// Number of threads that run at the same time on this machine.
+#[allow(dead_code, reason = "not every program divides its work here")]
 pub(crate) fn available_threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }

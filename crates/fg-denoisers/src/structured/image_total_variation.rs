@@ -36,6 +36,7 @@ pub enum Steps {
 /// |---|---|---|---|
 /// | `height`, `width` | - | 1 and more | pixels |
 /// | weight `l` | - | `[0, inf)` | cost of a unit step along a unit of edge |
+/// | follows the noise | no | | the weight counts in units of one over the deviation of the cavity |
 /// | steps | [`Steps::Isotropic`] | | length of a gradient |
 /// | tolerance | 1e-5 | `(0, inf)` | root mean square error of the estimate, in deviations of the cavity |
 /// | iterations | 20000 | 1 and more | limit of the inner iteration |
@@ -83,6 +84,7 @@ pub struct ImageTotalVariation {
     height: usize,
     width: usize,
     weight: f64,
+    follows_noise: bool,
     steps: Steps,
     tolerance: f64,
     iterations: usize,
@@ -108,12 +110,21 @@ impl ImageTotalVariation {
             height,
             width,
             weight: error::not_negative("weight", weight)?,
+            follows_noise: false,
             steps: Steps::default(),
             tolerance: TOLERANCE,
             iterations: ITERATIONS,
             probes: BlackBoxOptions::default(),
             standard_error: AtomicU64::new(0.0f64.to_bits()),
         })
+    }
+
+    /// Lets the weight count in units of `1 / s`, `s` the deviation of the cavity: the noisier the picture that a run hands
+    /// over, the stronger the smoothing, in proportion, which is `weight * s` against half of the square. That is a
+    /// denoiser for each noise level and no longer the maximiser of one density.
+    #[must_use]
+    pub fn following_noise(self) -> Self {
+        Self { follows_noise: true, ..self }
     }
 
     /// The same with another length of gradients. Default: isotropic.
@@ -153,9 +164,14 @@ impl ImageTotalVariation {
         (self.height, self.width)
     }
 
-    /// Cost of a unit step along a unit of edge.
+    /// Cost of a unit step along a unit of edge, in units of `1 / s` where it [follows the noise](Self::following_noise).
     pub fn weight(&self) -> f64 {
         self.weight
+    }
+
+    /// That cost for a cavity of this precision.
+    fn weight_at(&self, gamma: f64) -> f64 {
+        if self.follows_noise { self.weight * gamma.sqrt() } else { self.weight }
     }
 
     /// The problem where the square has this precision.
@@ -163,7 +179,7 @@ impl ImageTotalVariation {
         Problem {
             width: self.width,
             steps: self.steps,
-            weight: self.weight / gamma,
+            weight: self.weight_at(gamma) / gamma,
             distance: self.tolerance * (pixels as f64 / gamma).sqrt(),
             iterations: self.iterations,
         }
@@ -251,6 +267,9 @@ impl Denoiser for ImageTotalVariation {
     }
 
     fn log_partition(&self, cavity: &RowCavity<'_>, out: &mut [f64]) -> bool {
+        if self.follows_noise {
+            return false;
+        }
         let Ok((gamma, solved, _)) = self.start(cavity) else { return false };
         let (n, d) = solved.shape();
         let problem = self.problem(gamma, n);
