@@ -265,7 +265,7 @@ fn penalties() -> Denoisers {
 
 /// With a step of zero: laws are about the slope of a row, and the jumps of others aren't part of that.
 fn jumping_penalties() -> Denoisers {
-    let mcp = MinimaxConcave::new(0.7, 1.5)?.with_step(0.0)?;
+    let mcp = MinimaxConcave::new(0.7, 1.7)?.with_step(0.0)?;
     Ok(vec![
         entry("penalty/hard_threshold", "slopes", 1, HardThreshold::new(0.7)?.with_step(0.0)?),
         entry("penalty/mcp", "slopes", 1, mcp),

@@ -47,7 +47,7 @@ use crate::error::{self, ParameterError};
 ///
 /// # Reference
 ///
-/// G. Marjanovic and V. Solo, "On l_q Optimization and Matrix Completion", IEEE Transactions on Signal Processing 60
+/// G. Marjanovic and V. Solo, "On `l_q` Optimization and Matrix Completion", IEEE Transactions on Signal Processing 60
 /// (2012), doi 10.1109/TSP.2012.2212015.
 ///
 /// # Example

@@ -97,6 +97,13 @@ const TOLERANCE: f64 = 1e-5;
 /// Default of the limit: strong smoothing of large images takes some thousands.
 const ITERATIONS: usize = 20_000;
 
+/// Precision of the square, estimate, and the dual of each column.
+struct Solution {
+    gamma: f64,
+    rows: Rows,
+    duals: Vec<Vec<[f64; 2]>>,
+}
+
 impl ImageTotalVariation {
     /// The penalty of this weight on images of this size.
     ///
@@ -201,8 +208,8 @@ impl ImageTotalVariation {
         Some(answer)
     }
 
-    /// Precision, estimate and dual solution.
-    fn start(&self, cavity: &RowCavity<'_>) -> Result<(f64, Rows, Vec<Vec<[f64; 2]>>), Breakdown> {
+    /// The estimate, from a dual of zero.
+    fn start(&self, cavity: &RowCavity<'_>) -> Result<Solution, Breakdown> {
         let (n, d, row) = (cavity.len(), cavity.columns(), cavity.first_row());
         if !ColumnForm::Isotropic.holds(cavity.precision(), d) {
             return Err(Breakdown::Form { port: 0, needed: ColumnForm::Isotropic });
@@ -214,7 +221,8 @@ impl ImageTotalVariation {
         let rows = Rows::from_fn(n, d, |i, j| cavity.natural()[i * d + j] / gamma);
         let mut duals = vec![vec![[0.0; 2]; n]; d];
         let solved = self.solve(&rows, gamma, &mut duals);
-        Ok((gamma, solved.ok_or(Breakdown::NoConvergence { port: 0, row })?, duals))
+        let rows = solved.ok_or(Breakdown::NoConvergence { port: 0, row })?;
+        Ok(Solution { gamma, rows, duals })
     }
 }
 
@@ -232,7 +240,7 @@ impl Denoiser for ImageTotalVariation {
         out: &mut RowEstimate<'_>,
         scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
-        let (gamma, _, duals) = self.start(cavity)?;
+        let Solution { gamma, duals, .. } = self.start(cavity)?;
         // Neither the estimate nor a probe is far from this solution. A function can't fail, so failure is NaN.
         let near = |rows: &Rows, _: f64| {
             let (n, d) = rows.shape();
@@ -270,7 +278,7 @@ impl Denoiser for ImageTotalVariation {
         if self.follows_noise {
             return false;
         }
-        let Ok((gamma, solved, _)) = self.start(cavity) else { return false };
+        let Ok(Solution { gamma, rows: solved, .. }) = self.start(cavity) else { return false };
         let (n, d) = solved.shape();
         let problem = self.problem(gamma, n);
         out.fill(0.0);
