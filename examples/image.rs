@@ -16,7 +16,7 @@ use fg_core::{IterationInfo, Options as RunOptions, Rows};
 use fg_denoisers::structured::{ImageTotalVariation, NonLocalMeans, WaveletShrinkage};
 use fg_models::linear;
 use fg_models::report::{Axis, CsvTable, Figure, Panel, Series, TextTable};
-use fg_models::synthetic::{add_noise, noise_variance, scrambled_cosines};
+use fg_models::synthetic::{active_entries, add_noise, noise_variance, scrambled_cosines};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
@@ -50,7 +50,7 @@ fn run(options: &Options) -> Result<(), Failure> {
     let rng = &mut Pcg64::seed_from_u64(options.seed);
     let truth = setting.picture.pixels();
     let n = truth.rows();
-    let measured = ((setting.share * n as f64).round() as usize).max(1);
+    let measured = active_entries(n, setting.share).max(1);
     let operator = scrambled_cosines(measured, n, rng).map_err(Failure::input)?;
     let clean = linear::outputs(&operator, truth);
     let variance = noise_variance(&clean, setting.snr_db);

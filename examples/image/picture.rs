@@ -12,8 +12,8 @@ use crate::support::Failure;
 /// Grey levels from 0 to 1: pixel `(i, j)` is row `i * width + j`.
 #[derive(Clone, Debug)]
 pub(crate) struct Picture {
-    height: usize,
-    width: usize,
+    height: u32,
+    width: u32,
     pixels: Rows,
 }
 
@@ -23,8 +23,8 @@ impl Picture {
         let decoded = image::load_from_memory(bytes)
             .map_err(|error| Failure::input(format!("{source}: {error}")))?
             .into_luma16();
-        let (width, height) = (decoded.width() as usize, decoded.height() as usize);
-        if width * height == 0 {
+        let (width, height) = (decoded.width(), decoded.height());
+        if width == 0 || height == 0 {
             return Err(Failure::input(format!("{source}: {width} x {height} pixels")));
         }
         let grey = |pixel: &u16| f64::from(*pixel) / f64::from(u16::MAX);
@@ -34,7 +34,7 @@ impl Picture {
 
     /// Height and width.
     pub(crate) fn shape(&self) -> (usize, usize) {
-        (self.height, self.width)
+        (self.height as usize, self.width as usize)
     }
 
     pub(crate) fn pixels(&self) -> &Rows {
@@ -48,9 +48,14 @@ impl Picture {
 
     /// Writes `NAME.png` into `folder`; what is darker than black or lighter than white can't be shown.
     pub(crate) fn write(&self, folder: &Path, name: &str) -> Result<(), Failure> {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "between 0 and 255"
+        )]
         let byte = |value: &f64| (value.clamp(0.0, 1.0) * f64::from(u8::MAX)).round() as u8;
         let bytes = self.pixels.as_slice().iter().map(byte).collect();
-        let picture = GrayImage::from_raw(self.width as u32, self.height as u32, bytes)
+        let picture = GrayImage::from_raw(self.width, self.height, bytes)
             .ok_or_else(|| Failure::other("a picture of another size than its pixels"))?;
         let mut file = Cursor::new(Vec::new());
         picture.write_to(&mut file, ImageFormat::Png).map_err(Failure::other)?;

@@ -38,7 +38,7 @@ use crate::error::{self, ParameterError};
 ///
 /// A. Buades, B. Coll, J.-M. Morel, "A non-local algorithm for image denoising" (2005), doi 10.1109/CVPR.2005.38; the
 /// noise taken off the distances as in "Non-Local Means Denoising", Image Processing On Line 1 (2011), doi
-/// 10.5201/ipol.2011.bcm_nlm, whose sizes for moderate noise are the defaults' within a pixel.
+/// `10.5201/ipol.2011.bcm_nlm`, whose sizes for moderate noise are the defaults' within a pixel.
 ///
 /// # Example
 ///
