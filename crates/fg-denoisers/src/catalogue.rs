@@ -3,7 +3,7 @@
 //! A test compares the names of the modules with this list, so that a family can't be left out.
 
 use fg_core::Rows;
-use fg_core::denoiser::{Channel, Denoiser, Likelihood};
+use fg_core::denoiser::{BlackBox, BlackBoxOptions, Channel, Denoiser, Likelihood};
 
 use crate::likelihood::{Activation, TwoLayer, TwoLayerMap, TwoLayerMmse};
 use crate::structured::Steps;
@@ -12,9 +12,10 @@ use crate::{
     Discrete, ElasticNet, Exponential, Gaussian, GaussianMixture, GaussianNoise,
     GroupBernoulliGauss, GroupLasso, HardThreshold, Hinge, Horseshoe, Huber, HuberNoise,
     ImageTotalVariation, Interval, L1, L2, Laplace, LaplaceNoise, Logistic, Lq, Magnitude, Masked,
-    MinimaxConcave, NonNegative, NuclearNorm, ParameterError, PerRow, PiecewiseLinear, Poisson,
-    Quantised, Rectified, Scad, Scaled, Sign, Simplex, Smooth, Softmax, Stacked, StudentNoise,
-    StudentT, Survival, Tabulated, TotalVariation, TruncatedGaussian, Uniform, UnitModulus,
+    MinimaxConcave, NonLocalMeans, NonNegative, NuclearNorm, ParameterError, PerRow,
+    PiecewiseLinear, Poisson, Quantised, Rectified, Scad, Scaled, Sign, Simplex, Smooth, Softmax,
+    Stacked, StudentNoise, StudentT, Survival, Tabulated, TotalVariation, TruncatedGaussian,
+    Uniform, UnitModulus, WaveletShrinkage,
 };
 
 /// A named instance of a family, for variables of `columns` columns.
@@ -290,9 +291,28 @@ pub fn structured() -> Result<Vec<Entry<dyn Denoiser>>, ParameterError> {
         ),
         entry("structured/total_variation", "one column", 1, TotalVariation::new(0.7)?),
         entry("structured/total_variation", "two columns", 2, TotalVariation::new(0.7)?),
+        entry(
+            "structured/non_local_means",
+            "grey",
+            1,
+            probed(NonLocalMeans::new(4, 5)?.with_sizes(1, 2).denoiser()),
+        ),
+        entry(
+            "structured/wavelet_shrinkage",
+            "grey",
+            1,
+            probed(WaveletShrinkage::new(4, 5)?.with_shifts(1)?.denoiser()),
+        ),
         entry("structured/nuclear_norm", "three columns", 3, NuclearNorm::new(1.5)?),
         entry("structured/nuclear_norm", "one column", 1, NuclearNorm::new(1.5)?),
     ])
+}
+
+/// With enough probes that the spread of these few pixels is known.
+fn probed<F: Fn(&Rows, f64) -> Rows + Send + Sync>(denoiser: BlackBox<F>) -> BlackBox<F> {
+    denoiser
+        .with_options(BlackBoxOptions::default().with_probes(24, 24))
+        .unwrap_or_else(|_| unreachable!("24 probes are legal"))
 }
 
 /// Likelihoods, to be tried with data they draw themselves.

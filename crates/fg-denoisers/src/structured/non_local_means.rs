@@ -123,9 +123,9 @@ impl NonLocalMeans {
 
     /// As the denoiser of a variable whose rows are the pixels.
     pub fn denoiser(self) -> BlackBox<impl Fn(&Rows, f64) -> Rows + Send + Sync> {
-        BlackBox::new("non-local means", move |pixels: &Rows, noise: f64| {
-            self.denoise(pixels, noise)
-        })
+        let rows = self.picture.pixels();
+        let denoise = move |pixels: &Rows, noise: f64| self.denoise(pixels, noise);
+        BlackBox::new("non-local means", denoise).with_rows(rows)
     }
 }
 
@@ -287,7 +287,7 @@ mod tests {
     fn noise_goes_and_edges_stay() {
         let (size, noise) = (32, 0.1);
         let clean = Rows::from_fn(size * size, 1, |p, _| f64::from(u8::from(p % size < size / 2)));
-        let sign = |p: usize| if (p * p + p / 7) % 3 == 0 { 1.4 } else { -0.7 };
+        let sign = |p: usize| if (p * p + p / 7).is_multiple_of(3) { 1.4 } else { -0.7 };
         let noisy = Rows::from_fn(size * size, 1, |p, _| clean[(p, 0)] + noise * sign(p));
         let found = NonLocalMeans::new(size, size).unwrap().denoise(&noisy, noise);
         let before = noisy.mean_squared_error(&clean);

@@ -149,9 +149,9 @@ impl WaveletShrinkage {
 
     /// As the denoiser of a variable whose rows are the pixels.
     pub fn denoiser(self) -> BlackBox<impl Fn(&Rows, f64) -> Rows + Send + Sync> {
-        BlackBox::new("wavelet shrinkage", move |pixels: &Rows, noise: f64| {
-            self.denoise(pixels, noise)
-        })
+        let rows = self.picture.pixels();
+        let denoise = move |pixels: &Rows, noise: f64| self.denoise(pixels, noise);
+        BlackBox::new("wavelet shrinkage", denoise).with_rows(rows)
     }
 }
 
@@ -207,7 +207,7 @@ mod tests {
         let clean = Rows::from_fn(height * width, 2, |p, c| {
             f64::from(u8::from(p % width < width / 2 + 3 * c)) + (p / width) as f64 / 100.0
         });
-        let sign = |p: usize| if (p * p + p / 7) % 3 == 0 { 1.4 } else { -0.7 };
+        let sign = |p: usize| if (p * p + p / 7).is_multiple_of(3) { 1.4 } else { -0.7 };
         let noisy =
             Rows::from_fn(height * width, 2, |p, c| clean[(p, c)] + noise * sign(p + 31 * c));
         let found = WaveletShrinkage::new(height, width).unwrap().denoise(&noisy, noise);

@@ -48,6 +48,7 @@ pub struct BlackBox<F> {
     options: BlackBoxOptions,
     estimation: Estimation,
     law: Option<Box<dyn Law>>,
+    rows: Option<usize>,
     standard_error: AtomicU64,
 }
 
@@ -60,6 +61,7 @@ impl<F: Fn(&Rows, f64) -> Rows + Send + Sync> BlackBox<F> {
             options: BlackBoxOptions::default(),
             estimation: Estimation::default(),
             law: None,
+            rows: None,
             standard_error: AtomicU64::new(0.0f64.to_bits()),
         }
     }
@@ -85,6 +87,13 @@ impl<F: Fn(&Rows, f64) -> Rows + Send + Sync> BlackBox<F> {
     #[must_use]
     pub fn with_law(mut self, law: impl Law + 'static) -> Self {
         self.law = Some(Box::new(law));
+        self
+    }
+
+    /// The number of rows the function is for. Default: any.
+    #[must_use]
+    pub fn with_rows(mut self, rows: usize) -> Self {
+        self.rows = Some(rows);
         self
     }
 
@@ -241,6 +250,10 @@ impl<F: Fn(&Rows, f64) -> Rows + Send + Sync> Denoiser for BlackBox<F> {
         Ok(())
     }
 
+    fn rows(&self) -> Option<usize> {
+        self.rows
+    }
+
     fn estimation(&self) -> Estimation {
         self.estimation
     }
@@ -264,12 +277,13 @@ impl<F: Fn(&Rows, f64) -> Rows + Send + Sync> Denoiser for BlackBox<F> {
 
 impl<F> fmt::Debug for BlackBox<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, function: _, options, estimation, law, standard_error: _ } = self;
+        let Self { name, function: _, options, estimation, law, rows, standard_error: _ } = self;
         f.debug_struct("BlackBox")
             .field("name", name)
             .field("options", options)
             .field("estimation", estimation)
             .field("law", law)
+            .field("rows", rows)
             .finish_non_exhaustive()
     }
 }
