@@ -16,7 +16,8 @@ use fg_core::operator::Dense;
 use fg_core::{IterationInfo, Options, Rows};
 use fg_denoisers::BernoulliGauss;
 use fg_models::ModelError;
-use fg_models::linear::{self, LinearGraph, Start};
+use fg_models::generalised::{GeneralisedGraph, Start};
+use fg_models::linear;
 use fg_models::metrics::nmse_db;
 use fg_models::report::{Axis, Figure, Panel, Series, Stroke};
 use fg_models::synthetic::{add_noise, exactly_sparse, gaussian_matrix};
@@ -92,11 +93,11 @@ impl Problem {
             curve.push((info.sweep() as f64, error));
             ControlFlow::Continue(())
         };
-        let fit = linear::fit(model, &options, &mut watch)?;
+        let fit = model.fit(&options, &mut watch)?;
         let error = nmse_db(fit.estimate(), &self.signal);
 
         // The prediction needs nothing of the denoiser but that it can be called: and the law of the truth.
-        let LinearGraph { builder, prior, .. } = self.model(denoiser())?;
+        let GeneralisedGraph { builder, prior, .. } = self.model(denoiser())?;
         let graph = builder.build()?;
         let start = MessageLaw::new(1, vec![1.0 / POWER], vec![0.0], vec![0.0], vec![0.0])?;
         let evolution = Evolution::new(&graph, &options)
@@ -118,7 +119,7 @@ impl Problem {
         ])
     }
 
-    fn model(&self, denoiser: impl Denoiser + 'static) -> Result<LinearGraph, ModelError> {
+    fn model(&self, denoiser: impl Denoiser + 'static) -> Result<GeneralisedGraph, ModelError> {
         linear::graph(self.operator.clone(), self.seen.clone(), denoiser, 1.0 / self.variance)
     }
 }

@@ -14,9 +14,9 @@ use fg_core::denoiser::{BlackBoxOptions, Denoiser};
 use fg_core::operator::{LinearOperator, Spectral};
 use fg_core::{IterationInfo, Options as RunOptions, Rows};
 use fg_denoisers::structured::{ImageTotalVariation, NonLocalMeans, WaveletShrinkage};
-use fg_models::linear;
 use fg_models::report::{Axis, CsvTable, Figure, Panel, Series, TextTable};
 use fg_models::synthetic::{active_entries, add_noise, noise_variance, scrambled_cosines};
+use fg_models::{GeneralisedGraph, linear};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
@@ -123,14 +123,14 @@ impl Problem<'_> {
         };
         let options = RunOptions::default().with_max_sweeps(self.sweeps).with_tolerance(TOLERANCE);
         let clock = Instant::now();
-        let fit = linear::fit(model, &options, &mut watch).map_err(Failure::other)?;
+        let fit = model.fit(&options, &mut watch).map_err(Failure::other)?;
         let seconds = clock.elapsed().as_secs_f64();
         let picture = self.picture.with_pixels(fit.estimate());
         let status = fit.solution().report().status.to_string();
         Ok(Outcome { name, color, picture, psnr, seconds, status })
     }
 
-    fn model(&self, denoiser: impl Denoiser + 'static) -> Result<linear::LinearGraph, Failure> {
+    fn model(&self, denoiser: impl Denoiser + 'static) -> Result<GeneralisedGraph, Failure> {
         linear::graph(self.operator.clone(), self.seen.clone(), denoiser, self.precision)
             .map_err(Failure::other)
     }

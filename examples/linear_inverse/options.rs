@@ -8,7 +8,7 @@ use fg_core::operator::LinearOperator;
 use fg_core::{Options as RunOptions, Rows};
 use fg_denoisers::prior::{BernoulliGauss, Gaussian, Laplace};
 use fg_models::synthetic::active_entries;
-use fg_models::{LinearGraph, ModelError, linear};
+use fg_models::{GeneralisedGraph, ModelError, linear};
 
 use crate::support::{Failure, available_threads};
 
@@ -155,7 +155,7 @@ impl Prior {
         operator: impl LinearOperator + 'static,
         observations: Rows,
         noise_precision: f64,
-    ) -> Result<LinearGraph, ModelError> {
+    ) -> Result<GeneralisedGraph, ModelError> {
         match self.clone() {
             Self::BernoulliGauss(p) => linear::graph(operator, observations, p, noise_precision),
             Self::Gauss(p) => linear::graph(operator, observations, p, noise_precision),

@@ -6,7 +6,7 @@ use std::path::Path;
 use fg_core::operator::Dense;
 use fg_core::{IterationInfo, Rows};
 use fg_models::report::{Axis, CsvTable, Figure, Panel, Series, Stroke, read_npy, write_npy};
-use fg_models::{LinearFit, linear};
+use fg_models::{Fit, linear};
 
 use crate::options::{DAMPING, OwnData, run_options};
 use crate::support::{Failure, say};
@@ -50,7 +50,7 @@ pub(crate) fn estimate(task: &OwnData, folder: &Path) -> Result<(), Failure> {
         history.push([1.0 + history.len() as f64, info.change(), deviation]);
         ControlFlow::Continue(())
     };
-    let fit = linear::fit_settling(model, &run_options(), DAMPING, &mut observer);
+    let fit = model.fit_settling(&run_options(), DAMPING, &mut observer);
     let fit = fit.map_err(|error| named(&error))?;
     let report = fit.solution().report();
     if !report.status.is_usable() {
@@ -78,7 +78,7 @@ pub(crate) fn estimate(task: &OwnData, folder: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-fn figure(fit: &LinearFit, deviation: &Rows, history: &[[f64; 3]]) -> Figure {
+fn figure(fit: &Fit, deviation: &Rows, history: &[[f64; 3]]) -> Figure {
     /// Most rows drawn: more dots than pixels say nothing.
     const DRAWN: usize = 500;
     /// Colours of the columns of the estimate, repeated where there are more.

@@ -88,7 +88,7 @@ fn solve(setting: &Setting, condition: f64, run: usize) -> Result<Run, Failure> 
         }
         ControlFlow::Continue(())
     };
-    let fit = linear::fit_settling(model, &run_options(), DAMPING, &mut observer);
+    let fit = model.fit_settling(&run_options(), DAMPING, &mut observer);
     let fit = fit.map_err(Failure::other)?;
     let seconds = began.elapsed().as_secs_f64();
     let status = &fit.solution().report().status;

@@ -7,7 +7,7 @@ use fg_core::Options as RunOptions;
 use fg_core::evolution::{Evolution, EvolutionError, Spectrum};
 use fg_core::operator::Ensemble;
 use fg_denoisers::BernoulliGauss;
-use fg_models::linear::{self, LinearGraph};
+use fg_models::{GeneralisedGraph, linear};
 
 use crate::support::{Failure, available_threads};
 
@@ -107,7 +107,7 @@ impl Setting {
         let prior = BernoulliGauss::new(rho, 0.0, 1.0).map_err(|_| no_law("prior"))?;
         let operator = Ensemble::new(COLUMNS, spectrum);
         let model = linear::unobserved(operator, 1, prior, noise.recip());
-        let LinearGraph { builder, signal, .. } = model.map_err(|_| no_law("observations"))?;
+        let GeneralisedGraph { builder, signal, .. } = model.map_err(|_| no_law("observations"))?;
         let graph = builder.build().map_err(|_| no_law("A"))?;
         let options = RunOptions::default().with_max_sweeps(SWEEPS);
         let prediction = Evolution::new(&graph, &options).with_points(POINTS).run()?;

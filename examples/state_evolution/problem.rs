@@ -7,8 +7,8 @@ use fg_core::{FactorId, Graph, Message, Options as RunOptions, Precision, Rows, 
 use fg_denoisers::{BernoulliGauss, L1};
 use fg_models::ModelError;
 use fg_models::comparison::Trial;
-use fg_models::linear::{self, LinearGraph};
 use fg_models::synthetic::{derived_seed, geometric_spectrum, rotationally_invariant};
+use fg_models::{GeneralisedGraph, linear};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
@@ -61,7 +61,7 @@ impl Problem {
         operator: impl LinearOperator + 'static,
         prior: impl Denoiser + 'static,
     ) -> Result<(Graph, Parts), ModelError> {
-        let LinearGraph { builder, signal, prior, .. } =
+        let GeneralisedGraph { builder, signal, prior, .. } =
             linear::unobserved(operator, 1, prior, self.noise_precision)?;
         Ok((builder.build()?, Parts { signal, prior }))
     }

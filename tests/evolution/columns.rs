@@ -5,8 +5,8 @@ use fg_core::evolution::{Evolution, Spectrum};
 use fg_core::factor::Stratified;
 use fg_core::operator::Dense;
 use fg_denoisers::GroupBernoulliGauss;
-use fg_models::linear::{self, LinearGraph};
 use fg_models::synthetic::gaussian_matrix;
+use fg_models::{GeneralisedGraph, linear};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
@@ -46,7 +46,8 @@ fn columns(n: usize, runs: u64) {
         let mut drawn = None;
         for (k, prior) in [correlated(), independent()].into_iter().enumerate() {
             let graph = linear::unobserved(operator.clone(), COLUMNS, prior, NOISE.recip());
-            let LinearGraph { builder, signal, prior, operator, likelihood, .. } = graph.unwrap();
+            let GeneralisedGraph { builder, signal, prior, operator, likelihood, .. } =
+                graph.unwrap();
             let graph = builder.build().unwrap();
             if seed == 0 {
                 let clock = std::time::Instant::now();

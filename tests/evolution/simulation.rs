@@ -13,8 +13,8 @@ use fg_core::{
 use fg_denoisers::likelihood::{Activation, TwoLayer};
 use fg_denoisers::{BernoulliGauss, Gaussian, L1};
 use fg_models::TwoLayerModel;
-use fg_models::linear::{self, LinearGraph};
 use fg_models::synthetic::{add_noise, gaussian_matrix, gaussian_rows};
+use fg_models::{GeneralisedGraph, linear};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
@@ -93,7 +93,7 @@ impl Sparse {
         let clean = linear::outputs(&operator, &truth);
         let data = add_noise(&clean, NOISE, rng);
         let model = linear::graph(operator, data, denoiser, 1.0 / NOISE).unwrap();
-        let LinearGraph { builder, signal: x, prior, .. } = model;
+        let GeneralisedGraph { builder, signal: x, prior, .. } = model;
         Self { graph: builder.build().unwrap(), x, prior, truth }
     }
 }

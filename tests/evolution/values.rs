@@ -7,7 +7,7 @@ use fg_core::evolution::{
 use fg_core::operator::Ensemble;
 use fg_core::{FactorId, Graph, Options, Prediction, VariableId};
 use fg_denoisers::{BernoulliGauss, L1};
-use fg_models::linear::{self, LinearGraph};
+use fg_models::{GeneralisedGraph, linear};
 
 /// Prior - X - operator - Z - Gaussian noise of this precision.
 fn nominal(
@@ -16,7 +16,7 @@ fn nominal(
     precision: f64,
 ) -> (Graph, VariableId, FactorId) {
     let operator = Ensemble::new(1000, spectrum);
-    let LinearGraph { builder, signal, prior, .. } =
+    let GeneralisedGraph { builder, signal, prior, .. } =
         linear::unobserved(operator, 1, prior, precision).unwrap();
     (builder.build().unwrap(), signal, prior)
 }

@@ -6,13 +6,20 @@
 pub mod baseline;
 pub mod comparison;
 mod error;
+mod fit;
+pub mod generalised;
 pub mod linear;
 pub mod metrics;
+mod multilayer;
+mod predict;
 #[cfg(feature = "report")]
 pub mod report;
 pub mod synthetic;
 pub mod two_layer;
 
 pub use error::ModelError;
-pub use linear::{LinearFit, LinearGraph};
+pub use fit::Fit;
+pub use generalised::GeneralisedGraph;
+pub use multilayer::{MultiLayer, MultiLayerGraph};
+pub use predict::Predicted;
 pub use two_layer::{Start, TwoLayerFit, TwoLayerGraph, TwoLayerModel};

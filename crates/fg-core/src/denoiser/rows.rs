@@ -104,18 +104,20 @@ pub struct Scratch {
 impl Scratch {
     /// A slice of `len` values with arbitrary content.
     pub fn slice(&mut self, len: usize) -> &mut [f64] {
-        if self.buffer.len() < len {
-            self.buffer.resize(len, 0.0);
-        }
+        self.grow(len);
         &mut self.buffer[..len]
     }
 
     /// A slice of `len` values with arbitrary content, and memory for an estimator within this one.
     pub fn nested(&mut self, len: usize) -> (&mut [f64], &mut Self) {
+        self.grow(len);
+        (&mut self.buffer[..len], self.inner.get_or_insert_default())
+    }
+
+    fn grow(&mut self, len: usize) {
         if self.buffer.len() < len {
             self.buffer.resize(len, 0.0);
         }
-        (&mut self.buffer[..len], self.inner.get_or_insert_default())
     }
 }
 

@@ -1,11 +1,14 @@
 //! Building blocks that several families share.
 
+pub(crate) mod circle;
 pub(crate) mod curve;
 mod cut;
 mod half_line;
 mod interval;
+pub(crate) mod label;
 pub(crate) mod normal;
 pub(crate) mod pieces;
+pub(crate) mod proper;
 mod residuals;
 mod scale_mixture;
 mod spread;

@@ -5,6 +5,7 @@ use fg_core::factor::Breakdown;
 
 use crate::error::ParameterError;
 use crate::family::curve::{self, Curve, Fault, Flat, Mark, Peaks, Tilt};
+use crate::family::label;
 use crate::family::{HalfLine, Rule};
 
 /// Labels -1 and 1 by the vote of the signs of two columns, ties by the toss of a coin, with flips or without.
@@ -267,10 +268,7 @@ impl Likelihood for Committee {
     }
 
     fn check(&self, observed: &[f64]) -> Result<(), String> {
-        match observed {
-            [y] if (y.abs() - 1.0).abs() == 0.0 => Ok(()),
-            _ => Err(format!("label must be -1 or 1, got {observed:?}")),
-        }
+        label::check(observed)
     }
 
     /// False where a row is improper.

@@ -1,12 +1,11 @@
 //! Magnitudes of a complex unknown as data, exact or with noise: phase retrieval.
 
-use core::f64::consts::TAU;
-
 use fg_core::denoiser::{Likelihood, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
 use fg_core::special::{open_uniform, quantile};
 
 use crate::error::{self, ParameterError};
+use crate::family::circle::{Circle, Harmonics};
 
 /// The magnitude of a complex number, whose real and imaginary parts are the two columns of a variable, with complex
 /// Gaussian noise before it is taken: Rice's law.
@@ -70,114 +69,7 @@ use crate::error::{self, ParameterError};
 #[derive(Clone, Debug, PartialEq)]
 pub struct ComplexMagnitude {
     variance: f64,
-    /// Cosines and sines of evenly spaced phases, on which peaks are looked for.
-    circle: Vec<[f64; 2]>,
-}
-
-/// Phases on which peaks are looked for: two closer ones have no valley between them that counts.
-const COARSE: usize = 128;
-/// What lies this many nats below the peak is left out.
-const DEPTH: f64 = 40.0;
-/// Points of the rule on a circle for a unit of the root of its largest curvature, `sqrt(2 DEPTH)`: the error of the
-/// trapezoidal rule with `N` points is `exp(-N^2 / (2 curvature))`.
-const POINTS: f64 = 9.0;
-/// Points on top: the error of a flat integrand falls faster than exponentially from here on.
-const FLAT: f64 = 24.0;
-/// Up to so many points the whole circle is summed.
-const WHOLE: f64 = 256.0;
-/// Bisections of a peak's bracket to rounding.
-const BISECTIONS: usize = 60;
-
-/// `A cos a + B sin a + P cos 2a + Q sin 2a`.
-#[derive(Clone, Copy)]
-struct Phase {
-    first: [f64; 2],
-    second: [f64; 2],
-}
-
-/// The same seen from one phase: `c1, s1, c2` and `s2` are values and slopes of both harmonics there.
-struct Local {
-    c1: f64,
-    c2: f64,
-    s2: f64,
-    slope: f64,
-}
-
-impl Phase {
-    fn value(&self, [c, s]: [f64; 2]) -> f64 {
-        let double = [(c - s) * (c + s), 2.0 * c * s];
-        self.first[0] * c
-            + self.first[1] * s
-            + self.second[0] * double[0]
-            + self.second[1] * double[1]
-    }
-
-    fn slope(&self, [c, s]: [f64; 2]) -> f64 {
-        let double = [(c - s) * (c + s), 2.0 * c * s];
-        self.first[1] * c - self.first[0] * s
-            + 2.0 * (self.second[1] * double[0] - self.second[0] * double[1])
-    }
-
-    fn curvature(&self) -> f64 {
-        self.first[0].hypot(self.first[1]) + 4.0 * self.second[0].hypot(self.second[1])
-    }
-
-    fn local(&self, angle: f64) -> Local {
-        let (s, c) = angle.sin_cos();
-        let double = [(c - s) * (c + s), 2.0 * c * s];
-        Local {
-            c1: self.first[0] * c + self.first[1] * s,
-            c2: self.second[0] * double[0] + self.second[1] * double[1],
-            s2: self.second[1] * double[0] - self.second[0] * double[1],
-            slope: self.slope([c, s]),
-        }
-    }
-
-    /// The root of the slope between two phases.
-    fn peak(&self, mut low: f64, mut high: f64) -> f64 {
-        for _ in 0..BISECTIONS {
-            let middle = 0.5 * (low + high);
-            let (s, c) = middle.sin_cos();
-            if self.slope([c, s]) > 0.0 {
-                low = middle;
-            } else {
-                high = middle;
-            }
-        }
-        0.5 * (low + high)
-    }
-}
-
-impl Local {
-    /// Exponent at the distance `d` less that here, given `sin d` and `sin(d / 2)^2`.
-    fn rise(&self, sine: f64, half: f64) -> f64 {
-        let harmonics = -2.0 * (self.c1 * half + self.c2 * sine * sine);
-        harmonics + sine * (self.slope - 4.0 * self.s2 * half)
-    }
-}
-
-/// Sums over the circle: mass, and of `q = 1 - cos d` and `s = sin d` the moments `q, s, q^2, s^2, q s`.
-#[derive(Clone, Copy, Default)]
-struct Sums {
-    mass: f64,
-    moments: [f64; 5],
-}
-
-impl Sums {
-    fn add(&mut self, sine: f64, half: f64, weight: f64) {
-        let q = 2.0 * half;
-        self.mass += weight;
-        for (m, v) in self.moments.iter_mut().zip([q, sine, q * q, sine * sine, q * sine]) {
-            *m += weight * v;
-        }
-    }
-}
-
-/// Moments of `e = (cos a, sin a)`: mean, `xx, xy, yy` of the covariance, and log of the integral.
-struct Turned {
-    mean: [f64; 2],
-    covariance: [f64; 3],
-    log_integral: f64,
+    circle: Circle,
 }
 
 impl ComplexMagnitude {
@@ -187,103 +79,12 @@ impl ComplexMagnitude {
     /// [`ParameterError`] unless `0 <= variance < inf`.
     pub fn new(variance: f64) -> Result<Self, ParameterError> {
         let variance = error::not_negative("noise variance", variance)?;
-        let at = |k: usize| {
-            let (s, c) = (TAU * k as f64 / COARSE as f64).sin_cos();
-            [c, s]
-        };
-        Ok(Self { variance, circle: (0..COARSE).map(at).collect() })
+        Ok(Self { variance, circle: Circle::new() })
     }
 
     /// Variance of the noise on either part.
     pub fn variance(&self) -> f64 {
         self.variance
-    }
-
-    /// Highest peak and, where there is another one, that.
-    fn peaks(&self, phase: &Phase, refine: bool) -> (f64, Option<f64>) {
-        let mut best = [(f64::NEG_INFINITY, 0); 2];
-        for k in 0..COARSE {
-            let value = |k: usize| phase.value(self.circle[k % COARSE]);
-            let here = value(k);
-            if here >= value(k + COARSE - 1) && here > value(k + 1) {
-                let place = (here, k);
-                if here > best[0].0 {
-                    best = [place, best[0]];
-                } else if here > best[1].0 {
-                    best[1] = place;
-                }
-            }
-        }
-        let angle = |(_, k): (f64, usize)| {
-            let (spacing, k) = (TAU / COARSE as f64, k as f64);
-            if refine { phase.peak((k - 1.0) * spacing, (k + 1.0) * spacing) } else { k * spacing }
-        };
-        (angle(best[0]), (best[1].0 > f64::NEG_INFINITY).then(|| angle(best[1])))
-    }
-
-    fn integrate(&self, phase: &Phase) -> Turned {
-        let count = (POINTS * phase.curvature().sqrt() + FLAT).ceil();
-        let whole = count <= WHOLE;
-        let (mut top, mut other) = self.peaks(phase, !whole);
-        if let Some(second) = other {
-            // Heights next to each other may have changed places between the coarse phases and the peaks.
-            let apart = second - top;
-            let half = (0.5 * apart).sin();
-            if phase.local(top).rise(apart.sin(), half * half) > 0.0 {
-                (top, other) = (second, Some(top));
-            }
-        }
-        let (local, step) = (phase.local(top), TAU / count);
-        let mut sums = Sums::default();
-        // The point `k` steps from the top; false where it doesn't count.
-        let mut visit = |k: f64| {
-            let (sine, half) = ((k * step).sin(), (0.5 * k * step).sin());
-            let rise = local.rise(sine, half * half);
-            let counts = whole || rise > -DEPTH;
-            if counts {
-                sums.add(sine, half * half, rise.exp());
-            }
-            counts
-        };
-        let (mut left, mut right) = (0.0, 0.0);
-        visit(0.0);
-        while right - left < count - 1.0 && visit(right + 1.0) {
-            right += 1.0;
-        }
-        while right - left < count - 1.0 && visit(left - 1.0) {
-            left -= 1.0;
-        }
-        if let Some(second) = other.filter(|_| right - left < count - 1.0) {
-            // Turned to the right of the top; the walks end where the first ones did.
-            let k = ((second - top).rem_euclid(TAU) / step).round();
-            let end = count + left;
-            if k > right && k < end {
-                let mut outwards = k;
-                while outwards < end && visit(outwards) {
-                    outwards += 1.0;
-                }
-                let mut inwards = k - 1.0;
-                while inwards > right && visit(inwards) {
-                    inwards -= 1.0;
-                }
-            }
-        }
-        let Sums { mass, moments } = sums;
-        let [q, s, qq, ss, qs] = moments.map(|m| m / mass);
-        let (sine, cosine) = top.sin_cos();
-        // Along the top's direction 1 - q, across it s.
-        let (along, across, mixed) = (qq - q * q, ss - s * s, q * s - qs);
-        let (along, across) = (along.max(0.0), across.max(0.0));
-        let double = 2.0 * cosine * sine * mixed;
-        Turned {
-            mean: [cosine * (1.0 - q) - sine * s, sine * (1.0 - q) + cosine * s],
-            covariance: [
-                cosine * cosine * along + sine * sine * across - double,
-                cosine * sine * (along - across) + (cosine - sine) * (cosine + sine) * mixed,
-                sine * sine * along + cosine * cosine * across + double,
-            ],
-            log_integral: phase.value([cosine, sine]) + (mass * step).ln(),
-        }
     }
 }
 
@@ -313,12 +114,12 @@ impl Narrowed {
     }
 
     /// The phase's exponent but for its constant, and that constant.
-    fn phase(&self, n: [f64; 2], y: f64) -> (Phase, f64) {
+    fn phase(&self, n: [f64; 2], y: f64) -> (Harmonics, f64) {
         let pull = Self::times(self.k, n);
         let [a, b, c] = self.gamma;
         let square = y * y;
         let second = [-0.25 * square * (a - c), -0.5 * square * b];
-        (Phase { first: [y * pull[0], y * pull[1]], second }, -0.25 * square * (a + c))
+        (Harmonics { first: [y * pull[0], y * pull[1]], second }, -0.25 * square * (a + c))
     }
 }
 
@@ -334,7 +135,7 @@ impl Likelihood for ComplexMagnitude {
         let k = narrowed.k;
         for (i, (n, &y)) in cavity.natural().chunks_exact(2).zip(observed).enumerate() {
             let (phase, _) = narrowed.phase([n[0], n[1]], y);
-            let found = self.integrate(&phase);
+            let found = self.circle.moments(&phase);
             let t = [v * n[0] + y * found.mean[0], v * n[1] + y * found.mean[1]];
             out.mean[2 * i..2 * i + 2].copy_from_slice(&Narrowed::times(k, t));
             let [xx, xy, yy] = found.covariance.map(|c| y * y * c);
@@ -372,7 +173,7 @@ impl Likelihood for ComplexMagnitude {
             let (phase, constant) = narrowed.phase(n, y);
             let pull = Narrowed::times(narrowed.k, n);
             let around = 0.5 * narrowed.variance * (n[0] * pull[0] + n[1] * pull[1]);
-            let integral = self.integrate(&phase).log_integral + constant;
+            let integral = self.circle.moments(&phase).log_integral + constant;
             *out = 0.5 * narrowed.log_determinant + around + y.ln() + integral;
         }
         out.iter().all(|log| log.is_finite())
@@ -397,6 +198,8 @@ impl Likelihood for ComplexMagnitude {
 
 #[cfg(test)]
 mod tests {
+    use core::f64::consts::TAU;
+
     use super::*;
 
     type Row = ([f64; 2], [f64; 4], f64);

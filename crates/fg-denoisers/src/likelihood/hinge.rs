@@ -4,6 +4,7 @@ use fg_core::denoiser::{Estimation, Likelihood, RowCavity, RowEstimate, Scratch}
 use fg_core::factor::Breakdown;
 
 use crate::error::{self, ParameterError};
+use crate::family::label;
 use crate::family::{Piece, Rule, pieces};
 
 /// Labels -1 and 1 that should lie on their side of a margin: the hinge cost of support vector machines.
@@ -141,10 +142,7 @@ impl Likelihood for Hinge {
     }
 
     fn check(&self, observed: &[f64]) -> Result<(), String> {
-        match observed {
-            [y] if (y.abs() - 1.0).abs() == 0.0 => Ok(()),
-            _ => Err(format!("label must be -1 or 1, got {observed:?}")),
-        }
+        label::check(observed)
     }
 
     /// False where a row is improper.

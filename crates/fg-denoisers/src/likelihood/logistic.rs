@@ -8,6 +8,7 @@ use fg_core::special::{log1pexp, logistic};
 
 use crate::family::Rule;
 use crate::family::curve::{self, Curve, Flat, Mark};
+use crate::family::label;
 
 /// Labels -1 and 1 of a variable of one column with probabilities by the logistic function: logistic regression.
 ///
@@ -124,10 +125,7 @@ impl Likelihood for Logistic {
     }
 
     fn check(&self, observed: &[f64]) -> Result<(), String> {
-        match observed {
-            [y] if (y.abs() - 1.0).abs() == 0.0 => Ok(()),
-            _ => Err(format!("label must be -1 or 1, got {observed:?}")),
-        }
+        label::check(observed)
     }
 
     /// False where a row is improper.

@@ -6,6 +6,7 @@ use fg_core::special::{cdf, log1pexp};
 
 use crate::error::{self, ParameterError};
 use crate::family::HalfLine;
+use crate::family::label;
 
 /// Labels -1 and 1 of a variable of one column: perceptron, one-bit compressed sensing, probit regression.
 ///
@@ -157,10 +158,7 @@ impl Likelihood for Sign {
     }
 
     fn check(&self, observed: &[f64]) -> Result<(), String> {
-        match observed {
-            [y] if (y.abs() - 1.0).abs() == 0.0 => Ok(()),
-            _ => Err(format!("label must be -1 or 1, got {observed:?}")),
-        }
+        label::check(observed)
     }
 
     /// False where a row is improper.

@@ -4,9 +4,9 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use fg_core::denoiser::{RowCavity, RowEstimate};
 use fg_core::factor::Breakdown;
-use fg_core::message::ColumnForm;
 
 use crate::error::{self, ParameterError};
+use crate::family::proper;
 
 /// The best value of an entry, its derivative with respect to `n`, and the maximum of the exponent.
 #[derive(Clone, Copy, Debug)]
@@ -77,7 +77,8 @@ impl Jumps {
         cavity: &RowCavity<'_>,
         out: &mut RowEstimate<'_>,
     ) -> Result<(), Breakdown> {
-        legal(cavity)?;
+        // Such costs hold back no entry that the cavity doesn't.
+        proper::diagonal(cavity)?;
         let d = cavity.columns();
         let rows = cavity.len() as f64;
         out.covariance.fill(0.0);
@@ -112,18 +113,6 @@ impl Jumps {
     }
 }
 
-/// The precision must be diagonal and positive: such costs hold back no entry that the cavity doesn't.
-fn legal(cavity: &RowCavity<'_>) -> Result<(), Breakdown> {
-    let d = cavity.columns();
-    if !cavity.is_diagonal() {
-        return Err(Breakdown::Form { port: 0, needed: ColumnForm::Diagonal });
-    }
-    if (0..d).any(|j| !(cavity.precision()[j * d + j] > 0.0)) {
-        return Err(Breakdown::ImproperCavity { port: 0, row: cavity.first_row() });
-    }
-    Ok(())
-}
-
 fn signed(rule: &impl Rule, n: f64, gamma: f64) -> Best {
     let best = rule.best(n.abs(), gamma);
     Best { x: best.x.copysign(n), ..best }
@@ -131,7 +120,7 @@ fn signed(rule: &impl Rule, n: f64, gamma: f64) -> Best {
 
 /// Maxima of the exponent of each row; false when there is none.
 pub(super) fn log_partition(rule: &impl Rule, cavity: &RowCavity<'_>, out: &mut [f64]) -> bool {
-    if legal(cavity).is_err() {
+    if proper::diagonal(cavity).is_err() {
         return false;
     }
     let d = cavity.columns();
@@ -178,6 +167,8 @@ pub(super) fn highest(stretches: &[Stretch], n: f64, gamma: f64) -> Best {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use fg_core::message::ColumnForm;
+
     use super::*;
 
     /// Compares with the best of a fine grid, at precisions that give jumps and at some that don't.

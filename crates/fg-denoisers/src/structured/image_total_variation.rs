@@ -7,10 +7,11 @@ use fg_core::denoiser::{
     BlackBox, BlackBoxError, BlackBoxOptions, Denoiser, Estimation, RowCavity, RowEstimate, Scratch,
 };
 use fg_core::factor::Breakdown;
-use fg_core::message::ColumnForm;
 
 use super::image::Problem;
+use super::picture::Picture;
 use crate::error::{self, ParameterError};
+use crate::family::proper;
 
 /// How the two differences at a pixel are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -81,8 +82,7 @@ pub enum Steps {
 /// ```
 #[derive(Debug)]
 pub struct ImageTotalVariation {
-    height: usize,
-    width: usize,
+    picture: Picture,
     weight: f64,
     follows_noise: bool,
     steps: Steps,
@@ -110,12 +110,8 @@ impl ImageTotalVariation {
     /// # Errors
     /// [`ParameterError`] unless there is a pixel and `0 <= weight < inf`.
     pub fn new(height: usize, width: usize, weight: f64) -> Result<Self, ParameterError> {
-        for (parameter, value) in [("height", height), ("width", width)] {
-            error::above(parameter, value as f64, 0.0, "at least 1")?;
-        }
         Ok(Self {
-            height,
-            width,
+            picture: Picture::new(height, width)?,
             weight: error::not_negative("weight", weight)?,
             follows_noise: false,
             steps: Steps::default(),
@@ -168,7 +164,7 @@ impl ImageTotalVariation {
 
     /// Height and width in pixels.
     pub fn size(&self) -> (usize, usize) {
-        (self.height, self.width)
+        (self.picture.height, self.picture.width)
     }
 
     /// Cost of a unit step along a unit of edge, in units of `1 / s` where it [follows the noise](Self::following_noise).
@@ -184,7 +180,7 @@ impl ImageTotalVariation {
     /// The problem where the square has this precision.
     fn problem(&self, gamma: f64, pixels: usize) -> Problem {
         Problem {
-            width: self.width,
+            width: self.picture.width,
             steps: self.steps,
             weight: self.weight_at(gamma) / gamma,
             distance: self.tolerance * (pixels as f64 / gamma).sqrt(),
@@ -211,13 +207,7 @@ impl ImageTotalVariation {
     /// The estimate, from a dual of zero.
     fn start(&self, cavity: &RowCavity<'_>) -> Result<Solution, Breakdown> {
         let (n, d, row) = (cavity.len(), cavity.columns(), cavity.first_row());
-        if !ColumnForm::Isotropic.holds(cavity.precision(), d) {
-            return Err(Breakdown::Form { port: 0, needed: ColumnForm::Isotropic });
-        }
-        let gamma = cavity.precision()[0];
-        if !(gamma > 0.0) {
-            return Err(Breakdown::ImproperCavity { port: 0, row });
-        }
+        let gamma = proper::isotropic(cavity)?;
         let rows = Rows::from_fn(n, d, |i, j| cavity.natural()[i * d + j] / gamma);
         let mut duals = vec![vec![[0.0; 2]; n]; d];
         let solved = self.solve(&rows, gamma, &mut duals);
@@ -263,7 +253,7 @@ impl Denoiser for ImageTotalVariation {
     }
 
     fn rows(&self) -> Option<usize> {
-        Some(self.height * self.width)
+        Some(self.picture.pixels())
     }
 
     fn estimation(&self) -> Estimation {

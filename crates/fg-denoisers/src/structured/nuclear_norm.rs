@@ -2,9 +2,10 @@
 
 use fg_core::denoiser::{Denoiser, Estimation, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
-use fg_core::message::{ColumnForm, small};
+use fg_core::message::small;
 
 use crate::error::{self, ParameterError};
+use crate::family::proper;
 
 /// The penalty `weight * |X|_*`, the sum of the singular values of all rows together.
 ///
@@ -175,13 +176,7 @@ impl NuclearNorm {
         memory: &'m mut [f64],
     ) -> Result<(f64, Singular<'m>), Breakdown> {
         let (d, row) = (cavity.columns(), cavity.first_row());
-        if !ColumnForm::Isotropic.holds(cavity.precision(), d) {
-            return Err(Breakdown::Form { port: 0, needed: ColumnForm::Isotropic });
-        }
-        let gamma = cavity.precision()[0];
-        if !(gamma > 0.0) {
-            return Err(Breakdown::ImproperCavity { port: 0, row });
-        }
+        let gamma = proper::isotropic(cavity)?;
         let rows = cavity.natural().iter().map(|n| n / gamma);
         let singular =
             Singular::new(rows, memory, d).ok_or(Breakdown::NoConvergence { port: 0, row })?;
@@ -265,6 +260,8 @@ impl Denoiser for NuclearNorm {
 
 #[cfg(test)]
 mod tests {
+    use fg_core::message::ColumnForm;
+
     use super::*;
 
     /// Estimate, covariance of a row and singular values of the cavity's mean.

@@ -2,7 +2,7 @@
 
 use fg_core::Rows;
 
-use crate::error::ParameterError;
+use crate::error::{self, ParameterError};
 
 /// Height and width of a picture: row `i * width + j` of a variable is the pixel in line `i` and place `j`, and its
 /// columns are the colours.
@@ -15,7 +15,7 @@ pub(super) struct Picture {
 impl Picture {
     pub(super) fn new(height: usize, width: usize) -> Result<Self, ParameterError> {
         for (parameter, size) in [("height", height), ("width", width)] {
-            crate::error::positive(parameter, size as f64)?;
+            error::above(parameter, size as f64, 0.0, "at least 1")?;
         }
         Ok(Self { height, width })
     }

@@ -2,10 +2,10 @@
 
 use fg_core::denoiser::{Denoiser, Estimation, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
-use fg_core::message::ColumnForm;
 
 use super::chain::{self, Workspace};
 use crate::error::{self, ParameterError};
+use crate::family::proper;
 
 /// The penalty `weight * sum_i |x_{i+1} - x_i|` over consecutive rows, summed over columns.
 ///
@@ -84,16 +84,11 @@ impl TotalVariation {
         mut accept: impl FnMut(usize, f64, &[f64]),
     ) -> Result<(), Breakdown> {
         let (n, d) = (cavity.len(), cavity.columns());
-        if !cavity.is_diagonal() {
-            return Err(Breakdown::Form { port: 0, needed: ColumnForm::Diagonal });
-        }
+        proper::diagonal(cavity)?;
         let (x, memory) = memory.split_at_mut(n);
         let mut workspace = Workspace::new(memory, n);
         for j in 0..d {
             let gamma = cavity.precision()[j * d + j];
-            if !(gamma > 0.0) {
-                return Err(Breakdown::ImproperCavity { port: 0, row: cavity.first_row() });
-            }
             for (i, x) in x.iter_mut().enumerate() {
                 *x = cavity.natural()[i * d + j] / gamma;
             }
@@ -160,6 +155,8 @@ impl Denoiser for TotalVariation {
 
 #[cfg(test)]
 mod tests {
+    use fg_core::message::ColumnForm;
+
     use super::*;
 
     #[test]

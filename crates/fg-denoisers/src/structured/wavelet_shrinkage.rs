@@ -160,11 +160,10 @@ fn seen(band: &[usize], coefficients: &[f64]) -> Vec<f64> {
     band.iter().map(|&k| coefficients[k]).collect()
 }
 
-/// Calls `task` with the coefficients as a cavity.
-fn with_cavity<T>(seen: &[f64], noise: f64, task: impl FnOnce(RowCavity<'_>) -> T) -> T {
+/// `n` of what is seen with noise, and its precision.
+fn noisy(seen: &[f64], noise: f64) -> (Vec<f64>, [f64; 1]) {
     let precision = (noise * noise).recip();
-    let natural: Vec<f64> = seen.iter().map(|c| c * precision).collect();
-    task(RowCavity::new(0, 1, &natural, seen, &[precision]))
+    (seen.iter().map(|c| c * precision).collect(), [precision])
 }
 
 /// A mixture of centred Gaussians, from a point to the largest coefficient, with weights fitted to what is seen.
@@ -180,9 +179,10 @@ fn law(seen: &[f64], noise: f64) -> Box<dyn Denoiser> {
     let components: Vec<_> = variances.iter().map(|v| (share, 0.0, *v)).collect();
     let start = GaussianMixture::scalar(&components).expect("weights and variances are legal");
     let mut law: Box<dyn Denoiser> = Box::new(start.learn_weights());
+    let (natural, precision) = noisy(seen, noise);
+    let cavity = RowCavity::new(0, 1, &natural, seen, &precision);
     for _ in 0..STEPS {
-        let next = with_cavity(seen, noise, |cavity| law.learned(&mut core::iter::once(cavity)));
-        let Some(next) = next else { break };
+        let Some(next) = law.learned(&mut core::iter::once(cavity)) else { break };
         law = next;
     }
     law
@@ -192,7 +192,9 @@ fn law(seen: &[f64], noise: f64) -> Box<dyn Denoiser> {
 fn means(law: &dyn Denoiser, seen: &[f64], noise: f64) -> Vec<f64> {
     let (mut mean, mut variance) = (vec![0.0; seen.len()], vec![0.0; seen.len()]);
     let mut out = RowEstimate { mean: &mut mean, covariance: &mut variance };
-    with_cavity(seen, noise, |cavity| law.estimate(&cavity, &mut out, &mut Scratch::default()))
+    let (natural, precision) = noisy(seen, noise);
+    let cavity = RowCavity::new(0, 1, &natural, seen, &precision);
+    law.estimate(&cavity, &mut out, &mut Scratch::default())
         .expect("a proper law seen with noise has a mean");
     mean
 }

@@ -6,8 +6,8 @@ use fg_core::special::{cdf, pdf};
 use fg_denoisers::likelihood::Awgn;
 use fg_denoisers::prior::BernoulliGauss;
 
-use super::{LinearGraph, assemble_with};
 use crate::ModelError;
+use crate::generalised::{self, GeneralisedGraph};
 
 /// Share of noise in the observations that learning starts from, one over a signal-to-noise ratio.
 const NOISE: f64 = 1.0 / 101.0;
@@ -28,7 +28,7 @@ const NOISE: f64 = 1.0 / 101.0;
 pub fn sparse(
     operator: impl LinearOperator + 'static,
     observations: Rows,
-) -> Result<LinearGraph, ModelError> {
+) -> Result<GeneralisedGraph, ModelError> {
     let (m, n) = (operator.outputs() as f64, operator.inputs() as f64);
     let power = observations.norm_squared();
     let noise = NOISE * power / m;
@@ -36,8 +36,7 @@ pub fn sparse(
     let variance = (1.0 - NOISE) * power / (sparsity * operator.squared_norm());
     let prior = BernoulliGauss::new(sparsity, 0.0, variance)?.learn_sparsity().learn_variance();
     let noise = Awgn::from_variance(noise)?.learn_noise();
-    let columns = observations.columns();
-    assemble_with(operator, columns, prior, noise, Some(observations))
+    Ok(generalised::graph(operator, prior, noise, observations))
 }
 
 /// Share of non-zero entries that basis pursuit recovers at the sampling ratio `delta = m / n`, with independent entries

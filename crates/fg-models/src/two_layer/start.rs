@@ -3,8 +3,8 @@
 use fg_core::message::MessageError;
 use fg_core::{FactorId, Graph, Inference, Message, Precision, Rows};
 
-use super::predict::hidden_rows;
 use crate::ModelError;
+use crate::predict::outputs;
 
 /// Port of the linear factor that is connected to its output.
 pub(super) const OUTPUT_PORT: usize = 1;
@@ -40,7 +40,7 @@ impl Start {
     #[track_caller]
     pub fn correlated(weights: &Rows, share: f64, inputs: &Rows) -> Self {
         assert!((0.0..1.0).contains(&share), "share {share} outside [0, 1)");
-        let mut mean = hidden_rows(weights, inputs);
+        let mut mean = outputs(weights, inputs);
         mean.as_mut_slice().iter_mut().for_each(|z| *z *= share.sqrt());
         let constant = (weights.rows() - inputs.columns()) as f64;
         let length = inputs.norm_squared() / inputs.rows() as f64 + constant;

@@ -5,12 +5,12 @@ use fg_core::operator::Dense;
 use fg_core::{GraphBuilder, Options, Rows};
 use fg_denoisers::Awgn;
 use fg_denoisers::prior::{BernoulliGauss, Gaussian};
-use fg_models::linear;
 use fg_models::metrics::{Quartiles, nmse_db};
 use fg_models::synthetic::{
     add_noise, derived_seed, exactly_sparse, gaussian_rows, geometric_spectrum, noise_variance,
     rotationally_invariant,
 };
+use fg_models::{GeneralisedGraph, linear};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
@@ -29,7 +29,7 @@ fn compare((m, n): (usize, usize), runs: u64) -> Vec<[f64; 2]> {
         let known = linear::graph(operator.clone(), data.clone(), known, variance.recip()).unwrap();
         let learned = linear::sparse(operator, data).unwrap();
         let options = Options::default();
-        let fit = |model| linear::fit_settling(model, &options, 0.7, &mut ()).unwrap();
+        let fit = |model: GeneralisedGraph| model.fit_settling(&options, 0.7, &mut ()).unwrap();
         let (known, learned) = (fit(known), fit(learned));
         assert!(learned.solution().report().status.is_usable(), "run {seed}");
         [nmse_db(known.estimate(), &signal), nmse_db(learned.estimate(), &signal)]

@@ -5,7 +5,8 @@ use fg_core::operator::{Dense, LinearOperator};
 use fg_core::{Options, Rows, Status};
 use fg_denoisers::L1;
 use fg_denoisers::prior::{BernoulliGauss, Gaussian};
-use fg_models::linear::{self, Start};
+use fg_models::generalised::Start;
+use fg_models::linear;
 use fg_models::metrics::nmse_db;
 use fg_models::synthetic::{
     add_noise, bernoulli_gauss, gaussian_matrix, gaussian_rows, geometric_spectrum, noise_variance,
@@ -27,7 +28,7 @@ fn a_gaussian_signal_is_estimated_by_ridge_regression() {
         let y = gaussian_rows(m, 2, 1.0, &mut rng);
         let prior = Gaussian::new(0.0, 2.0).unwrap();
         let model = linear::graph(Dense::from_rows(&a).unwrap(), y.clone(), prior, 4.0).unwrap();
-        let fit = linear::fit(model, &Options::default(), &mut ()).unwrap();
+        let fit = model.fit(&Options::default(), &mut ()).unwrap();
         let expected = ridge(&a, &y, &vec![2.0; n], 0.25);
         let error = fit.estimate().mean_squared_error(&expected).sqrt();
         assert!(error < EXACT, "{m} x {n}: off by {error:e}");
@@ -46,7 +47,7 @@ fn a_sparse_signal_is_found_and_the_deviation_is_honest() {
     let observations = add_noise(&clean, variance, &mut rng);
     let prior = BernoulliGauss::new(0.1, 0.0, 1.0).unwrap();
     let model = linear::graph(operator, observations, prior, variance.recip()).unwrap();
-    let fit = linear::fit(model, &Options::default(), &mut ()).unwrap();
+    let fit = model.fit(&Options::default(), &mut ()).unwrap();
     // State evolution predicts -44.7 dB; a run of this size scatters by 1.5 dB, so this is more than 3 deviations.
     let error = nmse_db(fit.estimate(), &signal);
     assert!(error < -39.0, "NMSE {error} dB");
@@ -75,7 +76,7 @@ fn a_penalty_on_a_wide_operator_needs_no_start_from_the_user() {
         let penalty = L1::new(weight).unwrap();
         let model = linear::graph(operator.clone(), observations.clone(), penalty, precision);
         let options = Options::default().with_max_sweeps(500).with_tolerance(1e-10);
-        let fit = linear::fit(model.unwrap(), &options, &mut ()).unwrap();
+        let fit = model.unwrap().fit(&options, &mut ()).unwrap();
         assert_eq!(fit.solution().report().status, Status::Converged, "scale {scale}");
         let image = linear::outputs(&operator, fit.estimate());
         let misfit: Vec<f64> =
@@ -105,7 +106,7 @@ fn closures_start_by_themselves_and_starts_can_be_chosen() {
     let model = |start| {
         let prior = Pointwise::new("soft threshold", soft);
         let model = linear::graph(operator.clone(), observations.clone(), prior, 1e4).unwrap();
-        linear::fit(model.with_start(start), &Options::default(), &mut ())
+        model.with_start(start).fit(&Options::default(), &mut ())
     };
     for start in [Start::Auto, Start::Data, Start::Variance(0.05)] {
         let error = nmse_db(model(start).unwrap().estimate(), &signal);
@@ -131,13 +132,13 @@ fn data_unlike_the_prior_is_answered_by_a_damped_run() {
             let prior = BernoulliGauss::new(0.1, 0.0, 1.0).unwrap();
             linear::graph(operator.clone(), observations.clone(), prior, 10.0).unwrap()
         };
-        let plain = linear::fit(model(), &Options::default(), &mut ()).unwrap();
+        let plain = model().fit(&Options::default(), &mut ()).unwrap();
         diverged += usize::from(!plain.solution().report().status.is_usable());
-        let fit = linear::fit_settling(model(), &Options::default(), 0.7, &mut ()).unwrap();
+        let fit = model().fit_settling(&Options::default(), 0.7, &mut ()).unwrap();
         assert!(fit.solution().report().status.is_usable(), "{seed}: {}", fit.solution().report());
         let misfit = linear::outputs(&operator, fit.estimate()).mean_squared_error(&observations);
         assert!(misfit < observations.norm_squared() / 6.0, "{seed}: misfit {misfit}");
-        assert!(linear::fit_settling(model(), &Options::default(), 0.0, &mut ()).is_err());
+        assert!(model().fit_settling(&Options::default(), 0.0, &mut ()).is_err());
     }
     assert!(diverged > 0, "no run shows what damping is for");
 }
@@ -149,10 +150,10 @@ fn what_does_not_fit_is_named() {
     let error = linear::graph(operator(), Rows::zeros(3, 1), prior(), -1.0).unwrap_err();
     assert!(error.to_string().contains("precision"), "{error}");
     let model = linear::graph(operator(), Rows::zeros(4, 1), prior(), 1.0).unwrap();
-    let error = linear::fit(model, &Options::default(), &mut ()).unwrap_err();
+    let error = model.fit(&Options::default(), &mut ()).unwrap_err();
     assert!(error.to_string().contains("observations"), "{error}");
     let model = linear::graph(operator(), Rows::column(vec![1.0, f64::NAN, 1.0]), prior(), 1.0);
-    let error = linear::fit(model.unwrap(), &Options::default(), &mut ()).unwrap_err();
+    let error = model.unwrap().fit(&Options::default(), &mut ()).unwrap_err();
     assert!(error.to_string().contains("NaN"), "{error}");
     assert!(Dense::from_rows(&Rows::zeros(0, 3)).is_err());
     assert!(Dense::from_rows(&Rows::column(vec![f64::INFINITY])).is_err());

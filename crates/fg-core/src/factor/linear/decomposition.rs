@@ -87,8 +87,8 @@ impl Decomposition {
         let singular = operator.singular_values().to_vec();
         let squares = singular.iter().map(|s| s * s).collect();
         let rank = singular.len();
-        let left = Side::Synthesis { rotation: Arc::clone(operator.left()), rank };
-        let right = Side::Analysis { rotation: Arc::clone(operator.right()), rank };
+        let left = Side::Turned { rotation: Arc::clone(operator.left()), transposed: false, rank };
+        let right = Side::Turned { rotation: Arc::clone(operator.right()), transposed: true, rank };
         Self { basis: Basis::Svd(left, right), squares, singular, outputs, inputs }
     }
 

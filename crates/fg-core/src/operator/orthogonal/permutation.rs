@@ -24,15 +24,7 @@ impl Permutation {
     /// # Errors
     /// [`PermutationError`] when it doesn't.
     pub fn new(order: Vec<usize>) -> Result<Self, PermutationError> {
-        let size = order.len();
-        let mut seen = vec![false; size];
-        for &index in &order {
-            match seen.get_mut(index) {
-                Some(seen) if !*seen => *seen = true,
-                _ => return Err(PermutationError { index, size }),
-            }
-        }
-        Ok(Self { order })
+        Self::first(&order, order.len())
     }
 
     /// The order that puts these of `size` indices first, and the others behind them as they are.

@@ -139,7 +139,9 @@ mod tests {
     use super::*;
     use crate::Rows;
     use crate::evolution::Spectrum;
-    use crate::operator::{Dense, Ensemble};
+    use crate::operator::{
+        Chain, Cosine, Dense, Ensemble, Hadamard, Identity, Permutation, Signs, Spectral, Wavelet,
+    };
 
     /// The difference of neighbours, with errors put in.
     #[derive(Debug)]
@@ -194,6 +196,22 @@ mod tests {
             let spectrum = Spectrum::marchenko_pastur(ratio).unwrap();
             assert_eq!(check_operator(&Ensemble::new(400, spectrum)), Ok(()));
         }
+    }
+
+    #[test]
+    fn fast_factors_pass() {
+        let singular = vec![2.0, 1.0, 0.5, 0.0];
+        let wavelet = Wavelet::image(4, 6, 1).unwrap();
+        let signs = Signs::new((0..4).map(|k| k % 3 == 0).collect());
+        let left = Chain::new(signs).then(Hadamard::new(4).unwrap()).unwrap();
+        let reversed = Permutation::new((0..24).rev().collect()).unwrap();
+        let right = Chain::new(wavelet).then(reversed).unwrap();
+        let wide = Spectral::new(left, singular.clone(), right).unwrap();
+        assert_eq!(check_operator(&wide), Ok(()));
+        let tall = Spectral::new(Cosine::new(7).unwrap(), singular, Identity::new(4)).unwrap();
+        assert_eq!(check_operator(&tall), Ok(()));
+        let rows = Spectral::rows_of(Cosine::image(3, 5).unwrap(), &[14, 0, 7]).unwrap();
+        assert_eq!(check_operator(&rows), Ok(()));
     }
 
     #[test]

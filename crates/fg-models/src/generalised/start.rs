@@ -1,10 +1,10 @@
-//! Where a run of the linear inverse problem starts: from the prior, or from the size of the data.
+//! Where a run of the generalised linear model starts: from the prior, or from the size of the data.
 
 use fg_core::factor::{Belief, Cavity, LikelihoodFactor, LinearFactor};
 use fg_core::message::MessageError;
 use fg_core::{FactorId, Graph, Inference, Message, Precision, Rows};
 
-use super::LinearGraph;
+use super::GeneralisedGraph;
 use crate::ModelError;
 
 /// What is known about `X` before the first sweep. It only starts the run: the model, and so its fixed points, stay as
@@ -28,7 +28,7 @@ pub enum Start {
     Variance(f64),
 }
 
-/// The parts of a built [`LinearGraph`] that a start needs.
+/// The parts of a built [`GeneralisedGraph`] that a start needs.
 pub(super) struct Parts {
     prior: FactorId,
     operator: FactorId,
@@ -36,8 +36,8 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    pub(super) fn of(model: &LinearGraph) -> Self {
-        let LinearGraph { prior, operator, likelihood, .. } = model;
+    pub(super) fn of(model: &GeneralisedGraph) -> Self {
+        let GeneralisedGraph { prior, operator, likelihood, .. } = model;
         Self { prior: *prior, operator: *operator, likelihood: *likelihood }
     }
 }

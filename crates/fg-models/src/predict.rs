@@ -1,0 +1,147 @@
+//! What a belief about the unknown of a linear layer says about the outputs of new inputs.
+
+use fg_core::Rows;
+use fg_core::denoiser::{Likelihood, RowCavity};
+use fg_core::factor::Belief;
+use fg_core::message::small;
+
+/// Outputs of new inputs with what is left unknown about them: row `i` is Gaussian.
+#[derive(Clone, Debug)]
+pub struct Predicted {
+    mean: Rows,
+    covariances: Vec<f64>,
+}
+
+impl Predicted {
+    /// Means, `N x d`.
+    pub fn mean(&self) -> &Rows {
+        &self.mean
+    }
+
+    /// Covariances of the rows, `N x d x d`.
+    pub fn covariances(&self) -> &[f64] {
+        &self.covariances
+    }
+
+    /// Standard deviation of each entry, `N x d`.
+    pub fn deviation(&self) -> Rows {
+        let d = self.mean.columns();
+        let variance = |i: usize, j: usize| self.covariances[(i * d + j) * d + j];
+        Rows::from_fn(self.mean.rows(), d, |i, j| variance(i, j).sqrt())
+    }
+
+    /// The log-density of each row of `data` under `likelihood`, averaged over what is left unknown,
+    /// `log int p(y | z) N(z; mean, covariance) dz`: for labels and counts the logarithm of their probability.
+    ///
+    /// `None` where the likelihood has no log-partition function, or a covariance is singular.
+    ///
+    /// # Panics
+    /// When there aren't as many rows of data as predictions.
+    #[track_caller]
+    pub fn log_density(&self, likelihood: &dyn Likelihood, data: &Rows) -> Option<Vec<f64>> {
+        let (rows, d) = self.mean.shape();
+        assert_eq!(data.rows(), rows, "data needs a row a prediction");
+        let [mut factor, mut precision] = [(); 2].map(|()| vec![0.0; d * d]);
+        let (mut natural, mut scratch) = (vec![0.0; d], vec![0.0; 2 * d * d]);
+        let mut densities = vec![0.0; rows];
+        for (i, density) in densities.iter_mut().enumerate() {
+            let mean = self.mean.row(i);
+            let covariance = &self.covariances[i * d * d..(i + 1) * d * d];
+            factor.copy_from_slice(covariance);
+            small::cholesky(&mut factor, d).ok()?;
+            small::invert_positive(covariance, &mut precision, &mut scratch, d).ok()?;
+            natural.copy_from_slice(mean);
+            small::solve_lower(&factor, &mut natural, d);
+            small::solve_lower_transposed(&factor, &mut natural, d);
+            let cavity = RowCavity::new(0, d, &natural, mean, &precision);
+            if !likelihood.log_partition(data.row(i), &cavity, core::slice::from_mut(density)) {
+                return None;
+            }
+            // Less the logarithm of `int exp(n'z - z' Gamma z / 2) dz`.
+            let exponent: f64 = natural.iter().zip(mean).map(|(n, m)| n * m).sum();
+            let volume = d as f64 * core::f64::consts::TAU.ln();
+            let root: f64 = factor.iter().step_by(d + 1).map(|pivot| pivot.ln()).sum();
+            *density -= 0.5 * (exponent + volume) + root;
+        }
+        Some(densities)
+    }
+}
+
+/// `Z = inputs X` (`N x d`) for the belief about `X` and `inputs` (`N x n`): row `i` has the mean `Xhat' a_i` and the
+/// covariance `sum_k a_ik^2 C_k`, `C_k` being that of row `k` of `X`, averaged over the block of rows it shares its
+/// precision with. A row of `X` beyond the columns of the inputs is a bias, whose input is 1.
+#[track_caller]
+pub(crate) fn predict(belief: &Belief, inputs: &Rows) -> Predicted {
+    let mean = outputs(belief.mean(), inputs);
+    let (rows, d) = mean.shape();
+    let (layout, size) = (belief.layout(), d * d);
+    let mut covariances = vec![0.0; rows * size];
+    for (i, covariance) in covariances.chunks_exact_mut(size).enumerate() {
+        let x = inputs.row(i);
+        for b in 0..layout.blocks() {
+            let squares = layout.range(b).map(|k| x.get(k).map_or(1.0, |x| x * x));
+            let length: f64 = squares.sum();
+            let block = &belief.covariances()[b * size..(b + 1) * size];
+            covariance.iter_mut().zip(block).for_each(|(c, v)| *c += length * v);
+        }
+    }
+    Predicted { mean, covariances }
+}
+
+/// `inputs X`, where a row of `X` beyond the columns of the inputs is a bias.
+#[track_caller]
+pub(crate) fn outputs(unknown: &Rows, inputs: &Rows) -> Rows {
+    let (n, d) = unknown.shape();
+    let columns = inputs.columns();
+    assert!(
+        n == columns || n == columns + 1,
+        "{n} rows of weights for inputs of {columns} columns"
+    );
+    let mut outputs = Rows::zeros(inputs.rows(), d);
+    for i in 0..inputs.rows() {
+        let z = outputs.row_mut(i);
+        if n > columns {
+            z.copy_from_slice(unknown.row(columns));
+        }
+        for (k, x) in inputs.row(i).iter().enumerate() {
+            z.iter_mut().zip(unknown.row(k)).for_each(|(z, w)| *z += x * w);
+        }
+    }
+    outputs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fg_denoisers::likelihood::{Awgn, Sign};
+
+    fn predicted(mean: Rows, covariances: Vec<f64>) -> Predicted {
+        Predicted { mean, covariances }
+    }
+
+    #[test]
+    fn densities_of_gaussian_data_are_those_of_the_sum() {
+        let (mean, covariance) = (Rows::from_fn(1, 2, |_, j| j as f64), vec![2.0, 0.6, 0.6, 1.0]);
+        let data = Rows::from_fn(1, 2, |_, j| 0.5 - 2.0 * j as f64);
+        let noise = Awgn::new(4.0).unwrap();
+        let found = predicted(mean, covariance).log_density(&noise, &data).unwrap();
+        // N(y; mean, C + I / 4), the difference being (0.5, -3).
+        let (a, b, c) = (2.25, 0.6, 1.25);
+        let determinant: f64 = a * c - b * b;
+        let square = (c * 0.25 + 2.0 * b * 0.5 * 3.0 + a * 9.0) / determinant;
+        let expected = -0.5 * (square + determinant.ln()) - core::f64::consts::TAU.ln();
+        assert!((found[0] - expected).abs() < 1e-13, "{found:?} {expected}");
+    }
+
+    #[test]
+    fn probabilities_of_labels_sum_to_one() {
+        let model = predicted(Rows::column(vec![0.3, -2.0]), vec![1.7, 0.2]);
+        let probability = |label: f64| {
+            let labels = Rows::column(vec![label; 2]);
+            model.log_density(&Sign::new(), &labels).unwrap()
+        };
+        for (yes, no) in probability(1.0).iter().zip(probability(-1.0)) {
+            assert!((yes.exp() + no.exp() - 1.0).abs() < 1e-14, "{yes} {no}");
+        }
+    }
+}
