@@ -2,10 +2,54 @@
 
 use std::fmt;
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use fg_core::parallel::in_order;
 use indicatif::{ProgressBar, ProgressStyle};
+
+/// What every study takes: how many runs, from which seed, where to.
+#[allow(dead_code, reason = "some programs have options of their own")]
+#[derive(Debug, clap::Args)]
+pub(crate) struct Study {
+    /// Runs of each case [default: see below, fewer with --quick]
+    #[arg(long)]
+    runs: Option<usize>,
+    /// Seed of everything that is drawn
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Few runs, in some seconds
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Threads; results don't depend on it [default: all]
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Folder for the results [default: out/ and the name of the program]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+#[allow(dead_code, reason = "some programs have options of their own")]
+impl Study {
+    /// Number of runs: the one given, otherwise `all`, or `quick` with `--quick`.
+    pub(crate) fn runs(&self, all: usize, quick: usize) -> Result<usize, Failure> {
+        match self.runs {
+            Some(0) => Err(Failure::input("--runs must be at least 1")),
+            Some(runs) => Ok(runs),
+            None => Ok(if self.quick { quick } else { all }),
+        }
+    }
+
+    /// Threads to run on.
+    pub(crate) fn threads(&self) -> usize {
+        self.threads.unwrap_or_else(available_threads).max(1)
+    }
+
+    /// Folder for the results of the program of this name.
+    pub(crate) fn folder(&self, name: &str) -> PathBuf {
+        self.out.clone().unwrap_or_else(|| PathBuf::from("out").join(name))
+    }
+}
 
 /// Exit code for input that can't be used, the same as for arguments that can't be parsed.
 const BAD_INPUT: u8 = 2;

@@ -6,12 +6,46 @@ use fg_core::evolution::{Evolution, Prediction};
 use fg_core::factor::Stratified;
 use fg_core::parallel::in_order;
 use fg_core::{
-    FactorId, Graph, Inference, IterationInfo, Message, Options, Rows, Status, VariableId,
+    FactorId, Graph, Inference, IterationInfo, Message, Observer, Options, Rows, Status, VariableId,
 };
 use rand::Rng;
 
 use crate::ModelError;
-use crate::metrics::{Quartiles, nmse_db};
+use crate::metrics::Quartiles;
+
+/// Observes the error of one variable, sweep by sweep.
+#[derive(Debug)]
+pub struct Errors<'t> {
+    variable: VariableId,
+    truth: &'t Rows,
+    squares: Vec<f64>,
+}
+
+impl<'t> Errors<'t> {
+    /// Of this variable, whose true value is `truth`.
+    pub fn new(variable: VariableId, truth: &'t Rows) -> Self {
+        Self { variable, truth, squares: Vec::new() }
+    }
+
+    /// Mean square error of an entry after each of `sweeps` sweeps: those of a run that has converged before stay as they
+    /// were, and those that a broken run never reached are NaN.
+    pub fn mse(mut self, sweeps: usize, status: &Status) -> Vec<f64> {
+        let rest = match (status, self.squares.last()) {
+            (Status::Converged, Some(last)) => *last,
+            _ => f64::NAN,
+        };
+        self.squares.resize(sweeps, rest);
+        self.squares
+    }
+}
+
+impl Observer for Errors<'_> {
+    fn on_iteration(&mut self, info: &mut IterationInfo<'_>) -> ControlFlow<()> {
+        let error = info.mean(self.variable).map(|mean| mean.mean_squared_error(self.truth));
+        self.squares.push(error.unwrap_or(f64::NAN));
+        ControlFlow::Continue(())
+    }
+}
 
 /// One problem of finite size: a graph with data, and what the data come from.
 #[derive(Debug)]
@@ -59,24 +93,11 @@ impl Trial {
         for (factor, port, message) in &self.starts {
             run.start(*factor, *port, message.clone())?;
         }
-        let mut errors = vec![f64::NAN; options.max_sweeps];
-        let mut observer = |info: &mut IterationInfo<'_>| {
-            let sweep = info.sweep() - 1;
-            if let (Some(slot), Ok(mean)) = (errors.get_mut(sweep), info.mean(variable)) {
-                *slot = nmse_db(mean, &self.truth);
-            }
-            ControlFlow::Continue(())
-        };
-        let solution = run.run(&mut observer)?;
-        if solution.report().status == Status::Converged {
-            // Nothing changes any more.
-            let last = errors.iter().rposition(|e| !e.is_nan());
-            if let Some(last) = last {
-                let value = errors[last];
-                errors[last..].fill(value);
-            }
-        }
-        Ok(errors)
+        let mut errors = Errors::new(variable, &self.truth);
+        let solution = run.run(&mut errors)?;
+        let power = self.truth.norm_squared() / self.truth.as_slice().len() as f64;
+        let mse = errors.mse(options.max_sweeps, &solution.report().status);
+        Ok(mse.into_iter().map(|e| 10.0 * (e / power).log10()).collect())
     }
 }
 

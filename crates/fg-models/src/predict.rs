@@ -125,10 +125,10 @@ mod tests {
         let data = Rows::from_fn(1, 2, |_, j| 0.5 - 2.0 * j as f64);
         let noise = Awgn::new(4.0).unwrap();
         let found = predicted(mean, covariance).log_density(&noise, &data).unwrap();
-        // N(y; mean, C + I / 4), the difference being (0.5, -3).
+        // N(y; mean, C + I / 4), the difference being (0.5, -2.5).
         let (a, b, c) = (2.25, 0.6, 1.25);
         let determinant: f64 = a * c - b * b;
-        let square = (c * 0.25 + 2.0 * b * 0.5 * 3.0 + a * 9.0) / determinant;
+        let square = (c * 0.25 + 2.0 * b * 0.5 * 2.5 + a * 6.25) / determinant;
         let expected = -0.5 * (square + determinant.ln()) - core::f64::consts::TAU.ln();
         assert!((found[0] - expected).abs() < 1e-13, "{found:?} {expected}");
     }

@@ -72,6 +72,7 @@ impl Extrinsic {
             let not_positive =
                 |NotPositive { pivot, .. }| Breakdown::NotPositive { port: 0, block: b, pivot };
             match belief.gain() {
+                _ if options.policy == Policy::Fixed => reflect(belief, cavity, b, message),
                 Some(gain) => self.take_gain(gain, cavity, b, message),
                 None => self.subtract(belief, cavity, b, options, message).map_err(not_positive)?,
             }
@@ -85,6 +86,7 @@ impl Extrinsic {
                     self.counts.clamped +=
                         self.projector.clamp(message, b, cavity, belief.mean(), bounds);
                 }
+                Policy::Fixed => {}
             }
         }
         Ok(())
@@ -239,4 +241,17 @@ fn set_known(message: &mut Message, belief: &Belief, b: usize) {
     let range = precision.layout().range(b);
     precision.set_infinite(b);
     natural.rows_slice_mut(range.clone()).copy_from_slice(belief.mean().rows_slice(range));
+}
+
+/// The cavity's precision for the message, around the cavity's mean reflected at the belief's.
+fn reflect(belief: &Belief, cavity: &Message, b: usize, message: &mut Message) {
+    let (natural, precision) = message.parts_mut();
+    let (d, gamma) = (precision.layout().columns(), cavity.precision().block(b));
+    precision.block_mut(b).copy_from_slice(gamma);
+    let range = precision.layout().range(b);
+    for i in range {
+        let row = natural.row_mut(i);
+        small::row_times(belief.mean().row(i), gamma, row, d);
+        row.iter_mut().zip(cavity.natural().row(i)).for_each(|(n, c)| *n = 2.0 * *n - c);
+    }
 }

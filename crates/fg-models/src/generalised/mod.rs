@@ -1,5 +1,6 @@
 //! The generalised linear model: `prior - X - [A] - Z - likelihood`, data given a linear image of an unknown.
 
+mod spectral;
 mod start;
 
 pub use start::Start;
@@ -141,9 +142,9 @@ impl GeneralisedGraph {
         damping: Option<f64>,
         observer: &mut dyn Observer,
     ) -> Result<Fit, ModelError> {
-        let (signal, prior, start) = (self.signal, self.prior, self.start);
-        let (unknowns, parts) = (vec![signal, self.output], start::Parts::of(&self));
-        let graph = self.builder.build()?;
+        let (unknowns, parts) = (vec![self.signal, self.output], start::Parts::of(&self));
+        let Self { builder, signal, prior, start, .. } = self;
+        let graph = builder.build()?;
         let mut run = Inference::new(&graph, options)?;
         let damped =
             damping.map(|weight| Inference::new(&graph, &options.clone().with_damping(weight)));

@@ -1,10 +1,12 @@
 //! Where a run of the generalised linear model starts: from the prior, or from the size of the data.
 
 use fg_core::factor::{Belief, Cavity, LikelihoodFactor, LinearFactor};
-use fg_core::message::MessageError;
+use fg_core::message::{MessageError, small};
 use fg_core::{FactorId, Graph, Inference, Message, Precision, Rows};
 
-use super::GeneralisedGraph;
+use super::{GeneralisedGraph, spectral};
+use fg_denoisers::ParameterError;
+
 use crate::ModelError;
 
 /// What is known about `X` before the first sweep. It only starts the run: the model, and so its fixed points, stay as
@@ -13,7 +15,7 @@ use crate::ModelError;
 /// A sweep starts from what the prior says by itself. A penalty or a bare estimator says nothing: it is no distribution
 /// with a variance. With more unknowns than observations the data alone doesn't determine `X` either, and somebody has to
 /// speak first.
-#[derive(Clone, Copy, Debug, PartialEq, Default)]
+#[derive(Clone, Debug, PartialEq, Default)]
 #[non_exhaustive]
 pub enum Start {
     /// [`Prior`](Self::Prior) where the prior has a mean and a variance by itself, otherwise [`Data`](Self::Data).
@@ -26,13 +28,38 @@ pub enum Start {
     Data,
     /// Mean zero and this variance of each entry.
     Variance(f64),
+    /// From values that share this part of their variance with the truth, in `(0, 1)`, the rest being noise.
+    ///
+    /// For models that don't see the sign of `X`, or the order of its columns: without a start that prefers one, a run
+    /// stays where all are alike, which says nothing. Any values will do that aren't alike, such as random ones with a
+    /// small share.
+    Guess {
+        /// `n x d`, of the size that the unknown is expected to have.
+        values: Rows,
+        /// Part of their variance that is true.
+        share: f64,
+    },
+    /// As [`Guess`](Self::Guess), from the direction that the data prefer while nothing is known: the leading eigenvector
+    /// of `sum_i a_i a_i' T_i`, with `T_i = I - t E(z z' | y_i)^-1` for `z` Gaussian of variance `t` in each column, which
+    /// among functions of the data finds a direction at the smallest number of observations. It works for phase retrieval
+    /// and its like, and its sign is one of those that are possible. It has the prior's own variance where there is one,
+    /// otherwise that of [`Data`](Self::Data).
+    ///
+    /// References: M. Mondelli and A. Montanari, "Fundamental limits of weak recovery with applications to phase
+    /// retrieval", Foundations of Computational Mathematics 19 (2019), doi 10.1007/s10208-018-9395-y; W. Luo, W. Alghamdi
+    /// and Y. Lu, "Optimal spectral initialization for signal recovery with applications to phase retrieval", IEEE
+    /// Transactions on Signal Processing 67 (2019), doi 10.1109/TSP.2019.2904918.
+    Spectral {
+        /// Part of the direction's variance that is taken for true.
+        share: f64,
+    },
 }
 
 /// The parts of a built [`GeneralisedGraph`] that a start needs.
 pub(super) struct Parts {
     prior: FactorId,
-    operator: FactorId,
-    likelihood: FactorId,
+    pub(super) operator: FactorId,
+    pub(super) likelihood: FactorId,
 }
 
 impl Parts {
@@ -45,19 +72,25 @@ impl Parts {
 impl Start {
     /// Sets the first message of the prior.
     pub(super) fn set(
-        self,
+        &self,
         run: &mut Inference<'_>,
         graph: &Graph,
         parts: &Parts,
     ) -> Result<(), ModelError> {
-        let variance = match self {
-            Self::Prior => return Ok(()),
-            Self::Auto if speaks(graph, parts.prior) => return Ok(()),
-            Self::Auto | Self::Data => explaining_variance(graph, parts),
-            Self::Variance(variance) => variance,
-        };
+        let alone = alone(graph, parts.prior);
+        let variance = || alone.unwrap_or_else(|| explaining_variance(graph, parts));
         let layout = graph.layout(graph.variable_at(parts.prior, 0)).clone();
-        let mean = Rows::zeros(layout.rows(), layout.columns());
+        let (n, d) = (layout.rows(), layout.columns());
+        let (mean, variance) = match self {
+            Self::Prior => return Ok(()),
+            Self::Auto if alone.is_some() => return Ok(()),
+            Self::Auto | Self::Data => (Rows::zeros(n, d), explaining_variance(graph, parts)),
+            Self::Variance(variance) => (Rows::zeros(n, d), *variance),
+            Self::Guess { values, share } => correlated(values, *share)?,
+            Self::Spectral { share } => {
+                correlated(&spectral::direction(graph, parts, variance())?, *share)?
+            }
+        };
         let precision =
             Precision::isotropic(layout, variance.recip()).map_err(MessageError::from)?;
         run.start(parts.prior, 0, Message::from_mean(&mean, precision)?)?;
@@ -65,29 +98,43 @@ impl Start {
     }
 }
 
-/// Whether the prior has a mean and a positive variance before anything is known about the data.
-fn speaks(graph: &Graph, prior: FactorId) -> bool {
-    let (factor, layout) = (graph.factor(prior), graph.layout(graph.variable_at(prior, 0)));
-    if factor.constant_message(0, layout).is_some() {
-        return true;
+/// Mean and variance of what shares the part `share` of its variance with `values`.
+fn correlated(values: &Rows, share: f64) -> Result<(Rows, f64), ModelError> {
+    if !(share > 0.0 && share < 1.0) {
+        let requirement = "above 0 and below 1";
+        return Err(
+            ParameterError::OutOfRange { parameter: "share", value: share, requirement }.into()
+        );
     }
+    let power = values.norm_squared() / values.as_slice().len() as f64;
+    let mut mean = values.clone();
+    mean.as_mut_slice().iter_mut().for_each(|v| *v *= share.sqrt());
+    Ok((mean, (1.0 - share) * power))
+}
+
+/// The variance of an entry before anything is known about the data, where the prior has a mean and a positive variance
+/// then.
+fn alone(graph: &Graph, prior: FactorId) -> Option<f64> {
+    let (factor, layout) = (graph.factor(prior), graph.layout(graph.variable_at(prior, 0)));
     let nothing = Message::vacuous(layout.clone());
     let mut beliefs = [Belief::new(layout.clone())];
     let cavities = [Cavity { message: &nothing, version: 0 }];
     let told = factor.workspace(core::slice::from_ref(layout)).and_then(|mut workspace| {
         factor.beliefs(&cavities, &[true], &mut beliefs, &mut *workspace)
     });
-    if told.is_err() {
-        return false;
-    }
+    told.ok()?;
     let [belief] = &mut beliefs;
     belief.average();
     let d = layout.columns();
-    let positive = |b: usize| {
+    let mut total = 0.0;
+    for b in (0..layout.blocks()).filter(|b| !belief.is_known(*b)) {
         let block = &belief.covariances()[b * d * d..(b + 1) * d * d];
-        belief.is_known(b) || (0..d).all(|j| block[j * d + j] > 0.0)
-    };
-    (0..layout.blocks()).all(positive)
+        if !(0..d).all(|j| block[j * d + j] > 0.0) {
+            return None;
+        }
+        total += layout.range(b).len() as f64 * small::trace(block, d);
+    }
+    Some(total / (layout.rows() * d) as f64)
 }
 
 /// The variance of the entries of `X` at which `A X` is as large as the observations.
@@ -125,7 +172,7 @@ mod tests {
 
     #[test]
     fn distributions_speak_and_penalties_do_not() {
-        let speaks = |(graph, parts): (Graph, Parts)| speaks(&graph, parts.prior);
+        let speaks = |(graph, parts): (Graph, Parts)| alone(&graph, parts.prior).is_some();
         assert!(speaks(built(Gaussian::new(1.0, 2.0).unwrap())));
         assert!(speaks(built(BernoulliGauss::new(0.1, 0.0, 1.0).unwrap())));
         assert!(speaks(built(L2::new(0.1).unwrap())));

@@ -1,10 +1,11 @@
-//! A sparse signal of which nothing is known: noise, sparsity and size are learned along with it.
+//! A sparse signal of which nothing is known: noise, sparsity and size are learned along with it, for several columns also
+//! how they hang together.
 
 use fg_core::Rows;
 use fg_core::operator::LinearOperator;
 use fg_core::special::{cdf, pdf};
 use fg_denoisers::likelihood::Awgn;
-use fg_denoisers::prior::BernoulliGauss;
+use fg_denoisers::prior::{BernoulliGauss, GroupBernoulliGauss};
 
 use crate::ModelError;
 use crate::generalised::{self, GeneralisedGraph};
@@ -12,8 +13,9 @@ use crate::generalised::{self, GeneralisedGraph};
 /// Share of noise in the observations that learning starts from, one over a signal-to-noise ratio.
 const NOISE: f64 = 1.0 / 101.0;
 
-/// The graph of [`graph`](super::graph) for a Bernoulli-Gauss signal of one column whose sparsity and variance, and whose
-/// noise, are learned by expectation-maximisation in the loop, one step a sweep.
+/// The graph of [`graph`](super::graph) for a Bernoulli-Gauss signal whose sparsity and variance, and whose noise, are
+/// learned by expectation-maximisation in the loop, one step a sweep. Of several columns (multiple measurement vectors,
+/// multi-task regression) rows are zero or not as a whole, and the full covariance of the columns is learned.
 ///
 /// It starts from what Vila and Schniter start from: a hundredth of the power of the observations being noise, as many
 /// non-zero entries as basis pursuit can recover from `m` observations of `n` entries, and slabs that make up for the
@@ -30,13 +32,23 @@ pub fn sparse(
     observations: Rows,
 ) -> Result<GeneralisedGraph, ModelError> {
     let (m, n) = (operator.outputs() as f64, operator.inputs() as f64);
-    let power = observations.norm_squared();
+    let power = observations.norm_squared() / observations.columns() as f64;
     let noise = NOISE * power / m;
     let sparsity = recoverable(m / n);
     let variance = (1.0 - NOISE) * power / (sparsity * operator.squared_norm());
-    let prior = BernoulliGauss::new(sparsity, 0.0, variance)?.learn_sparsity().learn_variance();
     let noise = Awgn::from_variance(noise)?.learn_noise();
-    Ok(generalised::graph(operator, prior, noise, observations))
+    Ok(if observations.columns() == 1 {
+        let prior = BernoulliGauss::new(sparsity, 0.0, variance)?;
+        let prior = prior.learn_sparsity().learn_variance();
+        generalised::graph(operator, prior, noise, observations)
+    } else {
+        let d = observations.columns();
+        let entry = |k: usize| if k.is_multiple_of(d + 1) { variance } else { 0.0 };
+        let covariance: Vec<f64> = (0..d * d).map(entry).collect();
+        let prior = GroupBernoulliGauss::with_covariance(sparsity, d, &covariance)?;
+        let prior = prior.learn_sparsity().learn_covariance();
+        generalised::graph(operator, prior, noise, observations)
+    })
 }
 
 /// Share of non-zero entries that basis pursuit recovers at the sampling ratio `delta = m / n`, with independent entries

@@ -1,0 +1,3 @@
+//! Models against what is published or known of them.
+
+mod linear;
