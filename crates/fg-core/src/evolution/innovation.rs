@@ -17,10 +17,10 @@ pub(super) struct Innovations {
     inverses: Vec<Vec<f64>>,
 }
 
-/// A direction of fresh noise below this share of the noise's size counts as explained: what is left there is rounding
-/// of a difference, and later noises would be divided by it. Relative to the standard deviation; its square is above
-/// the rounding of covariances.
-const EXPLAINED: f64 = 1e-6;
+/// A direction of fresh noise below this share of the noise's standard deviation counts as explained. Later noises are
+/// divided by it, and covariances carry the error of their integrals, a thousandth or so: next to a fixed point, where
+/// hardly anything is fresh, a smaller share makes that error grow from sweep to sweep, a larger one shows in errors.
+const EXPLAINED: f64 = 1e-4;
 
 impl Innovations {
     pub(super) fn new(d: usize) -> Self {
