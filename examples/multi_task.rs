@@ -12,8 +12,6 @@ use fg_core::operator::{Dense, Ensemble};
 use fg_core::{Options, Rows};
 use fg_denoisers::{BernoulliGauss, GroupBernoulliGauss, GroupLasso};
 use fg_models::comparison::Errors;
-use fg_models::metrics::Quartiles;
-use fg_models::report::{Axis, CsvTable, Figure, Panel, Reference, Series, Stroke, TextTable};
 use fg_models::synthetic::{
     add_noise, derived_seed, exactly_sparse, gaussian_matrix, noise_variance,
 };
@@ -21,9 +19,12 @@ use fg_models::{GeneralisedGraph, ModelError, linear};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
+#[path = "support/curves.rs"]
+mod curves;
 mod support;
 
-use support::{Failure, Study, in_parallel, progress_bar, say};
+use curves::Curves;
+use support::{Failure, Study, in_parallel, progress_bar};
 
 /// Rows of the signal, observations, and columns.
 const SIZE: [usize; 3] = [1024, 200, 8];
@@ -157,54 +158,20 @@ fn predicted() -> Result<Vec<f64>, ModelError> {
     Ok(prediction.sweeps().iter().map(nmse).collect())
 }
 
-fn decibels(value: f64) -> f64 {
-    10.0 * value.log10()
-}
-
 fn write(study: &Study, results: &[[History; 4]]) -> Result<(), Failure> {
-    let folder = study.folder("multi_task");
-    let mut csv = CsvTable::new(["estimator", "run", "sweep", "nmse_db"]);
-    let mut table = TextTable::new(["estimator", "median NMSE", "quartiles"]);
-    let mut series = Vec::new();
-    for (k, (name, color)) in
-        NAMES.into_iter().zip(["#4477AA", "#66CCEE", "#228833", "#CCBB44"]).enumerate()
-    {
-        for (run, result) in results.iter().enumerate() {
-            for (sweep, error) in result[k].iter().enumerate() {
-                let row = [run.to_string(), (sweep + 1).to_string(), decibels(*error).to_string()];
-                csv.push(core::iter::once(name.to_owned()).chain(row));
-            }
-        }
-        let at = |t: usize| {
-            let errors: Vec<f64> = results.iter().map(|r| decibels(r[k][t])).collect();
-            Quartiles::of(&errors).ok_or_else(|| Failure::other("no runs"))
-        };
-        let quartiles = (0..SWEEPS).map(at).collect::<Result<Vec<_>, _>>()?;
-        let last = quartiles[SWEEPS - 1];
-        let spread = format!("{:.1} .. {:.1}", last.lower, last.upper);
-        table.push([name.to_owned(), format!("{:.2} dB", last.median), spread]);
-        let median = quartiles.iter().enumerate().map(|(t, q)| ((t + 1) as f64, q.median));
-        let band = quartiles.iter().map(|q| (q.lower, q.upper));
-        series.push(Series::new(name, color, median.collect()).with_band(band.collect()));
-    }
-    let predicted = predicted().map_err(Failure::other)?;
-    let end = predicted.last().copied().unwrap_or(f64::NAN);
-    table.push(["state evolution".to_owned(), format!("{end:.2} dB"), String::new()]);
-    let line = predicted.iter().enumerate().map(|(t, e)| ((t + 1) as f64, *e)).collect();
-    series.push(Series::new("state evolution", "#000000", line).with_stroke(Stroke::Dashed));
-    csv.write(&folder.join("runs.csv")).map_err(Failure::other)?;
-    let [n, m, d] = SIZE;
-    let panel = Panel {
-        title: String::new(),
-        x: Axis::linear("sweep"),
-        y: Axis::linear("NMSE (dB)"),
-        series,
-        references: Vec::<Reference>::new(),
+    let of = |k: usize| -> Vec<History> {
+        let decibels = |errors: &History| errors.iter().map(|e| 10.0 * e.log10()).collect();
+        results.iter().map(|run| decibels(&run[k])).collect()
     };
-    let title = format!("{d} regressions with one support: {m} observations of {n} rows");
-    let figure = Figure { title, columns: 1, panels: vec![panel] };
-    figure.write(&folder, "multi_task").map_err(Failure::other)?;
-    say(table);
-    say(format_args!("Results in {}", folder.display()));
-    Ok(())
+    let [n, m, d] = SIZE;
+    Curves {
+        name: "multi_task",
+        title: format!("{d} regressions with one support: {m} observations of {n} rows"),
+        x: "sweep",
+        y: "NMSE (dB)",
+        at: (1..=SWEEPS).map(|sweep| sweep as f64).collect(),
+        measured: NAMES.into_iter().enumerate().map(|(k, name)| (name, of(k))).collect(),
+        predicted: vec![("state evolution", predicted().map_err(Failure::other)?)],
+    }
+    .write(&study.folder("multi_task"))
 }

@@ -1,5 +1,7 @@
 //! Where a run of the generalised linear model starts: from the prior, or from the size of the data.
 
+use core::any::Any;
+
 use fg_core::factor::{Belief, Cavity, LikelihoodFactor, LinearFactor};
 use fg_core::message::{MessageError, small};
 use fg_core::{FactorId, Graph, Inference, Message, Precision, Rows};
@@ -8,6 +10,7 @@ use super::{GeneralisedGraph, spectral};
 use fg_denoisers::ParameterError;
 
 use crate::ModelError;
+use crate::linear::outputs;
 
 /// What is known about `X` before the first sweep. It only starts the run: the model, and so its fixed points, stay as
 /// they are.
@@ -78,24 +81,49 @@ impl Start {
         parts: &Parts,
     ) -> Result<(), ModelError> {
         let alone = alone(graph, parts.prior);
-        let variance = || alone.unwrap_or_else(|| explaining_variance(graph, parts));
-        let layout = graph.layout(graph.variable_at(parts.prior, 0)).clone();
-        let (n, d) = (layout.rows(), layout.columns());
-        let (mean, variance) = match self {
+        let layout = graph.layout(graph.variable_at(parts.prior, 0));
+        let zero = || Rows::zeros(layout.rows(), layout.columns());
+        let guessed = match self {
             Self::Prior => return Ok(()),
             Self::Auto if alone.is_some() => return Ok(()),
-            Self::Auto | Self::Data => (Rows::zeros(n, d), explaining_variance(graph, parts)),
-            Self::Variance(variance) => (Rows::zeros(n, d), *variance),
+            Self::Auto | Self::Data => {
+                let variance = explaining_variance(graph, parts);
+                return send(run, graph, (parts.prior, 0), &zero(), variance);
+            }
+            Self::Variance(variance) => {
+                return send(run, graph, (parts.prior, 0), &zero(), *variance);
+            }
             Self::Guess { values, share } => correlated(values, *share)?,
             Self::Spectral { share } => {
-                correlated(&spectral::direction(graph, parts, variance())?, *share)?
+                let variance = alone.unwrap_or_else(|| explaining_variance(graph, parts));
+                correlated(&spectral::direction(graph, parts, variance)?, *share)?
             }
         };
-        let precision =
-            Precision::isotropic(layout, variance.recip()).map_err(MessageError::from)?;
-        run.start(parts.prior, 0, Message::from_mean(&mean, precision)?)?;
-        Ok(())
+        let (mean, variance) = guessed;
+        if alone.is_none() {
+            send(run, graph, (parts.prior, 0), &mean, variance)?;
+        }
+        // The output as the guess has it: what the data are compared with first.
+        let operator: &dyn Any = graph.factor(parts.operator);
+        let Some(operator) = operator.downcast_ref::<LinearFactor>() else { return Ok(()) };
+        let operator = operator.operator();
+        let gain = operator.squared_norm() / operator.outputs() as f64;
+        send(run, graph, (parts.operator, 1), &outputs(operator, &mean), variance * gain)
     }
+}
+
+/// Sets the first message of a factor at a port to this mean and this variance of each entry.
+fn send(
+    run: &mut Inference<'_>,
+    graph: &Graph,
+    (factor, port): (FactorId, usize),
+    mean: &Rows,
+    variance: f64,
+) -> Result<(), ModelError> {
+    let layout = graph.layout(graph.variable_at(factor, port)).clone();
+    let precision = Precision::isotropic(layout, variance.recip()).map_err(MessageError::from)?;
+    run.start(factor, port, Message::from_mean(mean, precision)?)?;
+    Ok(())
 }
 
 /// Mean and variance of what shares the part `share` of its variance with `values`.
@@ -139,8 +167,8 @@ fn alone(graph: &Graph, prior: FactorId) -> Option<f64> {
 
 /// The variance of the entries of `X` at which `A X` is as large as the observations.
 fn explaining_variance(graph: &Graph, parts: &Parts) -> f64 {
-    let operator: &dyn core::any::Any = graph.factor(parts.operator);
-    let likelihood: &dyn core::any::Any = graph.factor(parts.likelihood);
+    let operator: &dyn Any = graph.factor(parts.operator);
+    let likelihood: &dyn Any = graph.factor(parts.likelihood);
     let gain = operator.downcast_ref::<LinearFactor>().and_then(|factor| {
         let values = factor.singular_values().ok()?;
         Some(values.iter().map(|s| s * s).sum::<f64>())
