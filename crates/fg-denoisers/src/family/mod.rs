@@ -9,6 +9,7 @@ pub(crate) mod pieces;
 mod residuals;
 mod scale_mixture;
 mod spread;
+pub(crate) mod survey;
 
 pub(crate) use cut::{Cut, anchor};
 pub(crate) use half_line::HalfLine;
