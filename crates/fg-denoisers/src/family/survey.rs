@@ -158,14 +158,15 @@ impl Survey<'_> {
             let count = self.places(tilt, (ends[0], ends[1]), memory);
             let places = &memory[..count];
             let mut start = ends[0];
-            let (mut before, mut here) = (f64::NEG_INFINITY, value(places[0]));
+            // Places next to each other may have equal values on any slope: only a rise ends a fall, here as in `dip`.
+            let (mut rising, mut here) = (true, value(places[0]));
             for k in 0..count {
                 let after = if k + 1 < count { value(places[k + 1]) } else { f64::NEG_INFINITY };
                 if here.is_nan() {
                     return Err(Fault::Lost);
                 }
-                if here >= before && here > after || here == f64::INFINITY {
-                    // The next dip ends the stretch.
+                if rising && here > after {
+                    rising = false;
                     let low = if k > 0 { places[k - 1] } else { ends[0] };
                     let high = if k + 1 < count { places[k + 1] } else { ends[1] };
                     let (peak, height) = climb(&value, (low, places[k], high), here);
@@ -174,7 +175,8 @@ impl Survey<'_> {
                     act(Hill { low: start, peak, high: end, height })?;
                     start = end;
                 }
-                (before, here) = (here, after);
+                rising |= after > here;
+                here = after;
             }
         }
         Ok(())
@@ -253,7 +255,7 @@ fn climb(value: &impl Fn(f64) -> f64, (a, x, b): (f64, f64, f64), height: f64) -
         }
         let y = if left { x - (1.0 - GOLDEN) * (x - a) } else { x + (1.0 - GOLDEN) * (b - x) };
         let other = value(y);
-        if !(y > a && y < b) || y == x {
+        if !(y > a && y < b) {
             break;
         }
         let gain = other - height;

@@ -108,18 +108,17 @@ class Line:
                 found.update((centre - length * mpf(2) ** k, centre + length * mpf(2) ** k))
         return sorted(x for x in found if low < x < high)
 
-    def peaks(self):
-        """Places and heights of the peaks of each segment."""
+    def peaks(self, low, high):
+        """Places and heights of the peaks between two breaks."""
+        x = self.samples(low, high)
+        y = [self.f(x) for x in x]
         found = []
-        for low, high in self.segments():
-            x = self.samples(low, high)
-            y = [self.f(x) for x in x]
-            for k, value in enumerate(y):
-                left, right = (y[k - 1] if k else -inf), (y[k + 1] if k + 1 < len(y) else -inf)
-                if value >= left and value >= right and value > -inf:
-                    a = x[k - 1] if k else (low if not isinf(low) else x[k])
-                    b = x[k + 1] if k + 1 < len(y) else (high if not isinf(high) else x[k])
-                    found.append((low, high, *self.climb(a, x[k], value, b)))
+        for k, value in enumerate(y):
+            left, right = (y[k - 1] if k else -inf), (y[k + 1] if k + 1 < len(y) else -inf)
+            if value >= left and value >= right and value > -inf:
+                a = x[k - 1] if k else (low if not isinf(low) else x[k])
+                b = x[k + 1] if k + 1 < len(y) else (high if not isinf(high) else x[k])
+                found.append(self.climb(a, x[k], value, b))
         return found
 
     def climb(self, a, x, value, b):
@@ -155,24 +154,24 @@ class Line:
         return places + [end]
 
     def answer(self, order):
-        peaks = self.peaks()
-        height = max(value for _, _, _, value in peaks)
-        edges = {}
-        centre = None
-        for low, high, peak, value in peaks:
-            if value < height - DEPTH:
-                continue
-            if value == height:
-                centre = self.place(peak)
-            own = edges.setdefault((low, high), set())
-            own.update([peak, *self.ladder(peak, value, low), *self.ladder(peak, value, high)])
-        self.height, self.centre, self.rule = height, centre, legendre(order)
-        panels = []
-        for own in edges.values():
-            own = sorted(own)
-            panels += [(a, b, self.panel(a, b)) for a, b in zip(own, own[1:])]
-        d = len(centre)
-        totals = [sum(part[k] for _, _, part in panels) for k in range(len(panels[0][2]))]
+        """Segment by segment, each as far down from its own peak: one that hardly counts may be all that has a spread."""
+        self.rule = legendre(order)
+        return mixed([part for part in (self.segment(low, high) for low, high in self.segments()) if part])
+
+    def segment(self, low, high):
+        peaks = self.peaks(low, high)
+        if not peaks:
+            return None
+        top, height = max(peaks, key=lambda peak: peak[1])
+        edges = set()
+        for peak, value in peaks:
+            if value > height - DEPTH:
+                edges.update([peak, *self.ladder(peak, value, low), *self.ladder(peak, value, high)])
+        self.height, self.centre = height, self.place(top)
+        edges = sorted(edges)
+        panels = [(a, b, self.panel(a, b)) for a, b in zip(edges, edges[1:])]
+        d = len(self.centre)
+        totals = [sum(part[k] for _, _, part in panels) for k in range(1 + d + d * d)]
         # First moments next to the deviation.
         square = lambda j: totals[1 + d + j * d + j]
         scales = [totals[0]] + [sqrt(totals[0] * square(j)) for j in range(d)]
@@ -183,7 +182,7 @@ class Line:
             sums = [s + v for s, v in zip(sums, self.halved(a, b, part, HALVINGS))]
         shift = [sums[1 + j] / sums[0] for j in range(d)]
         second = lambda j, k: sums[1 + d + j * d + k] / sums[0] - shift[j] * shift[k]
-        mean = [c + s for c, s in zip(centre, shift)]
+        mean = [c + s for c, s in zip(self.centre, shift)]
         return height + log(sums[0]), mean, [[second(j, k) for k in range(d)] for j in range(d)]
 
     def panel(self, a, b):
