@@ -1,7 +1,7 @@
 //! Your own denoiser, three ways: a closure with its derivative, a function that is differentiated for you, and a black box.
 //!
-//! Each is plugged into the same compressed sensing problem, beside the prior the signal was drawn from, and its error
-//! is predicted without a line of code more (dashed).
+//! Each is held to the laws of the conformance kit, then plugged into the same compressed sensing problem, beside the prior the
+//! signal was drawn from, and its error is predicted without a line of code more (dashed).
 //! `--out DIR` (default `out/custom_denoiser`) receives the figure `custom_denoiser.svg` + `.png`.
 
 #![expect(clippy::print_stdout, reason = "an example prints its results")]
@@ -13,6 +13,7 @@ use clap::Parser;
 use fg_core::denoiser::{BlackBox, Denoiser, Differentiated, Pointwise, ScalarFunction};
 use fg_core::evolution::{Evolution, MessageLaw, Warning};
 use fg_core::operator::Dense;
+use fg_core::testing::{Subject, report};
 use fg_core::{IterationInfo, Options, Rows};
 use fg_denoisers::BernoulliGauss;
 use fg_models::ModelError;
@@ -39,6 +40,15 @@ struct Arguments {
     seed: u64,
 }
 
+/// The garrote: leaves large values almost alone, sets small ones to zero. Value and derivative by hand.
+fn garrote(r: f64, gamma: f64) -> (f64, f64) {
+    let threshold = 2.0 / gamma.sqrt();
+    if r.abs() <= threshold {
+        return (0.0, 0.0);
+    }
+    (r - threshold * threshold / r, 1.0 + (threshold / r).powi(2))
+}
+
 /// The share of `r` that a spike-and-slab of density 0.1 and variance 1 keeps: any code over `Float` will do.
 #[derive(Debug)]
 struct Shrink;
@@ -51,16 +61,6 @@ impl ScalarFunction for Shrink {
         let against =
             (-log_odds).exp() * (wide * gamma).sqrt() * T::from(9.0).unwrap_or_else(T::one);
         r / wide / (T::one() + against)
-    }
-}
-
-/// The garrote: leaves large values almost alone, sets small ones to zero. Value and derivative by hand.
-fn garrote(r: f64, gamma: f64) -> (f64, f64) {
-    let threshold = 2.0 / gamma.sqrt();
-    if r.abs() <= threshold {
-        (0.0, 0.0)
-    } else {
-        (r - threshold * threshold / r, 1.0 + (threshold / r).powi(2))
     }
 }
 
@@ -79,12 +79,13 @@ struct Problem {
 }
 
 impl Problem {
-    /// Solves it with a denoiser and returns the error after every sweep, measured and predicted.
+    /// Checks a denoiser, solves the problem with it and returns the error after every sweep, measured and predicted.
     fn solve<D: Denoiser + 'static>(
         &self,
         (name, color): (&str, &str),
         denoiser: impl Fn() -> D,
     ) -> Result<[Series; 2], Box<dyn std::error::Error>> {
+        println!("{}", report(Subject::Denoiser(&denoiser()), 1));
         let options = Options::default().with_max_sweeps(30);
         let model = self.model(denoiser())?.with_start(Start::Variance(POWER));
         let (x, mut curve) = (model.signal, Vec::new());

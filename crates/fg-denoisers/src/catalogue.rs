@@ -10,12 +10,12 @@ use crate::structured::Steps;
 use crate::{
     Awgn, BernoulliGauss, Censored, ColumnMixing, Committee, ComplexMagnitude, DiagonalNoise,
     Discrete, ElasticNet, Exponential, Gaussian, GaussianMixture, GaussianNoise,
-    GroupBernoulliGauss, GroupLasso, HardThreshold, Hinge, Horseshoe, Huber, HuberNoise,
-    ImageTotalVariation, Interval, L1, L2, Laplace, LaplaceNoise, Logistic, Lq, Magnitude, Masked,
-    MinimaxConcave, NonLocalMeans, NonNegative, NuclearNorm, ParameterError, PerRow,
-    PiecewiseLinear, Poisson, Quantised, Rectified, Scad, Scaled, Sign, Simplex, Smooth, Softmax,
-    Stacked, StudentNoise, StudentT, Survival, Tabulated, TotalVariation, TruncatedGaussian,
-    Uniform, UnitModulus, WaveletShrinkage,
+    GroupBernoulliGauss, GroupLasso, Grouped, HardThreshold, Hinge, Horseshoe, Huber, HuberNoise,
+    ImageTotalVariation, Interval, L1, L2, Laplace, LaplaceNoise, LogDensity, Logistic, Lq,
+    Magnitude, Masked, MinimaxConcave, NonLocalMeans, NonNegative, NuclearNorm, ParameterError,
+    PerRow, PiecewiseLinear, Poisson, Product, Quantised, Rectified, Scad, Scaled, Sign, Simplex,
+    Smooth, Softmax, Stacked, StudentNoise, StudentT, Survival, Tabulated, TotalVariation,
+    TruncatedGaussian, Uniform, UnitModulus, WaveletShrinkage,
 };
 
 /// A named instance of a family, for variables of `columns` columns.
@@ -54,6 +54,17 @@ const GAPS: [bool; 24] = {
         i += 3;
     }
     observed
+};
+
+/// Every third row is of the second group.
+const THIRDS: [usize; 24] = {
+    let mut groups = [0; 24];
+    let mut i = 1;
+    while i < groups.len() {
+        groups[i] = 1;
+        i += 3;
+    }
+    groups
 };
 
 type Denoisers = Result<Vec<Entry<dyn Denoiser>>, ParameterError>;
@@ -233,6 +244,20 @@ fn combinations() -> Denoisers {
         ),
         entry("prior/scaled", "penalty", 2, Scaled::new(L1::new(0.7)?, 0.5, &[1.0, 2.0])?),
         entry("prior/per_row", "Gaussians", 1, PerRow::new(gaussians.collect::<Result<_, _>>()?)?),
+        entry("prior/grouped", "learning", 2, {
+            let wide = |v: f64| Gaussian::new(0.5, v).map(Gaussian::learn_covariance);
+            Grouped::denoisers([wide(1.0)?, wide(4.0)?], &THIRDS)?
+        }),
+        entry("prior/product", "Gaussian and Laplace", 1, {
+            Product::new(Gaussian::new(0.5, 2.0)?, Laplace::new(0.7)?)?
+        }),
+        entry("prior/product", "Laplace and Student", 1, {
+            Product::new(Laplace::new(1.0)?, StudentT::new(3.0, 0.7)?)?
+        }),
+        entry("prior/product", "sparse, two wells", 1, {
+            let wells = LogDensity::new(|x| -(x * x - 1.0).powi(2));
+            Product::new(BernoulliGauss::new(0.3, 0.5, 1.0)?, wells)?
+        }),
         entry("prior/tabulated", "few points", 1, {
             Tabulated::new(&[-2.0, -0.5, 0.0, 1.5, 2.5], &[-3.0, 0.2, -1.0, 0.4, -6.0])?
         }),
@@ -379,6 +404,10 @@ fn explicit_likelihoods() -> Likelihoods {
         }),
         entry("likelihood/masked", "noise, learning", 1, {
             Box::new(Masked::new(Awgn::new(4.0)?.learn_noise(), &GAPS)?)
+        }),
+        entry("prior/grouped", "noise, learning", 1, {
+            let noise = |p: f64| Awgn::new(p).map(Awgn::learn_noise);
+            Box::new(Grouped::likelihoods([noise(4.0)?, noise(0.5)?], &THIRDS)?)
         }),
         entry("prior/per_row", "noise", 1, {
             let noise = (0..24).map(|i| Awgn::new(0.5 + f64::from(i % 5)));

@@ -1,5 +1,6 @@
 //! What can be wrong with a parameter: one error for every constructor of the crate.
 
+use core::convert::Infallible;
 use core::fmt;
 
 /// A parameter can't be what it was given as.
@@ -81,6 +82,12 @@ impl fmt::Display for ParameterError {
 }
 
 impl core::error::Error for ParameterError {}
+
+impl From<Infallible> for ParameterError {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
 
 /// The value, if it meets the requirement.
 fn require(

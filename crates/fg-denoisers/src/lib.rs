@@ -35,9 +35,9 @@ pub use penalty::{
     NonNegative, Scad, Simplex,
 };
 pub use prior::{
-    BernoulliGauss, Discrete, Exponential, Gaussian, GaussianMixture, GroupBernoulliGauss,
-    Horseshoe, Laplace, PerRow, Scaled, Stacked, StudentT, Tabulated, TruncatedGaussian, Uniform,
-    UnitModulus,
+    BernoulliGauss, Discrete, Exponential, Gaussian, GaussianMixture, GroupBernoulliGauss, Grouped,
+    Horseshoe, Laplace, LogDensity, PerRow, Product, Scaled, Stacked, StudentT, Tabulated,
+    TruncatedGaussian, Uniform, UnitModulus,
 };
 pub use structured::{
     ImageTotalVariation, NonLocalMeans, NuclearNorm, TotalVariation, WaveletShrinkage,

@@ -12,13 +12,16 @@
 //! check(Subject::Denoiser(&shrink), 1)?;
 //! # Ok::<(), fg_core::testing::Violation>(())
 //! ```
+//!
+//! [`check`] stops at the first law that is broken, for tests; [`report`] goes on and says what it found in a line, and in
+//! another one for each broken law.
 
 mod conformance;
 pub mod reference;
 pub mod strategies;
 
 pub use conformance::{
-    Density, Input, Subject, Violation, check, check_against_density, check_calibration,
+    Density, Input, Report, Subject, Violation, check, check_against_density, check_calibration,
     check_channel, check_coupled, check_firmly_nonexpansive, check_log_concave, check_maximiser,
-    check_operator, check_rotation_invariance,
+    check_operator, check_rotation_invariance, report,
 };

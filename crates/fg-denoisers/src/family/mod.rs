@@ -12,6 +12,7 @@ pub(crate) mod proper;
 mod residuals;
 mod scale_mixture;
 mod spread;
+pub(crate) mod survey;
 
 pub(crate) use cut::{Cut, anchor};
 pub(crate) use half_line::HalfLine;

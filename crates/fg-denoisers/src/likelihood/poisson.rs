@@ -155,11 +155,30 @@ impl LogRate {
 }
 
 impl Curve for LogRate {
+    /// The place itself: differences of the logarithm are functions of it and of the distance.
     fn value(&self, z: f64) -> f64 {
-        if self.y == 0.0 {
-            return -z.exp();
+        z
+    }
+
+    /// `y d - exp(base) (exp(d) - 1)`, `d = z - base`. Around the peak of the likelihood both terms cancel, and what is
+    /// left of them is taken by itself.
+    fn rise(&self, z: f64, base: f64) -> f64 {
+        let (apart, rate) = (z - base, base.exp());
+        let growth = apart.exp_m1();
+        if growth == f64::INFINITY {
+            return f64::NEG_INFINITY;
         }
-        let t = z - self.log_y;
+        if 2.0 * rate < self.y {
+            return self.y * apart - rate * growth;
+        }
+        self.y * (apart - growth) + (self.y - rate) * growth
+    }
+
+    fn log(&self, base: f64) -> f64 {
+        if self.y == 0.0 {
+            return -base.exp();
+        }
+        let t = base - self.log_y;
         self.y * (t - t.exp_m1()) + self.highest
     }
 

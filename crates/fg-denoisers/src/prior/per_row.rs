@@ -23,8 +23,13 @@ use crate::error::ParameterError;
 ///
 /// # Estimate
 ///
-/// Each row's own. All answer with means, or all with maximisers, for one number of columns and outputs. Models of rows are
-/// not learned: one row says too little. For a few kinds of rows in blocks see [`Stacked`](crate::Stacked).
+/// Each row's own. All answer with means, or all with maximisers, for one number of columns and outputs.
+///
+/// # Learning
+///
+/// None, also of models that could: a parameter that belongs to one row is fitted to one row, and the likelihood then has its
+/// maximum where the row is certain, such as at a variance of zero. Rows that share a model share what it learns:
+/// [`Grouped`](crate::Grouped) for groups in any order, [`Stacked`](crate::Stacked) for blocks.
 ///
 /// # Numerical notes
 ///

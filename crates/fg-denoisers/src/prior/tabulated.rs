@@ -153,6 +153,14 @@ impl Tabulated {
     pub fn log_density(&self) -> &[f64] {
         &self.log_density
     }
+
+    /// The normalised log-density between the first and the last point.
+    pub(super) fn log_at(&self, x: f64) -> f64 {
+        let last = self.points.len() - 2;
+        let k = self.points.partition_point(|&p| p <= x).saturating_sub(1).min(last);
+        let share = (x - self.points[k]) / (self.points[k + 1] - self.points[k]);
+        share.mul_add(self.log_density[k + 1] - self.log_density[k], self.log_density[k])
+    }
 }
 
 impl Denoiser for Tabulated {

@@ -62,6 +62,8 @@ pub struct TruncatedGaussian {
     deviation: f64,
     ends: (f64, f64),
     sparsity: f64,
+    /// Logarithm of the density over that of the standard normal law.
+    log_height: f64,
     density: Vec<Piece>,
     rule: Rule,
 }
@@ -104,8 +106,13 @@ impl TruncatedGaussian {
         if sparsity < 1.0 {
             density.push(Piece::atom(0.0, (-sparsity).ln_1p()));
         }
-        let ends = (start, end);
-        Ok(Self { mean, deviation, ends, sparsity, density, rule: Rule::new() })
+        let (ends, log_height) = ((start, end), weight - deviation.ln());
+        Ok(Self { mean, deviation, ends, sparsity, log_height, density, rule: Rule::new() })
+    }
+
+    /// Logarithm of the density within the interval over that of the standard normal law.
+    pub(super) fn log_height(&self) -> f64 {
+        self.log_height
     }
 
     /// Mean before it is cut off.

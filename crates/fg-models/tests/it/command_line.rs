@@ -9,25 +9,28 @@ use fg_models::report::{read_npy, write_npy};
 
 use crate::files::{Folder, write_npz};
 
-/// The folder of the example programs, built once with the profile of the tests.
+/// The folder of these example programs, built with the profile of the tests.
+fn built(examples: &[&str]) -> PathBuf {
+    // A test binary lies in `deps`, examples in `examples` beside it.
+    let here = std::env::current_exe().unwrap();
+    let profile = here.parent().and_then(Path::parent).unwrap().to_owned();
+    let mut build = Command::new(env!("CARGO"));
+    // As the tests were built, so that nothing is built again.
+    build.args(["build", "--quiet", "--workspace"]);
+    build.args(examples.iter().flat_map(|name| ["--example", name]));
+    build.current_dir(env!("CARGO_MANIFEST_DIR"));
+    if profile.ends_with("release") {
+        build.arg("--release");
+    }
+    build.env("CARGO_TARGET_DIR", profile.parent().unwrap());
+    assert!(build.status().unwrap().success(), "the examples must compile");
+    profile.join("examples")
+}
+
+/// The folder of the programs that most tests run, built once.
 fn programs() -> &'static Path {
     static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAMS.get_or_init(|| {
-        // A test binary lies in `deps`, examples in `examples` beside it.
-        let here = std::env::current_exe().unwrap();
-        let profile = here.parent().and_then(Path::parent).unwrap().to_owned();
-        let mut build = Command::new(env!("CARGO"));
-        // As the tests were built, so that nothing is built again.
-        build.args(["build", "--quiet", "--workspace"]);
-        build.args(["--example", "two_layer", "--example", "linear_inverse"]);
-        build.current_dir(env!("CARGO_MANIFEST_DIR"));
-        if profile.ends_with("release") {
-            build.arg("--release");
-        }
-        build.env("CARGO_TARGET_DIR", profile.parent().unwrap());
-        assert!(build.status().unwrap().success(), "the examples must compile");
-        profile.join("examples")
-    })
+    PROGRAMS.get_or_init(|| built(&["two_layer", "linear_inverse"]))
 }
 
 fn run(program: &str, arguments: &[&str]) -> Output {
@@ -260,5 +263,29 @@ fn linear_inverse_estimates_the_users_signal() {
         assert!(error < 1e-2, "{prior}: {estimate:?}");
         assert_eq!(read_npy(&out.join("deviation.npy")).unwrap().shape(), (2, 1));
         assert!(out.join("history.csv").exists() && out.join("history.png").exists());
+    }
+}
+
+/// Peak signal-to-noise ratios in dB that ten sweeps must reach, with three seeds each: what the page about the picture promises.
+const PICTURE: [(&str, f64); 2] = [("total variation", 30.3), ("non-local means", 31.1)];
+const MOST_SWEEPS: usize = 10;
+
+#[test]
+#[ignore = "a minute and more in a release build"]
+fn the_picture_is_as_good_as_its_page_says() {
+    let programs = built(&["image"]);
+    let folder = Folder::new("picture");
+    for seed in ["0", "1", "2"] {
+        let out = folder.path(seed);
+        let mut image = Command::new(programs.join("image"));
+        let output = image.args(["--seed", seed, "--out", out.to_str().unwrap()]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let table = std::fs::read_to_string(out.join("psnr.csv")).unwrap();
+        for (name, wanted) in PICTURE {
+            let rows: Vec<&str> = table.lines().filter(|line| line.starts_with(name)).collect();
+            let last = rows.last().unwrap().split(',').nth(2).unwrap();
+            let psnr: f64 = last.parse().unwrap();
+            assert!(psnr >= wanted && rows.len() <= MOST_SWEEPS, "{name}, seed {seed}: {rows:?}");
+        }
     }
 }

@@ -28,6 +28,7 @@ mod coupled;
 mod learning;
 mod operator;
 mod oracle;
+mod report;
 mod robustness;
 mod shape;
 mod subject;
@@ -38,6 +39,7 @@ pub use convexity::check_firmly_nonexpansive;
 pub use coupled::check_coupled;
 pub use operator::check_operator;
 pub use oracle::{Density, check_against_density, check_maximiser};
+pub use report::{Report, report};
 pub use shape::{check_log_concave, check_rotation_invariance};
 pub use subject::{Input, Subject};
 

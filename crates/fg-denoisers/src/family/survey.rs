@@ -1,0 +1,359 @@
+//! Posterior moments under any log-density of one column: its peaks are looked for, and panels halved until they agree.
+
+use super::Rule;
+use super::curve::{Fault, Mark, Tilt};
+
+/// Nodes of a panel.
+const NODES: usize = 16;
+/// A panel and its halves may differ by this much of the whole; the halves are better by far.
+const AGREEMENT: f64 = 1e-11;
+/// Halvings of a panel: what disagrees after that is a feature of no width.
+const HALVINGS: usize = 40;
+/// What lies this many nats below the highest peak, third powers of the distance included, is left out.
+const DEPTH: f64 = 40.0;
+/// Moments up to the second one and the length of the tail itself.
+const POWER: f64 = 3.0;
+/// Where a density that still counts is improper: squares must be finite.
+const EDGE: f64 = 1e150;
+/// Places looked at on either side of the cavity's mean, from a quarter of its deviation on, each twice as far as the last.
+const AROUND_CAVITY: (i32, i32) = (-2, 20);
+/// The same around a mark, in its scales.
+const AROUND_MARK: (i32, i32) = (-8, 40);
+/// Places looked at near either end of a segment, each half as far from it as the last.
+const AT_ENDS: i32 = 6;
+/// Steps of a climb, and the gain in nats below which it ends: a peak only says where to integrate.
+const STEPS: usize = 200;
+const GAIN: f64 = 1e-3;
+/// Halvings and doublings of the length over which a peak falls by a nat: over the range of doubles.
+const SEARCH: usize = 2200;
+/// `2 / (1 + sqrt(5))`.
+const GOLDEN: f64 = 0.618_033_988_749_894_9;
+
+/// The logarithm of a density between its edges.
+#[derive(Clone, Copy)]
+pub(crate) struct Survey<'a> {
+    pub(crate) log: &'a dyn Fn(f64) -> f64,
+    /// Ends and, between them, every place where the logarithm isn't smooth; in ascending order, the ends may be infinite.
+    pub(crate) edges: &'a [f64],
+    /// Where it has features.
+    pub(crate) marks: &'a [Mark],
+}
+
+/// Moments of the part that has a density.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moments {
+    pub(crate) log_mass: f64,
+    pub(crate) mean: f64,
+    pub(crate) variance: f64,
+}
+
+/// A stretch of a segment with one peak, and the peak.
+#[derive(Clone, Copy)]
+struct Hill {
+    low: f64,
+    peak: f64,
+    high: f64,
+    height: f64,
+}
+
+/// The exponent relative to its highest peak.
+struct Exponent<'a> {
+    log: &'a dyn Fn(f64) -> f64,
+    top: f64,
+    base: f64,
+    slope: f64,
+    gamma: f64,
+    /// Length over which the highest peak falls by a nat.
+    width: f64,
+}
+
+impl Exponent<'_> {
+    fn at(&self, offset: f64) -> f64 {
+        let quadratic = offset * (self.slope - 0.5 * self.gamma * offset);
+        (self.log)(self.top + offset) - self.base + quadratic
+    }
+
+    /// Whether what lies there counts.
+    fn counts(&self, offset: f64) -> bool {
+        self.at(offset) + POWER * (offset / self.width).abs().ln_1p() > -DEPTH
+    }
+}
+
+/// A panel, by offsets from the highest peak, and its mass, first and second moment.
+type Panel = (f64, f64, [f64; 3]);
+
+impl Survey<'_> {
+    /// Values of memory that [`moments`](Self::moments) needs.
+    pub(crate) fn memory(&self) -> usize {
+        let count = |(from, to): (i32, i32)| 2 * (to - from + 1).unsigned_abs() as usize + 1;
+        count(AROUND_CAVITY) + self.marks.len() * count(AROUND_MARK) + 2 * AT_ENDS as usize + 2
+    }
+
+    /// The rule of its panels.
+    pub(crate) fn rule() -> Rule {
+        Rule::of(NODES)
+    }
+
+    /// Mass, mean and variance under a tilt.
+    pub(crate) fn moments(
+        &self,
+        tilt: Tilt,
+        rule: &Rule,
+        memory: &mut [f64],
+    ) -> Result<Moments, Fault> {
+        let mut sums = [0.0; 3];
+        let (top, height) = self.visit(tilt, rule, memory, |(_, _, part)| {
+            (0..3).for_each(|k| sums[k] += part[k]);
+        })?;
+        let shift = sums[1] / sums[0];
+        let variance = (sums[2] / sums[0] - shift * shift).max(0.0);
+        let log_mass = height + tilt.rise(top, 0.0) + sums[0].ln();
+        if !(log_mass.is_finite() && variance.is_finite()) {
+            return Err(Fault::Lost);
+        }
+        Ok(Moments { log_mass, mean: top + shift, variance })
+    }
+
+    /// Calls `act` with panels that hold all of the mass; returns the highest peak and the logarithm of the density there.
+    pub(crate) fn visit(
+        &self,
+        tilt: Tilt,
+        rule: &Rule,
+        memory: &mut [f64],
+        mut act: impl FnMut(Panel),
+    ) -> Result<(f64, f64), Fault> {
+        let mut best: Option<Hill> = None;
+        self.hills(tilt, memory, |hill| {
+            if best.is_none_or(|b| hill.height > b.height) {
+                best = Some(hill);
+            }
+            Ok(())
+        })?;
+        let best = best.ok_or(Fault::Lost)?;
+        let (top, slope, gamma) = (best.peak, tilt.slope(best.peak), tilt.gamma);
+        let base = (self.log)(top);
+        let mut exponent = Exponent { log: self.log, top, base, slope, gamma, width: 1.0 };
+        let left = fall(&exponent, 0.0, best.low - top);
+        exponent.width = left.max(fall(&exponent, 0.0, best.high - top));
+        let panels = Panels { exponent: &exponent, rule };
+        self.hills(tilt, memory, |hill| {
+            panels.walk(hill, -1.0, &mut act)?;
+            panels.walk(hill, 1.0, &mut act)
+        })?;
+        Ok((top, base))
+    }
+
+    /// Calls `act` with every stretch between two dips, from left to right.
+    fn hills(
+        &self,
+        tilt: Tilt,
+        memory: &mut [f64],
+        mut act: impl FnMut(Hill) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        let (first, last) = (self.edges[0], self.edges[self.edges.len() - 1]);
+        let own = if tilt.gamma > 0.0 { tilt.n / tilt.gamma } else { 0.0 };
+        let origin = own.clamp(first, last);
+        let value = |x: f64| (self.log)(x) + tilt.rise(x, origin);
+        for ends in self.edges.windows(2) {
+            let count = self.places(tilt, (ends[0], ends[1]), memory);
+            let places = &memory[..count];
+            let mut start = ends[0];
+            // Places next to each other may have equal values on any slope: only a rise ends a fall, here as in `dip`.
+            let (mut rising, mut here) = (true, value(places[0]));
+            for k in 0..count {
+                let after = if k + 1 < count { value(places[k + 1]) } else { f64::NEG_INFINITY };
+                if here.is_nan() {
+                    return Err(Fault::Lost);
+                }
+                if rising && here > after {
+                    rising = false;
+                    let low = if k > 0 { places[k - 1] } else { ends[0] };
+                    let high = if k + 1 < count { places[k + 1] } else { ends[1] };
+                    let (peak, height) = climb(&value, (low, places[k], high), here);
+                    let dip = dip(&value, places, k);
+                    let end = if dip + 1 < count { places[dip] } else { ends[1] };
+                    act(Hill { low: start, peak, high: end, height })?;
+                    start = end;
+                }
+                rising |= after > here;
+                here = after;
+            }
+        }
+        Ok(())
+    }
+
+    /// Places to look at within a segment, in ascending order, and how many.
+    fn places(&self, tilt: Tilt, (low, high): (f64, f64), memory: &mut [f64]) -> usize {
+        // A jump belongs to one of its sides.
+        let (low, high) = (low.next_up(), high.next_down());
+        let mut count = 0;
+        let mut add = |x: f64| {
+            if low <= x && x <= high && x.abs() < EDGE {
+                memory[count] = x;
+                count += 1;
+            }
+        };
+        let mut around = |centre: f64, scale: f64, (from, to): (i32, i32)| {
+            add(centre);
+            for k in from..=to {
+                let step = scale * f64::from(k).exp2();
+                add(centre - step);
+                add(centre + step);
+            }
+        };
+        if tilt.gamma > 0.0 {
+            around(tilt.n / tilt.gamma, tilt.gamma.sqrt().recip(), AROUND_CAVITY);
+        }
+        self.marks.iter().for_each(|m| around(m.centre, m.scale, AROUND_MARK));
+        let length = high - low;
+        add(low);
+        add(high);
+        for k in 1..=AT_ENDS {
+            let step = length * f64::from(-k).exp2();
+            add(low + step);
+            add(high - step);
+        }
+        if count == 0 {
+            // Between neighbouring doubles, or beyond all that counts.
+            memory[0] = if low.abs() < EDGE { low } else { high };
+            count = 1;
+        }
+        let places = &mut memory[..count];
+        places.sort_unstable_by(f64::total_cmp);
+        let mut kept = 1;
+        for k in 1..count {
+            if places[k] > places[kept - 1] {
+                places[kept] = places[k];
+                kept += 1;
+            }
+        }
+        kept
+    }
+}
+
+/// Index of the lowest place between that of a peak and the next peak; the last one where nothing rises again.
+fn dip(value: &impl Fn(f64) -> f64, places: &[f64], peak: usize) -> usize {
+    let (mut k, mut here) = (peak, value(places[peak]));
+    while k + 1 < places.len() {
+        let next = value(places[k + 1]);
+        if next > here {
+            return k;
+        }
+        (k, here) = (k + 1, next);
+    }
+    places.len()
+}
+
+/// The peak between two places, by golden sections around the best one so far.
+fn climb(value: &impl Fn(f64) -> f64, (a, x, b): (f64, f64, f64), height: f64) -> (f64, f64) {
+    let (mut a, mut x, mut b, mut height) = (a, x, b, height);
+    for _ in 0..STEPS {
+        // The longer side, unless it has no end.
+        let left = b.is_infinite() || (a.is_finite() && x - a > b - x);
+        if (if left { a } else { b }).is_infinite() {
+            break;
+        }
+        let y = if left { x - (1.0 - GOLDEN) * (x - a) } else { x + (1.0 - GOLDEN) * (b - x) };
+        let other = value(y);
+        if !(y > a && y < b) {
+            break;
+        }
+        let gain = other - height;
+        if gain > 0.0 {
+            (a, b) = if left { (a, x) } else { (x, b) };
+            (x, height) = (y, other);
+        } else if left {
+            a = y;
+        } else {
+            b = y;
+        }
+        if gain.abs() < GAIN {
+            break;
+        }
+    }
+    (x, height)
+}
+
+/// The length from `offset` on, within `reach` (negative to the left), over which the exponent falls by a nat.
+fn fall(exponent: &Exponent<'_>, offset: f64, reach: f64) -> f64 {
+    let (far, way) = (reach.abs(), reach.signum());
+    let height = exponent.at(offset);
+    let drop = |step: f64| height - exponent.at(offset + way * step);
+    let mut step = far.min(1.0);
+    for _ in 0..SEARCH {
+        if !(step > f64::MIN_POSITIVE && drop(step) > 1.0) {
+            break;
+        }
+        step *= 0.5;
+    }
+    for _ in 0..SEARCH {
+        if !(2.0 * step < far.min(EDGE) && drop(2.0 * step) < 1.0) {
+            break;
+        }
+        step *= 2.0;
+    }
+    step
+}
+
+/// Panels from a peak outwards.
+struct Panels<'a> {
+    exponent: &'a Exponent<'a>,
+    rule: &'a Rule,
+}
+
+impl Panels<'_> {
+    /// From the peak of a hill to the end of its stretch, or until nothing counts any more.
+    fn walk(&self, hill: Hill, way: f64, act: &mut impl FnMut(Panel)) -> Result<(), Fault> {
+        let exponent = self.exponent;
+        let peak = hill.peak - exponent.top;
+        let reach = if way > 0.0 { hill.high - hill.peak } else { hill.peak - hill.low };
+        if !(reach > 0.0) || !exponent.counts(peak) {
+            return Ok(());
+        }
+        let (mut near, mut far) = (0.0, fall(exponent, peak, way * reach));
+        loop {
+            let last = !(far < reach);
+            let end = if last { reach } else { far };
+            if !(end < EDGE) {
+                return Err(Fault::Improper);
+            }
+            let (a, b) = (peak + way * near, peak + way * end);
+            let (a, b) = if way > 0.0 { (a, b) } else { (b, a) };
+            self.halve((a, b, self.sums(a, b)), HALVINGS, act);
+            if last || !(end > near) || !exponent.counts(peak + way * end) {
+                return Ok(());
+            }
+            (near, far) = (far, 2.0 * far);
+        }
+    }
+
+    fn sums(&self, a: f64, b: f64) -> [f64; 3] {
+        let (centre, half) = (0.5 * (a + b), 0.5 * (b - a));
+        let mut sums = [0.0; 3];
+        for &(x, w) in self.rule.nodes() {
+            let offset = half.mul_add(x, centre);
+            let weight = half * w * self.exponent.at(offset).exp();
+            sums[0] += weight;
+            sums[1] += weight * offset;
+            sums[2] += weight * offset * offset;
+        }
+        sums
+    }
+
+    /// Hands on halves that agree with the whole.
+    fn halve(&self, (a, b, whole): Panel, halvings: usize, act: &mut impl FnMut(Panel)) {
+        let middle = 0.5 * (a + b);
+        let (left, right) = (self.sums(a, middle), self.sums(middle, b));
+        let width = self.exponent.width;
+        let (mass, second) = (width.max(whole[0]), (width * width * width).max(whole[2]));
+        let scales = [mass, (mass * second).sqrt(), second];
+        let agree = |k: usize| !((left[k] + right[k] - whole[k]).abs() > AGREEMENT * scales[k]);
+        if halvings == 0 || (0..3).all(agree) {
+            act((a, middle, left));
+            act((middle, b, right));
+        } else {
+            self.halve((a, middle, left), halvings - 1, act);
+            self.halve((middle, b, right), halvings - 1, act);
+        }
+    }
+}

@@ -1,0 +1,364 @@
+"""The densities of the families as their pages state them, each as a function of a cavity that answers with moments.
+
+Scalar parameters are exact doubles; an answer is as in `integration`. `order` is that of the rule, and sets how dense lattices
+are, so that two orders are two independent quadratures.
+"""
+
+from mpmath import (
+    atan2, besseli, cos, e1, erfc, exp, fac, gamma as gamma_function, inf, isinf, log, mp, mpf, pi, sin, sqrt,
+)
+
+from integration import Line, atom, gaussian, mixed, normal, plane
+
+
+def log_normal(mean, variance):
+    constant = log(2 * pi * variance) / 2
+    return lambda x: -((x - mean) ** 2) / (2 * variance) - constant
+
+
+def log_cdf(x):
+    """Of the normal law."""
+    return log(erfc(-x / sqrt(mpf(2))) / 2)
+
+
+def log_between(a, b):
+    """Mass of the normal law between two points, from the side where both tails are small."""
+    if a > 0:
+        a, b = -b, -a
+    return log((erfc(-b / sqrt(mpf(2))) - erfc(-a / sqrt(mpf(2)))) / 2)
+
+
+def cavity_marks(n, gamma):
+    return [(n / gamma, 1 / sqrt(gamma))] if gamma > 0 else []
+
+
+def scalar(log_density, order, support=(-inf, inf), breaks=(), marks=(), atoms=()):
+    """A density of one column, with points of these log-weights."""
+
+    def answer(n, gamma):
+        n, gamma = n[0], gamma[0][0]
+        parts = [atom(weight, [x], [n], [[gamma]]) for x, weight in atoms]
+        if log_density:
+            f = lambda x: log_density(x) + x * (n - gamma * x / 2)
+            line = Line(f, support, breaks, [*marks, *cavity_marks(n, gamma)])
+            parts.append(line.answer(order))
+        return mixed(parts)
+
+    return answer
+
+
+def mixture(parts):
+    """Of normal laws and, without covariance, points: weight, mean and covariance."""
+    total = sum(part[0] for part in parts)
+
+    def answer(n, gamma):
+        answers = []
+        for weight, mean, covariance in parts:
+            share = log(weight / total)
+            answers.append(normal(share, mean, covariance, n, gamma) if covariance else atom(share, mean, n, gamma))
+        return mixed(answers)
+
+    return answer
+
+
+def student(order, nu, s, y=mpf(0)):
+    own = log_student(nu, s)
+    return scalar(lambda x: own(x - y), order, marks=[(y, s * sqrt(nu))])
+
+
+def scaled_integral(y):
+    """exp(y) E1(y), by its continued fraction where that gives more digits than anybody asks for."""
+    if y < 400:
+        return exp(y) * e1(y)
+    value = y + 401
+    for k in range(200, 0, -1):
+        value = y + 2 * k - 1 - mpf(k) ** 2 / value
+    return 1 / value
+
+
+def horseshoe(order, s):
+    """The integral over the deviation is exp(y) E1(y) / (pi s sqrt(2 pi)), y = x^2 / (2 s^2): singular at zero, and so
+    integrated over the logarithm of either sign."""
+    constant = log(pi * s * sqrt(2 * pi))
+
+    def answer(n, gamma):
+        n, gamma = n[0], gamma[0][0]
+        parts = []
+        for sign in (1, -1):
+            place = lambda t, sign=sign: sign * exp(t)
+
+            def f(t, place=place):
+                x = place(t)
+                return log(scaled_integral((x / s) ** 2 / 2)) - constant + x * (n - gamma * x / 2) + t
+
+            marks = [(log(s), mpf(1)), (log(abs(n) / gamma), 1 / abs(n) * sqrt(gamma)), (-log(gamma) / 2, mpf(1))]
+            parts.append(Line(f, marks=marks, place=lambda t, place=place: [place(t)]).answer(order))
+        return mixed(parts)
+
+    return answer
+
+
+def huber(order, y, s, t):
+    total = log(s * (sqrt(2 * pi) * (1 - erfc(t / sqrt(mpf(2)))) + 2 * exp(-t * t / 2) / t))
+
+    def value(z):
+        a = abs(y - z) / s
+        return -total - (a * a / 2 if a < t else t * a - t * t / 2)
+
+    return scalar(value, order, breaks=[y - s * t, y + s * t])
+
+
+def truncated(order, m, v, a, b, rho=mpf(1)):
+    root, inner = sqrt(v), log_normal(m, v)
+    mass = log_cdf((m - a) / root) if isinf(b) else log_between((a - m) / root, (b - m) / root)
+    atoms = [(mpf(0), log(1 - rho))] if rho < 1 else []
+    return scalar(lambda x: log(rho) + inner(x) - mass, order, (a, b), marks=[(m, root)], atoms=atoms)
+
+
+def log_tabulated(points, logs):
+    pieces = list(zip(points, logs, points[1:], logs[1:]))
+    slope = lambda p: (p[3] - p[1]) / (p[2] - p[0])
+    mass = lambda p: exp(p[1]) * (mp.expm1(p[3] - p[1]) / slope(p) if p[3] != p[1] else p[2] - p[0])
+    total = log(sum(mass(p) for p in pieces))
+
+    def value(x):
+        piece = next((p for p in pieces if x <= p[2]), pieces[-1])
+        return piece[1] + (x - piece[0]) * slope(piece) - total
+
+    return value
+
+
+def tabulated(order, points, logs):
+    return scalar(log_tabulated(points, logs), order, (points[0], points[-1]), points)
+
+
+def unit_modulus(order, radius):
+    def answer(n, gamma):
+        start = atan2(n[1], n[0])
+        place = lambda t: [radius * cos(start + t), radius * sin(start + t)]
+
+        def f(t):
+            x, y = place(t)
+            square = gamma[0][0] * x * x + 2 * gamma[0][1] * x * y + gamma[1][1] * y * y
+            return n[0] * x + n[1] * y - square / 2 - log(2 * pi)
+
+        grid = [pi * k / 16 for k in range(-15, 16)]
+        return Line(f, (-pi, pi), [mpf(0)], [(mpf(0), pi)], grid, place).answer(order)
+
+    return answer
+
+
+def log_laplace(b):
+    return lambda x: -abs(x) / b - log(2 * b)
+
+
+def log_student(nu, s):
+    c = log(gamma_function((nu + 1) / 2) / gamma_function(nu / 2)) - log(pi * nu) / 2 - log(s)
+    return lambda x: c - (nu + 1) / 2 * log(1 + (x / s) ** 2 / nu)
+
+
+def product(order, logs, support=(-inf, inf), breaks=(), atoms=()):
+    """Of densities with these logarithms, normalised; points are those of the product."""
+    marks = [(mpf(0), mpf(1))]
+    own = scalar(lambda x: sum(log(x) for log in logs), order, support, breaks, marks, atoms)
+    total = own([mpf(0)], [[mpf(0)]])[0]
+
+    def answer(n, gamma):
+        log, mean, covariance = own(n, gamma)
+        return log - total, mean, covariance
+
+    return answer
+
+
+def sign(order, y, flips, variance):
+    if variance == 0:
+        if flips == 0:
+            return scalar(lambda z: mpf(0), order, (0, inf) if y > 0 else (-inf, 0))
+        right, wrong = log(1 - flips), log(flips)
+        return scalar(lambda z: right if y * z > 0 else wrong, order, breaks=[mpf(0)])
+    root = sqrt(variance)
+    log_right = lambda z: log(flips + (1 - 2 * flips) * erfc(-y * z / root / sqrt(mpf(2))) / 2)
+    return scalar(log_right, order, marks=[(mpf(0), root)])
+
+
+def quantised(order, low, high, noise):
+    if noise == 0:
+        return scalar(lambda z: mpf(0), order, (low, high))
+    r = sqrt(noise)
+    if isinf(low):
+        return scalar(lambda z: log_cdf((high - z) / r), order, marks=[(high, r)])
+    if isinf(high):
+        return scalar(lambda z: log_cdf((z - low) / r), order, marks=[(low, r)])
+    return scalar(lambda z: log_between((low - z) / r, (high - z) / r), order, breaks=[(low + high) / 2], marks=[(low, r)])
+
+
+def censored(order, y, low, high, noise):
+    if low < y < high:
+        return scalar(log_normal(y, noise), order, marks=[(y, sqrt(noise))])
+    if noise == 0:
+        return scalar(lambda z: mpf(0), order, (high, inf) if y >= high else (-inf, low))
+    r = sqrt(noise)
+    value = lambda z: log_cdf((z - high) / r) if y >= high else log_cdf((low - z) / r)
+    return scalar(value, order, marks=[(high if y >= high else low, r)])
+
+
+def seen_through(order, function, y, noise, breaks=()):
+    """Normal noise of this variance on a function of the unknown."""
+    inner = log_normal(y, noise)
+    return scalar(lambda z: inner(function(z)), order, breaks=breaks, marks=[(y, sqrt(noise)), (-y, sqrt(noise))])
+
+
+def logistic(order, y):
+    return scalar(lambda z: -log(1 + exp(-y * z)), order, marks=[(mpf(0), mpf(1))])
+
+
+def hinge(order, y, c):
+    return scalar(lambda z: -c * max(mpf(0), 1 - y * z), order, breaks=[y])
+
+
+def poisson(order, y):
+    constant = log(fac(y))
+    return scalar(lambda z: y * z - exp(z) - constant, order, marks=[(log(y + mpf(1) / 2), 1 / sqrt(y + 1))])
+
+
+def rate(order, y):
+    """Counts at the rate max(z, 0)."""
+    constant = log(fac(y))
+    if y > 0:
+        return scalar(lambda z: y * log(z) - z - constant, order, (mpf(0), inf), marks=[(y, sqrt(y))])
+    return scalar(lambda z: -max(z, mpf(0)), order, breaks=[mpf(0)])
+
+
+def survival(order, t, event, k):
+    def value(z):
+        x = k * (log(t) - z)
+        return event * (log(k / t) + x) - exp(x)
+
+    return scalar(value, order, marks=[(log(t), 1 / k)])
+
+
+def awgn(y, precision):
+    d = range(len(y))
+    pull = [sum(precision[j][k] * y[k] for k in d) for j in d]
+    height = log(mp.det(mp.matrix(precision))) / 2 - len(y) * log(2 * pi) / 2 - sum(p * v for p, v in zip(pull, y)) / 2
+    return lambda n, gamma: gaussian(height, pull, precision, n, gamma)
+
+
+def diagonal_noise(y, precisions):
+    """Columns of precision zero aren't measured."""
+    measured = [log_normal(v, 1 / p)(mpf(0)) for v, p in zip(y, precisions) if p > 0]
+    pull = [v * p for v, p in zip(y, precisions)]
+    matrix = [[p if j == k else mpf(0) for k in range(len(y))] for j, p in enumerate(precisions)]
+    return lambda n, gamma: gaussian(sum(measured), pull, matrix, n, gamma)
+
+
+def committee(order, y, flips):
+    """The second column is integrated; given it, the first is a normal law cut at zero."""
+    weight = lambda s, t: flips + (1 - 2 * flips) * (mpf(1) if s == t == y else mpf(0) if s == t else mpf(1) / 2)
+
+    def answer(n, gamma):
+        (a, b), (_, c) = gamma
+        root = sqrt(a)
+
+        def inner(x):
+            """Log-weight, mean and variance of the first column given the second."""
+            m, t = (n[0] - b * x) / a, (1 if x > 0 else -1)
+            parts = []
+            for s in (1, -1):
+                u, w = s * m * root, weight(s, t)
+                if w > 0:
+                    mass = erfc(-u / sqrt(mpf(2))) / 2
+                    mills = exp(-u * u / 2) / sqrt(2 * pi) / mass
+                    mean, variance = m + s * mills / root, (1 - mills * (mills + u)) / a
+                    parts.append((log(w * mass), [mean], [[variance]]))
+            if not parts:
+                return -inf, m, mpf(0)
+            total, (mean,), ((variance,),) = mixed(parts)
+            height = total + x * (n[1] - c * x / 2) + a * m * m / 2 + log(2 * pi / a) / 2
+            return height, mean, variance
+
+        known = {}
+        cached = lambda x: known[x] if x in known else known.setdefault(x, inner(x))
+        precision = c - b * b / a
+        marks = [((n[1] - b * n[0] / a) / precision, 1 / sqrt(precision))]
+        line = Line(
+            lambda x: cached(x)[0], breaks=[mpf(0)], marks=marks, place=lambda x: [cached(x)[1], x],
+            spread=lambda x: [cached(x)[2], mpf(0), mpf(0), mpf(0)],
+        )
+        return line.answer(order)
+
+    return answer
+
+
+def quadratic(n, gamma):
+    return lambda x, y: n[0] * x + n[1] * y - (gamma[0][0] * x * x + 2 * gamma[0][1] * x * y + gamma[1][1] * y * y) / 2
+
+
+# Working precision along a plane, where all terms are positive, for rules of this order.
+def plane_digits(order):
+    return 46 + order // 5
+
+
+def softmax(order, y):
+    def answer(n, gamma):
+        tilt = quadratic(n, gamma)
+        f = lambda a, b: tilt(a, b) - log(1 + exp(b - a if y == 0 else a - b))
+        covariance = mp.matrix(gamma) ** -1
+        mean = covariance * mp.matrix(n)
+        moved = covariance * mp.matrix([1 if y == 0 else -1, -1 if y == 0 else 1])
+        starts = [[mean[k] + share * moved[k] for k in (0, 1)] for share in (mpf(0), mpf(1) / 2, mpf(1))]
+        # Along (1, 1) the density is Gaussian of this deviation; along the conjugate direction, in which the
+        # difference moves, it has poles at differences of +-i pi.
+        (a, b), (_, c) = gamma
+        common = 1 / sqrt(a + 2 * b + c)
+        other = [(c + b) * common**2, -(a + b) * common**2]
+        deviation = 1 / sqrt((a * c - b * b) * common**2)
+        across = min(deviation * mpf(2) / 5, pi / 17) * 30 / order
+        along = common * mpf(2) / 5 * 30 / order
+        axes = [[along, across * other[0]], [along, across * other[1]]]
+        with mp.workdps(plane_digits(order)):
+            return plane(f, starts, axes)
+
+    return answer
+
+
+def complex_magnitude(order, y, v):
+    constant = log(y / v) - y * y / (2 * v)
+
+    def answer(n, gamma):
+        tilt = quadratic(n, gamma)
+
+        def f(a, b):
+            square = a * a + b * b
+            return constant - square / (2 * v) + log(besseli(0, y * sqrt(square) / v)) + tilt(a, b)
+
+        ring = [[y * cos(pi * k / 8), y * sin(pi * k / 8)] for k in range(16)]
+        # Without the Bessel function, which is entire, a normal law of deviation one along these axes.
+        factor = mp.cholesky(mp.matrix([[gamma[0][0] + 1 / v, gamma[0][1]], [gamma[0][1], gamma[1][1] + 1 / v]]))
+        axes = (factor**-1).T * (mpf(2) / 5 * 30 / order)
+        with mp.workdps(plane_digits(order)):
+            return plane(f, ring, axes)
+
+    return answer
+
+
+def channel(order, function, breaks=(), marks=()):
+    """A deterministic one, whose two unknowns are input and output."""
+
+    def answer(n, gamma):
+        (n, m), (g, h) = n, (gamma[0][0], gamma[1][1])
+
+        def f(z):
+            a = function(z)
+            return z * (n - g * z / 2) + a * (m - h * a / 2)
+
+        own = [*marks, *cavity_marks(n, g), *cavity_marks(m, h)]
+        return Line(f, breaks=breaks, marks=own, place=lambda z: [z, function(z)]).answer(order)
+
+    return answer
+
+
+def gaussian_noise(v):
+    p = 1 / v
+    height = log_normal(mpf(0), v)(mpf(0))
+    return lambda n, gamma: gaussian(height, [mpf(0), mpf(0)], [[p, -p], [-p, p]], n, gamma)
