@@ -2,7 +2,7 @@
 
 use divan::{Bencher, black_box, counter::ItemsCount};
 use fg_core::denoiser::{Denoiser, RowCavity, RowEstimate, Scratch};
-use fg_denoisers::{BernoulliGauss, L1, Laplace};
+use fg_denoisers::{BernoulliGauss, Gaussian, L1, Laplace, LogDensity, Product};
 
 fn main() {
     divan::main();
@@ -37,4 +37,19 @@ fn soft_threshold(bencher: Bencher<'_, '_>, rows: usize) {
 #[divan::bench(args = ROWS)]
 fn laplace(bencher: Bencher<'_, '_>, rows: usize) {
     time(bencher, rows, &Laplace::new(0.3).expect("valid parameters"));
+}
+
+/// By quadrature: too slow for the longer list.
+#[divan::bench]
+fn product(bencher: Bencher<'_, '_>) {
+    let wells = LogDensity::new(|x| -(x * x - 1.0).powi(2));
+    let product = Product::new(Laplace::new(0.3).expect("valid parameters"), wells);
+    time(bencher, ROWS[0], &product.expect("a product"));
+}
+
+#[divan::bench(args = ROWS)]
+fn product_with_gaussian(bencher: Bencher<'_, '_>, rows: usize) {
+    let gaussian = Gaussian::new(0.5, 2.0).expect("valid parameters");
+    let product = Product::new(gaussian, Laplace::new(0.3).expect("valid parameters"));
+    time(bencher, rows, &product.expect("a product"));
 }

@@ -251,9 +251,6 @@ fn combinations() -> Denoisers {
         entry("prior/product", "Gaussian and Laplace", 1, {
             Product::new(Gaussian::new(0.5, 2.0)?, Laplace::new(0.7)?)?
         }),
-        entry("prior/product", "Laplace and Student", 1, {
-            Product::new(Laplace::new(1.0)?, StudentT::new(3.0, 0.7)?)?
-        }),
         entry("prior/product", "sparse, two wells", 1, {
             let wells = LogDensity::new(|x| -(x * x - 1.0).powi(2));
             Product::new(BernoulliGauss::new(0.3, 0.5, 1.0)?, wells)?

@@ -7,6 +7,8 @@ use super::curve::{Fault, Mark, Tilt};
 const NODES: usize = 16;
 /// A panel and its halves may differ by this much of the whole; the halves are better by far.
 const AGREEMENT: f64 = 1e-11;
+/// Roundings of an exponent that a panel's sum and those of its halves may differ by.
+const ROUNDINGS: f64 = 8.0;
 /// Halvings of a panel: what disagrees after that is a feature of no width.
 const HALVINGS: usize = 40;
 /// What lies this many nats below the highest peak, third powers of the distance included, is left out.
@@ -15,12 +17,17 @@ const DEPTH: f64 = 40.0;
 const POWER: f64 = 3.0;
 /// Where a density that still counts is improper: squares must be finite.
 const EDGE: f64 = 1e150;
-/// Places looked at on either side of the cavity's mean, from a quarter of its deviation on, each twice as far as the last.
-const AROUND_CAVITY: (i32, i32) = (-2, 20);
+/// Places looked at on either side of the cavity's mean, as powers of two of its deviations: first and last, and from where
+/// on every [`STRIDE`]th one is enough.
+const AROUND_CAVITY: [i32; 3] = [-2, 8, 20];
 /// The same around a mark, in its scales.
-const AROUND_MARK: (i32, i32) = (-8, 40);
+const AROUND_MARK: [i32; 3] = [-8, 12, 40];
+const STRIDE: i32 = 4;
 /// Places looked at near either end of a segment, each half as far from it as the last.
 const AT_ENDS: i32 = 6;
+/// Values kept of a hill, and hills kept beside those of as many segments; the lowest give way.
+const KEPT: usize = 4;
+const HILLS: usize = 32;
 /// Steps of a climb, and the gain in nats below which it ends: a peak only says where to integrate.
 const STEPS: usize = 200;
 const GAIN: f64 = 1e-3;
@@ -56,6 +63,29 @@ struct Hill {
     height: f64,
 }
 
+impl Hill {
+    fn from_slice(values: &[f64]) -> Self {
+        Self { low: values[0], peak: values[1], high: values[2], height: values[3] }
+    }
+}
+
+/// Keeps a hill behind the others; where there is no room, in place of the lowest.
+fn keep(hills: &mut [f64], count: &mut usize, hill: Hill) {
+    let Hill { low, peak, high, height } = hill;
+    let mut place = *count;
+    if KEPT * place < hills.len() {
+        *count += 1;
+    } else {
+        let heights = |k: &usize| hills[KEPT * k + 3];
+        let lowest = (0..*count).min_by(|a, b| heights(a).total_cmp(&heights(b)));
+        match lowest {
+            Some(lowest) if heights(&lowest) < height => place = lowest,
+            _ => return,
+        }
+    }
+    hills[KEPT * place..KEPT * (place + 1)].copy_from_slice(&[low, peak, high, height]);
+}
+
 /// The exponent relative to its highest peak.
 struct Exponent<'a> {
     log: &'a dyn Fn(f64) -> f64,
@@ -73,6 +103,12 @@ impl Exponent<'_> {
         (self.log)(self.top + offset) - self.base + quadratic
     }
 
+    /// Rounding of the exponent as far as `reach`: logarithms of that size, of places that are rounded themselves.
+    fn rounding(&self, reach: f64) -> f64 {
+        let size = self.base.abs() + self.slope.abs() * (self.top.abs() + reach);
+        ROUNDINGS * f64::EPSILON * size
+    }
+
     /// Whether what lies there counts.
     fn counts(&self, offset: f64) -> bool {
         self.at(offset) + POWER * (offset / self.width).abs().ln_1p() > -DEPTH
@@ -83,10 +119,18 @@ impl Exponent<'_> {
 type Panel = (f64, f64, [f64; 3]);
 
 impl Survey<'_> {
+    /// Places of a segment at most, and hills.
+    fn sizes(&self) -> (usize, usize) {
+        let count = |powers: [i32; 3]| 2 * exponents(powers).count() + 1;
+        let marks = self.marks.len() * count(AROUND_MARK);
+        let places = count(AROUND_CAVITY) + marks + 2 * AT_ENDS as usize + 2;
+        (places, self.edges.len() + HILLS)
+    }
+
     /// Values of memory that [`moments`](Self::moments) needs.
     pub(crate) fn memory(&self) -> usize {
-        let count = |(from, to): (i32, i32)| 2 * (to - from + 1).unsigned_abs() as usize + 1;
-        count(AROUND_CAVITY) + self.marks.len() * count(AROUND_MARK) + 2 * AT_ENDS as usize + 2
+        let (places, hills) = self.sizes();
+        2 * places + KEPT * hills
     }
 
     /// The rule of its panels.
@@ -122,13 +166,13 @@ impl Survey<'_> {
         memory: &mut [f64],
         mut act: impl FnMut(Panel),
     ) -> Result<(f64, f64), Fault> {
-        let mut best: Option<Hill> = None;
-        self.hills(tilt, memory, |hill| {
-            if best.is_none_or(|b| hill.height > b.height) {
-                best = Some(hill);
-            }
-            Ok(())
-        })?;
+        let (places, hills) = self.sizes();
+        let (places, rest) = memory[..2 * places + KEPT * hills].split_at_mut(places);
+        let (values, hills) = rest.split_at_mut(places.len());
+        let mut count = 0;
+        self.hills(tilt, (places, values), |hill| keep(hills, &mut count, hill))?;
+        let hills = || hills.chunks_exact(KEPT).take(count).map(Hill::from_slice);
+        let best = hills().reduce(|a, b| if b.height > a.height { b } else { a });
         let best = best.ok_or(Fault::Lost)?;
         let (top, slope, gamma) = (best.peak, tilt.slope(best.peak), tilt.gamma);
         let base = (self.log)(top);
@@ -136,10 +180,10 @@ impl Survey<'_> {
         let left = fall(&exponent, 0.0, best.low - top);
         exponent.width = left.max(fall(&exponent, 0.0, best.high - top));
         let panels = Panels { exponent: &exponent, rule };
-        self.hills(tilt, memory, |hill| {
+        for hill in hills() {
             panels.walk(hill, -1.0, &mut act)?;
-            panels.walk(hill, 1.0, &mut act)
-        })?;
+            panels.walk(hill, 1.0, &mut act)?;
+        }
         Ok((top, base))
     }
 
@@ -147,36 +191,40 @@ impl Survey<'_> {
     fn hills(
         &self,
         tilt: Tilt,
-        memory: &mut [f64],
-        mut act: impl FnMut(Hill) -> Result<(), Fault>,
+        (places, values): (&mut [f64], &mut [f64]),
+        mut act: impl FnMut(Hill),
     ) -> Result<(), Fault> {
         let (first, last) = (self.edges[0], self.edges[self.edges.len() - 1]);
         let own = if tilt.gamma > 0.0 { tilt.n / tilt.gamma } else { 0.0 };
         let origin = own.clamp(first, last);
         let value = |x: f64| (self.log)(x) + tilt.rise(x, origin);
         for ends in self.edges.windows(2) {
-            let count = self.places(tilt, (ends[0], ends[1]), memory);
-            let places = &memory[..count];
-            let mut start = ends[0];
-            // Places next to each other may have equal values on any slope: only a rise ends a fall, here as in `dip`.
-            let (mut rising, mut here) = (true, value(places[0]));
-            for k in 0..count {
-                let after = if k + 1 < count { value(places[k + 1]) } else { f64::NEG_INFINITY };
-                if here.is_nan() {
+            let count = self.places(tilt, (ends[0], ends[1]), places);
+            let (places, values) = (&places[..count], &mut values[..count]);
+            for (value_at, &x) in values.iter_mut().zip(places) {
+                *value_at = value(x);
+                if value_at.is_nan() {
                     return Err(Fault::Lost);
                 }
-                if rising && here > after {
-                    rising = false;
-                    let low = if k > 0 { places[k - 1] } else { ends[0] };
-                    let high = if k + 1 < count { places[k + 1] } else { ends[1] };
-                    let (peak, height) = climb(&value, (low, places[k], high), here);
-                    let dip = dip(&value, places, k);
-                    let end = if dip + 1 < count { places[dip] } else { ends[1] };
-                    act(Hill { low: start, peak, high: end, height })?;
-                    start = end;
+            }
+            let (mut start, mut k) = (ends[0], 0);
+            while k < count {
+                // Places next to each other may have equal values on any slope: only a rise ends a fall.
+                let rises = |k: usize| k + 1 < count && !(values[k + 1] < values[k]);
+                let peak = k + (k..count).take_while(|&k| rises(k)).count();
+                let falls = |k: usize| k + 1 < count && !(values[k + 1] > values[k]);
+                let dip = peak + (peak..count).take_while(|&k| falls(k)).count();
+                let high = if dip + 1 < count { places[dip] } else { ends[1] };
+                if values[peak] > f64::NEG_INFINITY {
+                    let a = if peak > 0 { places[peak - 1] } else { ends[0] };
+                    let b = if peak + 1 < count { places[peak + 1] } else { ends[1] };
+                    let (at, height) = climb(&value, (a, places[peak], b), values[peak]);
+                    act(Hill { low: start, peak: at, high, height });
                 }
-                rising |= after > here;
-                here = after;
+                (start, k) = (high, dip.max(k + 1));
+                if dip + 1 >= count {
+                    break;
+                }
             }
         }
         Ok(())
@@ -193,9 +241,9 @@ impl Survey<'_> {
                 count += 1;
             }
         };
-        let mut around = |centre: f64, scale: f64, (from, to): (i32, i32)| {
+        let mut around = |centre: f64, scale: f64, powers: [i32; 3]| {
             add(centre);
-            for k in from..=to {
+            for k in exponents(powers) {
                 let step = scale * f64::from(k).exp2();
                 add(centre - step);
                 add(centre + step);
@@ -231,17 +279,9 @@ impl Survey<'_> {
     }
 }
 
-/// Index of the lowest place between that of a peak and the next peak; the last one where nothing rises again.
-fn dip(value: &impl Fn(f64) -> f64, places: &[f64], peak: usize) -> usize {
-    let (mut k, mut here) = (peak, value(places[peak]));
-    while k + 1 < places.len() {
-        let next = value(places[k + 1]);
-        if next > here {
-            return k;
-        }
-        (k, here) = (k + 1, next);
-    }
-    places.len()
+/// Powers of two at which to look.
+fn exponents([first, dense, last]: [i32; 3]) -> impl Iterator<Item = i32> {
+    (first..=last).filter(move |k| *k <= dense || (k - dense) % STRIDE == 0)
 }
 
 /// The peak between two places, by golden sections around the best one so far.
@@ -347,7 +387,8 @@ impl Panels<'_> {
         let width = self.exponent.width;
         let (mass, second) = (width.max(whole[0]), (width * width * width).max(whole[2]));
         let scales = [mass, (mass * second).sqrt(), second];
-        let agree = |k: usize| !((left[k] + right[k] - whole[k]).abs() > AGREEMENT * scales[k]);
+        let share = AGREEMENT.max(self.exponent.rounding(a.abs().max(b.abs())));
+        let agree = |k: usize| !((left[k] + right[k] - whole[k]).abs() > share * scales[k]);
         if halvings == 0 || (0..3).all(agree) {
             act((a, middle, left));
             act((middle, b, right));

@@ -161,9 +161,13 @@ impl fmt::Debug for LogDensity {
     }
 }
 
-/// `log N(x; mean, deviation^2)`.
-fn log_normal(x: f64, mean: f64, deviation: f64) -> f64 {
-    log_pdf((x - mean) / deviation) - deviation.ln()
+/// `height + log N(x; mean, deviation^2)`.
+fn log_normal(height: f64, mean: f64, deviation: f64) -> impl Fn(f64) -> f64 {
+    let (height, scale) = (height + log_pdf(0.0) - deviation.ln(), deviation.recip());
+    move |x| {
+        let t = (x - mean) * scale;
+        height - 0.5 * t * t
+    }
 }
 
 impl TryFrom<Gaussian> for LogDensity {
@@ -175,7 +179,8 @@ impl TryFrom<Gaussian> for LogDensity {
         let (mean, variance) = (prior.mean(1)[0], prior.covariance(1)[0]);
         let mut own = Self { name: prior.name(), ..Self::smooth(Arc::new(|_| 0.0), None) };
         if variance > 0.0 {
-            let (precision, height) = (variance.recip(), log_normal(0.0, mean, variance.sqrt()));
+            let (precision, height) =
+                (variance.recip(), log_normal(0.0, mean, variance.sqrt())(0.0));
             own.kind = Kind::Gaussian { natural: mean * precision, precision, height };
         } else {
             (own.kind, own.points) = (Kind::Nothing, vec![(mean, 0.0)]);
@@ -187,7 +192,8 @@ impl TryFrom<Gaussian> for LogDensity {
 impl From<Laplace> for LogDensity {
     fn from(prior: Laplace) -> Self {
         let b = prior.scale();
-        let log = move |x: f64| -x.abs() / b - (2.0 * b).ln();
+        let height = -(2.0 * b).ln();
+        let log = move |x: f64| height - x.abs() / b;
         let marks = vec![Mark { centre: 0.0, scale: b }];
         Self { breaks: vec![0.0], marks, ..Self::known(prior, log) }
     }
@@ -197,8 +203,8 @@ impl From<Exponential> for LogDensity {
     fn from(prior: Exponential) -> Self {
         let b = prior.scale();
         let marks = vec![Mark { centre: 0.0, scale: b }];
-        let support = (0.0, f64::INFINITY);
-        Self { support, marks, ..Self::known(prior, move |x| -x / b - b.ln()) }
+        let (support, height) = ((0.0, f64::INFINITY), -b.ln());
+        Self { support, marks, ..Self::known(prior, move |x| height - x / b) }
     }
 }
 
@@ -214,8 +220,7 @@ impl From<TruncatedGaussian> for LogDensity {
     fn from(prior: TruncatedGaussian) -> Self {
         let (mean, deviation, rho) = (prior.mean(), prior.variance().sqrt(), prior.sparsity());
         let support = prior.ends();
-        let height = prior.log_height();
-        let log = move |x: f64| height + log_pdf((x - mean) / deviation);
+        let log = log_normal(prior.log_height() + deviation.ln(), mean, deviation);
         let marks = vec![Mark { centre: mean, scale: deviation }];
         let points = if rho < 1.0 { vec![(0.0, (-rho).ln_1p())] } else { Vec::new() };
         Self { support, marks, points, ..Self::known(prior, log) }
@@ -227,7 +232,7 @@ impl From<BernoulliGauss> for LogDensity {
         let (rho, mean, deviation) = (prior.sparsity(), prior.mean(), prior.variance().sqrt());
         let points = if rho < 1.0 { vec![(0.0, (-rho).ln_1p())] } else { Vec::new() };
         let marks = vec![Mark { centre: mean, scale: deviation }];
-        let log = move |x: f64| rho.ln() + log_normal(x, mean, deviation);
+        let log = log_normal(rho.ln(), mean, deviation);
         Self { marks, points, ..Self::known(prior, log) }
     }
 }
@@ -249,10 +254,10 @@ impl TryFrom<GaussianMixture> for LogDensity {
             let kind = Kind::Nothing;
             return Ok(Self { kind, points, ..Self::known(prior, |_| f64::NEG_INFINITY) });
         }
+        let logs: Vec<_> = wide.iter().map(|p| log_normal(p.0, p.1, p.2)).collect();
         let log = move |x: f64| {
-            let each = |p: &(f64, f64, f64)| p.0 + log_normal(x, p.1, p.2);
-            let top = wide.iter().map(each).fold(f64::NEG_INFINITY, f64::max);
-            top + wide.iter().map(|p| (each(p) - top).exp()).sum::<f64>().ln()
+            let top = logs.iter().map(|log| log(x)).fold(f64::NEG_INFINITY, f64::max);
+            top + logs.iter().map(|log| (log(x) - top).exp()).sum::<f64>().ln()
         };
         Ok(Self { marks, points, ..Self::known(prior, log) })
     }

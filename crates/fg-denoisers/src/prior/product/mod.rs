@@ -51,10 +51,11 @@ use law::Table;
 ///   where factors are smooth between their breaks.
 /// * A feature that is narrower than its distance from every mark, break and the cavity's mean may be overlooked: say where it is
 ///   ([`LogDensity::with_feature`]).
-/// * Exponents are differences from the highest peak.
+/// * Exponents are differences from the highest peak. Where logarithms of factors are large there and cancel, their rounding
+///   stays: relative errors of `1e-16` times their size.
 /// * Points of two factors at one place are refused: the square of a point has no meaning. At a jump, a density has the value
 ///   that its function has there.
-/// * Some 2000 evaluations of each factor a row, 30 to 100 microseconds; exact ones as fast as the factor that is left.
+/// * Some 800 evaluations of each factor a row, 30 microseconds; a single factor beside Gaussians as fast as by itself.
 ///
 /// # Reference
 ///
@@ -73,7 +74,8 @@ use law::Table;
 /// let (mut mean, mut variance) = ([0.0], [0.0]);
 /// let mut out = RowEstimate { mean: &mut mean, covariance: &mut variance };
 /// prior.estimate(&RowCavity::new(0, 1, &[3.0], &[0.5], &[6.0]), &mut out, &mut Scratch::default())?;
-/// assert!(mean[0] > 0.5 && mean[0] < 1.0);
+/// // The Laplace prior alone says 0.383.
+/// assert!((mean[0] - 0.487).abs() < 1e-3);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -190,6 +192,11 @@ impl Product {
         let inner: Vec<f64> = self.edges.iter().copied().filter(|e| e.is_finite()).collect();
         let ends = [inner.first(), inner.last()];
         marks.extend(ends.into_iter().flatten().map(|&centre| Mark { centre, scale }));
+        marks.sort_unstable_by(|a, b| {
+            a.centre.total_cmp(&b.centre).then(a.scale.total_cmp(&b.scale))
+        });
+        // At one place the finest grid holds the others.
+        marks.dedup_by(|b, a| a.centre.total_cmp(&b.centre).is_eq());
         if marks.is_empty() {
             marks.push(Mark { centre: 0.0, scale });
         }

@@ -120,6 +120,30 @@ fn a_single_factor_beside_gaussians_answers_by_itself() {
 }
 
 #[test]
+fn a_row_takes_hundreds_of_evaluations() {
+    use core::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::Arc;
+    const ROWS: [(f64, f64); 4] = [(0.0, 0.01), (30.0, 50.0), (-3.0, 1.0), (1e6, 1e9)];
+    let count = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&count);
+    let wells = LogDensity::new(move |x| {
+        counter.fetch_add(1, Ordering::Relaxed);
+        -(x * x - 1.0).powi(2)
+    });
+    let product = Product::new(Laplace::new(0.3).unwrap(), wells).unwrap();
+    count.store(0, Ordering::Relaxed);
+    let (mut mean, mut variance) = ([0.0], [0.0]);
+    for (n, gamma) in ROWS {
+        let mut out = RowEstimate { mean: &mut mean, covariance: &mut variance };
+        let (natural, precision) = ([n], [gamma]);
+        let cavity = RowCavity::new(0, 1, &natural, &[0.0], &precision);
+        product.estimate(&cavity, &mut out, &mut Scratch::default()).unwrap();
+    }
+    let each = count.load(Ordering::Relaxed) / ROWS.len();
+    assert!((300..1500).contains(&each), "{each} a row");
+}
+
+#[test]
 fn products_that_do_not_exist_are_refused() {
     let spike = || BernoulliGauss::new(0.3, 0.0, 1.0).unwrap();
     assert!(Product::new(spike(), spike()).is_err(), "the square of a point");
