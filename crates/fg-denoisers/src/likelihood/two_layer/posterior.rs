@@ -4,9 +4,11 @@ use fg_core::denoiser::{Estimation, GaussianRow, Likelihood, RowCavity, RowEstim
 use fg_core::factor::Breakdown;
 use fg_core::special::points::GaussianPoints;
 
-use super::TwoLayer;
 use super::batch::Batch;
 use super::line::Shape;
+use super::output::Term;
+use super::{Output, TwoLayer};
+use crate::family::Declared;
 use super::smooth::{Grid, NODES};
 use crate::ParameterError;
 
@@ -50,6 +52,9 @@ pub struct TwoLayerMmse {
     pub(super) points: Vec<GaussianPoints>,
     /// Where the lines have their nodes; empty for activations with kinks.
     pub(super) grid: Grid,
+    /// The probability of a label as a sum of exponentials; empty without labels.
+    pub(super) terms: Vec<Term>,
+    pub(super) declared: Declared,
 }
 
 /// Default of [`TwoLayerMmse::with_points`] for activations with kinks.
@@ -58,6 +63,11 @@ const KINKED_POINTS: usize = 32;
 const SMOOTH_POINTS: usize = 16;
 /// Default of [`TwoLayerMmse::with_nodes`] for a single hidden unit, where there is nothing but the one line.
 const SINGLE_NODES: usize = 65;
+/// Default of [`TwoLayerMmse::with_points`] for labels.
+const LABEL_POINTS: usize = 32;
+/// Default of [`TwoLayerMmse::with_nodes`] for labels: posteriors stay as wide as the cavity, so that all of the activation
+/// is seen.
+const LABEL_NODES: usize = 9;
 /// How many scramblings rows take turns at: their errors average out, and they stay in the cache.
 const SCRAMBLINGS: u32 = 16;
 /// Bounds of the number of points: beyond, memory rather than accuracy grows.
@@ -66,12 +76,22 @@ const MOST_POINTS: usize = 1 << 16;
 impl TwoLayerMmse {
     /// The node with default accuracy.
     pub fn new(network: TwoLayer) -> Self {
-        let d = network.hidden();
-        let (points, grid) = match network.activation.slopes() {
-            Some(_) => (KINKED_POINTS, Grid::default()),
-            None => (SMOOTH_POINTS, Grid::new(if d == 1 { SINGLE_NODES } else { NODES })),
+        let single = network.hidden() == 1;
+        let (terms, nodes) = match network.output {
+            Output::Noise { .. } => (Vec::new(), NODES),
+            Output::Label(link) => (link.terms(), LABEL_NODES),
         };
-        Self { points: scramblings(d, points), network, grid }
+        let grid = match network.activation.slopes() {
+            Some(_) => Grid::default(),
+            None => Grid::new(if single { SINGLE_NODES } else { nodes }),
+        };
+        let points = match network.output {
+            Output::Noise { .. } if grid.nodes.is_empty() => KINKED_POINTS,
+            Output::Noise { .. } => SMOOTH_POINTS,
+            Output::Label(_) => LABEL_POINTS,
+        };
+        let declared = Declared::none();
+        Self { points: scramblings(&network, points), network, grid, terms, declared }
     }
 
     /// Default: 32 for activations with kinks, 16 for the others. Lines per row, rounded up to a multiple of 16; each
@@ -88,7 +108,7 @@ impl TwoLayerMmse {
                 requirement,
             });
         }
-        self.points = scramblings(self.network.hidden(), points);
+        self.points = scramblings(&self.network, points);
         Ok(self)
     }
 
@@ -117,6 +137,11 @@ impl TwoLayerMmse {
         &self.network
     }
 
+    /// Whether a row's points are two independent halves.
+    pub(super) fn halved(&self) -> bool {
+        !self.terms.is_empty()
+    }
+
     pub(super) fn shape(&self) -> Shape {
         let (units, outputs) = self.network.weights.shape();
         let nodes = if self.grid.nodes.is_empty() { units } else { self.grid.inner() };
@@ -124,8 +149,12 @@ impl TwoLayerMmse {
     }
 }
 
-fn scramblings(units: usize, points: usize) -> Vec<GaussianPoints> {
-    (0..SCRAMBLINGS).map(|seed| GaussianPoints::new(units - 1, points, seed)).collect()
+fn scramblings(network: &TwoLayer, points: usize) -> Vec<GaussianPoints> {
+    let set = match network.output {
+        Output::Noise { .. } => GaussianPoints::new,
+        Output::Label(_) => GaussianPoints::halves,
+    };
+    (0..SCRAMBLINGS).map(|seed| set(network.hidden() - 1, points, seed)).collect()
 }
 
 impl Likelihood for TwoLayerMmse {
@@ -181,6 +210,10 @@ impl Likelihood for TwoLayerMmse {
         pulp::Arch::new().dispatch(batch).is_ok()
     }
 
+    fn standard_error(&self) -> f64 {
+        self.declared.error()
+    }
+
     fn uniforms(&self, _d: usize) -> Option<usize> {
         Some(self.network.uniforms())
     }
@@ -190,6 +223,6 @@ impl Likelihood for TwoLayerMmse {
     }
 
     fn name(&self) -> String {
-        format!("two-layer {:?}", self.network.activation)
+        self.network.name()
     }
 }
