@@ -142,8 +142,8 @@ impl TwoLayerModel {
         Ok(LearningCurve { errors, prediction })
     }
 
-    /// Test error in units of the noise (NaN with labels, which have none), `1 + E |yhat - y|^2 / noise variance` an output, of an estimate of `W1` whose
-    /// rows have these second moments, for a fresh input with independent entries of mean zero and `E |x|^2 =
+    /// Test error in units of the noise (NaN with labels, which have none), `1 + E |yhat - y|^2 / noise variance` an output,
+    /// of an estimate of `W1` whose rows have these second moments, for a fresh input with independent entries of mean zero and `E |x|^2 =
     /// input_power`: with the estimate plugged in, or `averaged` over the covariance that the estimator claims.
     ///
     /// Hidden rows `(W1' x, What' x)` are then normal with `input_power` times those moments. The averaged predictor is

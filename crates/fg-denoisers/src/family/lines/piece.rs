@@ -79,6 +79,8 @@ impl<N: Number> Gaussian<N> {
     #[inline(always)]
     pub(crate) fn about(origin: End<N>, pull: N, stiffness: N, start: N, length: N) -> Self {
         let one = start.constant(1.0);
+        // Without any length both ends would count as the nearer one of a peak at zero.
+        let length = length.at_least(start.constant(SHORTEST));
         let root = (stiffness + one).sqrt();
         let deviation = one / root;
         let offset = (origin.at - pull) * deviation;
@@ -217,6 +219,31 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn pieces_without_length_have_no_mass() {
+        for at in [-1.0, 0.0, 2.0] {
+            let origin = End { at, height: -0.5 * at * at };
+            let empty = Gaussian::about(origin, 0.0, 0.0, at, 0.0);
+            let end = height_at(origin, 0.0);
+            let part = empty.cut_twice(end, end, 0.0);
+            assert!((0.0..=2.0 * SHORTEST).contains(&part.mass), "{at}: {}", part.mass);
+        }
+    }
+
+    /// A tilted and narrowed Gaussian seen from within a piece whose ends are far away.
+    #[test]
+    fn far_ends_keep_the_digits_of_the_peak() {
+        // `exp(-t^2/2 + 0.7 t - 3 t^2 / 2)` on all but all of the line.
+        let origin = End { at: 0.0, height: 0.0 };
+        let whole = Gaussian::about(origin, 0.7, 3.0, -1e7, 2e7);
+        let top = whole.peak_within(f64::NEG_INFINITY);
+        assert!((top - 0.7 * 0.7 / 8.0).abs() < 1e-15, "{top}");
+        let end = |at| End { at, height: 0.0 };
+        let part = whole.cut_twice(end(-1e7), end(1e7), top);
+        assert!((part.mass - 0.5 * SQRT_TAU).abs() < TOLERANCE, "{}", part.mass);
+        assert!((part.mean - 0.175).abs() < 1e-8 && (part.variance - 0.25).abs() < 1e-8);
     }
 
     fn height_at(end: End<f64>, top: f64) -> End<f64> {

@@ -28,7 +28,7 @@ use crossings::Batch;
 /// |---|---|---|---|
 /// | units `d` | 2 | 2 and more | the columns of the variable |
 /// | flips `eps` | 0 | `[0, 1/2]` | probability that a label is the other one afterwards |
-/// | points | 64 | 16 to 65536 | lines of the average, from three units with correlations on |
+/// | points | 256 | 16 to 65536 | lines of the average, from three units with correlations on |
 ///
 /// # Estimate
 ///
@@ -92,7 +92,7 @@ pub struct Committee {
 }
 
 /// Default of [`Committee::with_points`].
-const POINTS: usize = 64;
+const POINTS: usize = 256;
 /// How many scramblings rows take turns at.
 const SCRAMBLINGS: u32 = 16;
 
@@ -139,7 +139,7 @@ impl Committee {
         Err(ParameterError::OutOfRange { parameter: "flips", value: flips, requirement })
     }
 
-    /// Lines of the average. Default: 64; of no effect for two units and for diagonal precisions.
+    /// Lines of the average. Default: 256; of no effect for two units and for diagonal precisions.
     ///
     /// # Errors
     /// [`ParameterError`] unless there are 16 to 65536.

@@ -29,7 +29,7 @@ use points::Moments;
 /// | name | default | range | meaning |
 /// |---|---|---|---|
 /// | classes `d` | - | 2 and more | the columns of the variable |
-/// | points | 1024 | 16 to 65536 | of the average, from three classes on |
+/// | points | 2048 | 16 to 65536 | of the average, from three classes on |
 ///
 /// # Estimate
 ///
@@ -84,7 +84,7 @@ pub struct Softmax {
 /// Share of the softmax's curvature in that of the points: the posterior's tails are the cavity's.
 const WIDE: f64 = 0.5;
 /// Default of [`Softmax::with_points`].
-const POINTS: usize = 1024;
+const POINTS: usize = 2048;
 /// How many scramblings rows take turns at.
 const SCRAMBLINGS: u32 = 8;
 
@@ -109,7 +109,7 @@ impl Softmax {
         Self { estimation: Estimation::Map, points: Vec::new(), ..self }
     }
 
-    /// Points of the average. Default: 1024; of no effect for two classes and for maximisers.
+    /// Points of the average. Default: 2048; of no effect for two classes and for maximisers.
     ///
     /// # Errors
     /// [`ParameterError`] unless there are 16 to 65536.

@@ -138,7 +138,7 @@ impl Batch<'_, '_> {
             if let Some(out) = &mut self.out {
                 let mean = &mut out.mean[i * d..(i + 1) * d];
                 let covariance = &mut out.covariance[i * d * d..(i + 1) * d * d];
-                if node.halved() {
+                if D::HALVED {
                     lines.halves(points, frame.map, difference);
                     replicates.add(group, difference);
                 } else {
@@ -152,7 +152,7 @@ impl Batch<'_, '_> {
                 }
             }
         }
-        if let (Some(out), true) = (&self.out, node.halved()) {
+        if let (Some(out), true) = (&self.out, D::HALVED) {
             let covariances = &out.covariance[..cavity.len() * d * d];
             let error = replicates.relative_error(cavity.precision(), covariances);
             node.declared.declare(cavity.first_row(), error);

@@ -21,10 +21,6 @@ pub(super) struct Frame<'a> {
 
 /// Steps of the power iteration for the direction all outputs together vary along most: it need not be exact.
 const POWER_STEPS: usize = 6;
-/// The grid shrinks with the posterior, to this many of its linearised deviations, ..
-const GRID_WIDTH: f64 = 3.0;
-/// .. but not below this share, where the network is straight between nodes anyway.
-const GRID_NARROWEST: f64 = 0.3;
 
 impl<'a> Frame<'a> {
     /// Values needed by [`new`](Self::new).
@@ -149,8 +145,6 @@ impl<'a> Frame<'a> {
             }
             (residual, slope)
         });
-        let (centre, variance) = density.posterior(observed, linear);
-        let width = (GRID_WIDTH * variance.sqrt()).clamp(GRID_NARROWEST, 1.0);
-        (centre, width)
+        density.grid(observed, linear)
     }
 }

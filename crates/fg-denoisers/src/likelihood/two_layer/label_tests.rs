@@ -151,7 +151,7 @@ fn one_unit_agrees_with_a_grid() {
             let node = TwoLayerMmse::new(layer.clone());
             for (y, r) in [(1.0, 0.3), (-1.0, 0.3), (1.0, -2.5), (-1.0, 4.0)] {
                 let given = (&[r][..], &[0.6][..]);
-                let expected = weighed(&layer, link, y, given, grid(1, 50_000, 2e-4));
+                let expected = weighed(&layer, link, y, given, grid(1, 20_000, 4e-4));
                 let found = answer(&node, y, &[r], &[0.6]);
                 let tolerance = if activation.slopes().is_some() { KINKED } else { INTERPOLATED };
                 compare(&format!("{link:?} {activation:?} {y} {r}"), &found, &expected, tolerance);
@@ -161,14 +161,44 @@ fn one_unit_agrees_with_a_grid() {
 }
 
 #[test]
+#[ignore = "prints"]
+fn convergence() {
+    for link in LINKS {
+        for activation in [Activation::Sigmoid, Activation::Tanh] {
+            let layer = layer(4, activation, link);
+            let exact = TwoLayerMmse::new(layer.clone()).with_points(256).unwrap().with_nodes(129).unwrap();
+            let mut rng = Pcg64::seed_from_u64(3);
+            let rows: Vec<(Vec<f64>, f64)> = (0..12).map(|_| ((0..4).map(|_| normal(&mut rng)).collect(), if rng.random_bool(0.5) { 1.0 } else { -1.0 })).collect();
+            let best: Vec<Row> = rows.iter().map(|(r, y)| answer(&exact, *y, r, &FULL)).collect();
+            for (points, nodes) in [(32, 5), (32, 9), (32, 13), (256, 5), (256, 7), (256, 9), (256, 13), (256, 17), (256, 33)] {
+                let node = TwoLayerMmse::new(layer.clone()).with_points(points).unwrap().with_nodes(nodes).unwrap();
+                let (mut m, mut c, mut s) = (0.0, 0.0, 0.0);
+                for ((r, y), best) in rows.iter().zip(&best) {
+                    let found = answer(&node, *y, r, &FULL);
+                    for j in 0..4 {
+                        m += ((found.mean[j] - best.mean[j]).powi(2) / best.covariance[5 * j]) / 48.0;
+                    }
+                    let difference: Vec<f64> = found.covariance.iter().zip(&best.covariance).map(|(a, b)| a - b).collect();
+                    let square = |x: &[f64]| { let mut p = vec![0.0; 16]; small::multiply(&FULL, x, &mut p, 4); (0..16).map(|k| p[k] * p[k % 4 * 4 + k / 4]).sum::<f64>() };
+                    c += square(&difference) / square(&best.covariance) / 12.0;
+                    s += node.standard_error().powi(2) / 12.0;
+                }
+                println!("{link:?} {activation:?} {points} {nodes}: mean {:.1e} covariance {:.1e} declared {:.1e}", m.sqrt(), c.sqrt(), s.sqrt());
+            }
+        }
+    }
+}
+
+#[test]
 fn two_units_agree_with_a_grid() {
-    // 1024 lines, the grid's kinks, and between 65 nodes.
+    // The grid's kinks, 2048 lines; 512 lines of 17 nodes.
     const TOLERANCE: f64 = 2e-3;
     for link in LINKS {
         for activation in ACTIVATIONS {
             let layer = layer(2, activation, link);
-            let node = TwoLayerMmse::new(layer.clone()).with_points(1024).unwrap();
-            let node = node.with_nodes(65).unwrap();
+            let lines = if activation.slopes().is_some() { 2048 } else { 512 };
+            let node = TwoLayerMmse::new(layer.clone()).with_points(lines).unwrap();
+            let node = node.with_nodes(17).unwrap();
             for y in [1.0, -1.0] {
                 let given = (&MEANS[..2], &leading(2)[..]);
                 let expected = weighed(&layer, link, y, given, grid(2, 140, 0.05));
@@ -181,14 +211,14 @@ fn two_units_agree_with_a_grid() {
 
 #[test]
 fn four_units_agree_with_a_plain_average() {
-    // 32768 points in four dimensions, 2048 lines.
-    const TOLERANCE: f64 = 1e-2;
-    let points = GaussianPoints::new(4, 1 << 15, 7);
+    // 8192 points in four dimensions, 512 lines of 17 nodes: each is right to about 5e-3.
+    const TOLERANCE: f64 = 2e-2;
+    let points = GaussianPoints::new(4, 1 << 13, 7);
     for link in LINKS {
         for activation in [Activation::Relu, Activation::Tanh] {
             let layer = layer(4, activation, link);
-            let node = TwoLayerMmse::new(layer.clone()).with_points(2048).unwrap();
-            let node = node.with_nodes(65).unwrap();
+            let node = TwoLayerMmse::new(layer.clone()).with_points(512).unwrap();
+            let node = node.with_nodes(17).unwrap();
             let all = (0..points.count())
                 .map(|i| ((0..4).map(|k| points.component(k)[i]).collect::<Vec<f64>>(), 1.0));
             let expected = weighed(&layer, link, -1.0, (&MEANS, &FULL), all);
@@ -345,7 +375,7 @@ fn maximisers_are_the_global_minimum_of_a_grid_and_of_what_is_near() {
     let mut rng = Pcg64::seed_from_u64(3);
     for link in [Link::Logistic, Link::Probit { variance: 0.02 }] {
         for activation in ACTIVATIONS {
-            for case in 0..12 {
+            for case in 0..6 {
                 let d = 1 + case % 2;
                 let weights: Vec<f64> = (0..d).map(|_| 3.0 * normal(&mut rng)).collect();
                 let layer = TwoLayer::labels(&weights, 0.3, activation, link).unwrap();
@@ -355,7 +385,7 @@ fn maximisers_are_the_global_minimum_of_a_grid_and_of_what_is_near() {
                 let given = (&r[..], &gamma[..]);
                 let z = answer(&node, y, &r, &gamma).mean;
                 let found = cost(&layer, link, y, given, &z);
-                let (half, h) = if d == 1 { (8000, 1e-3) } else { (120, 0.06) };
+                let (half, h) = if d == 1 { (8000, 1e-3) } else { (80, 0.09) };
                 let best = grid(d, half, h)
                     .map(|(z, _)| cost(&layer, link, y, given, &z))
                     .fold(f64::INFINITY, f64::min);

@@ -6,7 +6,7 @@
 
 use fg_core::special::exp;
 use fg_core::special::number::{Lanes, Number};
-use pulp::Simd;
+use pulp::{Simd, WithSimd};
 
 use super::line::Line;
 use super::output::Term;
@@ -107,28 +107,57 @@ fn look<N: Number>(best: &mut Best<N>, strip: &Strip<N>, first: Rates<N>) {
     }
 }
 
+/// The integral of a register of lines as a function of its own, compiled once for all activations.
+struct Integral<'l, 'a, S: Simd> {
+    line: &'l Line<'a, S>,
+    y: f64,
+    terms: &'l [Term],
+}
+
+impl<S: Simd> WithSimd for Integral<'_, '_, S> {
+    type Output = Found<Lanes<S>>;
+
+    #[inline(always)]
+    fn with_simd<T: Simd>(self, _: T) -> Self::Output {
+        self.line.sum_label(self.y, self.terms)
+    }
+}
+
 impl<S: Simd> Line<'_, S> {
     /// Integrates the label `y` along every line of the register.
     #[inline(always)]
-    pub(super) fn integrate_label(&mut self, y: f64, terms: &[Term]) -> Found<Lanes<S>> {
+    pub(super) fn integrate_label(&self, y: f64, terms: &[Term]) -> Found<Lanes<S>> {
+        self.simd.vectorize(Integral { line: self, y, terms })
+    }
+
+    #[inline(always)]
+    fn sum_label(&self, y: f64, terms: &[Term]) -> Found<Lanes<S>> {
         let zero = self.splat(0.0);
         let first = self.rates(terms[0]);
         let mut best = Best::none(zero);
-        self.visit(y, |strip| look(&mut best, strip, first));
+        for k in 0..=self.shape.nodes {
+            self.piece(k, y).iter().for_each(|strip| look(&mut best, strip, first));
+        }
         let (top, mut sums) = best.sums();
         let whole = Rates { rate: zero, curvature: zero };
         let (half, one) = (self.splat(0.5), self.splat(1.0));
-        self.visit(y, |strip| {
-            if strip.agrees.largest() > 0.5 {
-                // Where the other label is certain the Gaussian itself may be higher than the top.
-                sums.add(strip.agrees, strip.part(whole, strip.agrees.if_above(half, top, zero)));
+        for k in 0..=self.shape.nodes {
+            for strip in self.piece(k, y) {
+                if strip.side.is_none() && !(strip.length.largest() > 0.0) {
+                    continue;
+                }
+                if strip.agrees.largest() > 0.5 {
+                    // Where the other label is certain the Gaussian itself may be higher than the top.
+                    let high = strip.agrees.if_above(half, top, zero);
+                    sums.add(strip.agrees, strip.part(whole, high));
+                }
+                let sign = strip.agrees.if_above(half, -one, one);
+                for term in terms {
+                    let part = strip.part(self.rates(*term), top);
+                    sums.add(sign * self.splat(term.weight), part);
+                }
             }
-            let sign = strip.agrees.if_above(half, -one, one);
-            for term in terms {
-                let part = strip.part(self.rates(*term), top);
-                sums.add(sign * self.splat(term.weight), part);
-            }
-        });
+        }
         sums.found(top)
     }
 
@@ -137,19 +166,10 @@ impl<S: Simd> Line<'_, S> {
         Rates { rate: self.splat(term.rate), curvature: self.splat(term.curvature) }
     }
 
-    /// Visits all parts of all pieces that aren't empty in every lane.
+    /// The parts of piece `k`, on both sides of a zero of the output; either may be empty.
     #[inline(always)]
-    fn visit(&self, y: f64, mut visit: impl FnMut(&Strip<Lanes<S>>)) {
-        let nodes = self.shape.nodes;
-        for k in 0..=nodes {
-            let [near, far] =
-                if k == 0 || k == nodes { self.outer(k, y) } else { self.inner(k, y) };
-            for strip in [near, far] {
-                if strip.side.is_some() || strip.length.largest() > 0.0 {
-                    visit(&strip);
-                }
-            }
-        }
+    fn piece(&self, k: usize, y: f64) -> [Strip<Lanes<S>>; 2] {
+        if k == 0 || k == self.shape.nodes { self.outer(k, y) } else { self.inner(k, y) }
     }
 
     /// `y u` at a node; residuals are `-u`.

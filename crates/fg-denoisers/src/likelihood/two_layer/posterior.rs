@@ -1,4 +1,4 @@
-//! The MMSE node of a two-layer network: posterior mean and covariance of each hidden row.
+//! The MMSE node of a two-layer network, with noise or labels: posterior mean and covariance of each hidden row.
 
 use fg_core::denoiser::{Estimation, GaussianRow, Likelihood, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
@@ -12,7 +12,7 @@ use crate::family::Declared;
 use super::smooth::{Grid, NODES};
 use crate::ParameterError;
 
-/// Row posteriors of `y = W2' sigma(z) + b2 + noise` under a Gaussian cavity.
+/// Row posteriors of `y = W2' sigma(z) + b2 + noise`, or of a label of that output, under a Gaussian cavity.
 ///
 /// # Method
 ///
@@ -22,6 +22,12 @@ use crate::ParameterError;
 /// cavity's does no harm. Across the lines it is summed over `points` whitened, mirrored, scrambled Sobol points; a
 /// likelihood that says nothing gives back the cavity to rounding. Rows take turns at several scramblings, so that
 /// integration errors average out over rows. Everything is deterministic.
+///
+/// With a label the integrand isn't Gaussian on a piece, but on both sides of the zeros of the output its probability is a sum
+/// of exponentials (a logistic link to `5e-8`, relative, a probit link to `1e-7` within five deviations of its noise), each
+/// of which makes a Gaussian: exact however steep the output is. Half of a row's points are then independent of the others:
+/// by how far both halves differ, the [`standard_error`](Likelihood::standard_error) of the averaged covariance is found,
+/// that of the worst block of rows. It is that of the points; a smooth network interpolated between `nodes` adds its own.
 ///
 /// With several outputs only one of their directions is integrated along; the accuracy across it then falls where
 /// `noise_precision` is far above the cavity's.
@@ -44,7 +50,8 @@ use crate::ParameterError;
 ///
 /// # Cost
 ///
-/// Per row `points (d^2 + pieces)` with `pieces = d + 1` for activations with kinks and `nodes + 1` otherwise. Loops
+/// With labels every piece is one of ten (logistic) or fourteen (probit) Gaussians on either side of a zero. Per row
+/// `points (d^2 + pieces)` with `pieces = d + 1` for activations with kinks and `nodes + 1` otherwise. Loops
 /// are compiled for four units with one output and the default number of nodes; other sizes take about twice as long.
 #[derive(Clone, Debug)]
 pub struct TwoLayerMmse {
@@ -94,7 +101,7 @@ impl TwoLayerMmse {
         Self { points: scramblings(&network, points), network, grid, terms, declared }
     }
 
-    /// Default: 32 for activations with kinks, 16 for the others. Lines per row, rounded up to a multiple of 16; each
+    /// Default: 32 for activations with kinks and for labels, 16 for the others. Lines per row, rounded up to a multiple of 16; each
     /// stands for a whole line of points. With a single hidden unit there is only one line.
     ///
     /// # Errors
@@ -112,7 +119,7 @@ impl TwoLayerMmse {
         Ok(self)
     }
 
-    /// Default: 5, and 65 for a single hidden unit. Nodes on each line between which a smooth activation is
+    /// Default: 5, 9 for labels, and 65 for a single hidden unit. Nodes on each line between which a smooth activation is
     /// interpolated; of no effect for activations with kinks, which are exact.
     ///
     /// # Errors
@@ -135,11 +142,6 @@ impl TwoLayerMmse {
     /// The network's second layer.
     pub fn network(&self) -> &TwoLayer {
         &self.network
-    }
-
-    /// Whether a row's points are two independent halves.
-    pub(super) fn halved(&self) -> bool {
-        !self.terms.is_empty()
     }
 
     pub(super) fn shape(&self) -> Shape {
