@@ -6,12 +6,12 @@ use fg_denoisers::likelihood::{Activation, Committee, Link, Softmax, TwoLayer, T
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
-const ROWS: usize = 40;
+const ROWS: usize = 16;
 /// Cavities whose errors are averaged: a precision of its own turns the points for each.
-const CAVITIES: usize = 40;
-/// Each cavity's squared error is a sum of about four independent ones (six entries of unequal size, or ten), so that the
-/// root of the mean of 40 has a standard error of `1 / sqrt(2 * 160)`, 6 percent; 5 of them.
-const BAND: f64 = 0.3;
+const CAVITIES: usize = 24;
+/// Each cavity's squared error is a sum of about four independent ones (six entries of unequal size), so that the root of
+/// the mean of 24 has a standard error of `1 / sqrt(2 * 96)`, 7 percent, and so has what is declared; 4 of both together.
+const BAND: f64 = 0.4;
 
 fn normal(rng: &mut Pcg64) -> f64 {
     fg_core::special::quantile(rng.random_range(1e-12..1.0))
@@ -35,7 +35,7 @@ fn average(model: &dyn Likelihood, y: &[f64], r: &[f64], gamma: &[f64]) -> Vec<f
     let cavity = RowCavity::new(0, d, &natural, r, gamma);
     let (mut mean, mut covariance) = (vec![0.0; r.len()], vec![0.0; r.len() * d]);
     let mut out = RowEstimate { mean: &mut mean, covariance: &mut covariance };
-    model.estimate(y, &cavity, &mut out, &mut Scratch::default()).unwrap();
+    model.estimate(y, &cavity, &mut out, &mut Scratch::default()).expect("an estimate");
     let sum = |k: usize| covariance.iter().skip(k).step_by(d * d).sum::<f64>();
     (0..d * d).map(|k| sum(k) / ROWS as f64).collect()
 }
@@ -48,7 +48,7 @@ fn square(x: &[f64], gamma: &[f64]) -> f64 {
     (0..d * d).map(|k| product[k] * product[k % d * d + k / d]).sum()
 }
 
-/// Compares over many cavities; `fine` has so many points that its own error is negligible.
+/// Compares over many cavities; `fine` has so many points that its own error adds next to nothing to the square.
 fn compare(model: &dyn Likelihood, fine: &dyn Likelihood, d: usize) {
     let mut rng = Pcg64::seed_from_u64(11);
     let (mut declared, mut actual) = (0.0, 0.0);
@@ -69,14 +69,13 @@ fn compare(model: &dyn Likelihood, fine: &dyn Likelihood, d: usize) {
     }
     let [declared, actual] = [declared, actual].map(|s| (s / CAVITIES as f64).sqrt());
     let name = model.name();
-    println!("{name}: declared {declared:.2e}, actual {actual:.2e}");
     assert!((declared / actual - 1.0).abs() < BAND, "{name}: {declared:e}, actually {actual:e}");
 }
 
 #[test]
 fn committees_declare_their_errors() {
     let vote = Committee::new().with_units(3).unwrap().with_flips(0.02).unwrap();
-    compare(&vote, &vote.clone().with_points(1 << 11).unwrap(), 3);
+    compare(&vote, &vote.clone().with_points(1 << 12).unwrap(), 3);
 }
 
 #[test]
@@ -85,15 +84,22 @@ fn softmax_declares_its_errors() {
     compare(&model, &model.clone().with_points(1 << 13).unwrap(), 3);
 }
 
+fn compare_labels(activation: Activation, link: Link) {
+    let layer = TwoLayer::labels(&[1.2, -0.7, 2.0], 0.2, activation, link).expect("a layer");
+    let node = TwoLayerMmse::new(layer);
+    let fine = node.clone().with_points(256).expect("so many points");
+    compare(&node, &fine, 3);
+}
+
 #[test]
 fn labels_of_two_layers_declare_their_errors() {
-    for (activation, link) in [
-        (Activation::Relu, Link::Logistic),
-        (Activation::Relu, Link::Probit { variance: 0.2 }),
-        (Activation::Tanh, Link::Logistic),
-    ] {
-        let layer = TwoLayer::labels(&[1.2, -0.7, 2.0], 0.2, activation, link).unwrap();
-        let node = TwoLayerMmse::new(layer);
-        compare(&node, &node.clone().with_points(1 << 10).unwrap(), 3);
-    }
+    compare_labels(Activation::Relu, Link::Logistic);
+}
+
+#[test]
+#[ignore = "ten seconds in a test build"]
+fn labels_of_other_two_layers_declare_their_errors() {
+    compare_labels(Activation::Relu, Link::Probit { variance: 0.2 });
+    compare_labels(Activation::Tanh, Link::Logistic);
+    compare_labels(Activation::Sigmoid, Link::Probit { variance: 0.2 });
 }

@@ -123,7 +123,7 @@ impl<'a, S: Simd> Lines<'a, S> {
     #[inline(always)]
     pub(crate) fn accumulate(&mut self, points: &GaussianPoints) {
         let registers = self.mass.len();
-        let found = (&*self.mass, &mut *self.mean, &*self.variance);
+        let found = Along { mass: self.mass, mean: self.mean, variance: self.variance };
         accumulate(self.simd, found, points, 0..registers, &mut self.moments);
     }
 
@@ -142,7 +142,8 @@ impl<'a, S: Simd> Lines<'a, S> {
             }
             shares[h] = mass;
             let out = if h == 0 { &mut self.moments } else { &mut self.half };
-            accumulate(simd, (&*self.mass, &mut *self.mean, &*self.variance), points, range, out);
+            let found = Along { mass: self.mass, mean: self.mean, variance: self.variance };
+            accumulate(simd, found, points, range, out);
         }
         let (whole, other) = (&mut self.moments, &self.half);
         let share = shares[1] / (shares[0] + shares[1]);
@@ -209,17 +210,25 @@ fn congruent(map: &[f64], x: &[f64], product: &mut [f64], out: &mut [f64]) {
     }
 }
 
+/// What is found along the lines: masses, and means and variances of `t`.
+struct Along<'a, S: Simd> {
+    mass: &'a [S::f64s],
+    mean: &'a mut [S::f64s],
+    variance: &'a [S::f64s],
+}
+
 /// Mean and covariance of `(t, u)` over some registers of lines, whose masses add up to one; the means along the lines are
 /// replaced by what they are less their own mean.
 #[inline(always)]
 fn accumulate<S: Simd>(
     simd: S,
-    (mass, mean, variance): (&[S::f64s], &mut [S::f64s], &[S::f64s]),
+    found: Along<'_, S>,
     points: &GaussianPoints,
     range: Range<usize>,
     out: &mut Moments<'_>,
 ) {
     let Moments { first, second } = out;
+    let Along { mass, mean, variance } = found;
     let d = first.len();
     let load = |v: S::f64s| Lanes::new(simd, v);
     first[0] = total(simd, range.clone(), |b| load(mass[b]) * load(mean[b]));
@@ -232,8 +241,7 @@ fn accumulate<S: Simd>(
     for k in 1..d {
         let (u, _) = S::as_simd_f64s(points.component(k - 1));
         first[k] = total(simd, range.clone(), |b| load(mass[b]) * load(u[b]));
-        second[k] =
-            total(simd, range.clone(), |b| load(mass[b]) * load(mean[b]) * load(u[b]));
+        second[k] = total(simd, range.clone(), |b| load(mass[b]) * load(mean[b]) * load(u[b]));
         second[k * d] = second[k];
         for m in 1..=k {
             let (v, _) = S::as_simd_f64s(points.component(m - 1));

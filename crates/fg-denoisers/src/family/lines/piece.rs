@@ -85,7 +85,12 @@ impl<N: Number> Gaussian<N> {
         let deviation = one / root;
         let offset = (origin.at - pull) * deviation;
         let peak = raise(origin, offset);
-        Self { start: (start - origin.at).mul_add(root, offset), extent: length * root, deviation, peak }
+        Self {
+            start: (start - origin.at).mul_add(root, offset),
+            extent: length * root,
+            deviation,
+            peak,
+        }
     }
 
     /// Where the peak is, for the piece that starts at `start`.

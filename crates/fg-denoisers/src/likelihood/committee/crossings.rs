@@ -115,7 +115,8 @@ impl pulp::WithSimd for Batch<'_, '_> {
 /// the columns' directions times the densities of the columns at zero.
 fn steepest(whitening: &Whitening<'_>, r: &[f64], axis: &mut [f64]) {
     let d = r.len();
-    let log = |j: usize| -0.5 * (r[j] * r[j] / whitening.variances[j] + whitening.variances[j].ln());
+    let log =
+        |j: usize| -0.5 * (r[j] * r[j] / whitening.variances[j] + whitening.variances[j].ln());
     let top = (0..d).map(log).fold(f64::NEG_INFINITY, f64::max);
     axis.fill(0.0);
     for j in 0..d {
@@ -214,12 +215,7 @@ impl<'a, S: Simd> Vote<'a, S> {
 
     /// Visits all pieces, with the point of each that is nearest to the cavity's mean and the probability of the label there.
     #[inline(always)]
-    fn visit(
-        &self,
-        vote: &Committee,
-        y: f64,
-        mut visit: impl FnMut(Lanes<S>, Lanes<S>, usize),
-    ) {
+    fn visit(&self, vote: &Committee, y: f64, mut visit: impl FnMut(Lanes<S>, Lanes<S>, usize)) {
         let d = self.zeros.len();
         // Far left the columns that fall along the line are positive.
         let falling = self.signs.iter().filter(|s| **s < 0.0).count() as f64;

@@ -96,6 +96,9 @@ const POINTS: usize = 256;
 /// How many scramblings rows take turns at.
 const SCRAMBLINGS: u32 = 16;
 
+/// Correlations below this are rounding of zero.
+const SPECK: f64 = f64::EPSILON;
+
 /// Mean (`d`) and covariance (`d x d`) of a row.
 struct Moments<'a> {
     mean: &'a mut [f64],
@@ -192,7 +195,11 @@ impl Committee {
     /// Whether rows of this precision have a closed form.
     fn closed(&self, precision: &[f64]) -> bool {
         let d = self.units;
-        d == 2 || (0..d * d).all(|k| k.is_multiple_of(d + 1) || precision[k] == 0.0)
+        let speck = |k: usize| {
+            let own = [k / d, k % d].map(|j| precision[j * d + j].sqrt());
+            precision[k].abs() <= SPECK * own[0] * own[1]
+        };
+        d == 2 || (0..d * d).all(|k| k.is_multiple_of(d + 1) || speck(k))
     }
 }
 

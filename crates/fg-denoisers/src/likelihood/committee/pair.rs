@@ -66,7 +66,12 @@ impl Committee {
     }
 
     /// The cavity's Gaussian within a quadrant.
-    pub(super) fn quadrant(&self, [s, t]: [f64; 2], n: [f64; 2], gamma: [f64; 3]) -> Result<Part, Fault> {
+    pub(super) fn quadrant(
+        &self,
+        [s, t]: [f64; 2],
+        n: [f64; 2],
+        gamma: [f64; 3],
+    ) -> Result<Part, Fault> {
         let [a, b, c] = gamma;
         let edge = Edge { pull: s * n[0], bend: s * t * b, precision: a, root: a.sqrt(), own: c };
         let tilt = Tilt { n: t * n[1], gamma: c };

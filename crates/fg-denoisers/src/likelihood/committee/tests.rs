@@ -25,8 +25,7 @@ fn correlated_columns_have_the_orthant_probability_of_sheppard() {
         // E z w over P(w): E z_1 1(z_1 > 0) and E z_1 1(z_2 > 0), halves, are 1 and r over sqrt(2 pi).
         let expected = (1.0 + r) / core::f64::consts::TAU.sqrt();
         assert!((mean[0] - expected).abs() < 1e-12, "{r}: {mean:?} {expected}");
-        let quadrant =
-            Committee::new().quadrant([1.0, 1.0], [0.0; 2], [scale, -r * scale, scale]);
+        let quadrant = Committee::new().quadrant([1.0, 1.0], [0.0; 2], [scale, -r * scale, scale]);
         let share = (quadrant.unwrap().log_mass - own).exp();
         let exact = 0.25 + r.asin() / core::f64::consts::TAU;
         assert!((share / exact - 1.0).abs() < 1e-12, "{r}: {share} {exact}");
@@ -108,7 +107,11 @@ fn orthants(vote: &Committee, y: f64, r: &[f64], gamma: &[f64]) -> Row {
             mean[j] += weight * s * own.mean;
             for k in 0..d {
                 let other = half(k, sign(k)).1;
-                let product = if j == k { own.variance + own.mean * own.mean } else { s * sign(k) * own.mean * other.mean };
+                let product = if j == k {
+                    own.variance + own.mean * own.mean
+                } else {
+                    s * sign(k) * own.mean * other.mean
+                };
                 square[j * d + k] += weight * product;
             }
         }
@@ -180,7 +183,8 @@ fn lines_converge_to_the_closed_form_where_correlations_vanish() {
         for y in [1.0, -1.0] {
             let (r, full) = correlated(d, 1e-12);
             let (_, diagonal) = correlated(d, 0.0);
-            let (lines, exact) = (answer(&vote, y, &r, &full).unwrap(), answer(&vote, y, &r, &diagonal).unwrap());
+            let (lines, exact) =
+                (answer(&vote, y, &r, &full).unwrap(), answer(&vote, y, &r, &diagonal).unwrap());
             assert!((lines.2 - exact.2).abs() < TOLERANCE, "{d} {y}: {lines:?} {exact:?}");
             let both = lines.0.iter().zip(&exact.0).chain(lines.1.iter().zip(&exact.1));
             for (f, e) in both {
@@ -199,7 +203,13 @@ fn a_coin_gives_back_the_cavity() {
         let (r, gamma) = correlated(d, 2.0 / d as f64);
         let found = answer(&vote, 1.0, &r, &gamma).unwrap();
         let mut inverse = vec![0.0; d * d];
-        fg_core::message::small::invert_positive(&gamma, &mut inverse, &mut vec![0.0; 2 * d * d], d).unwrap();
+        fg_core::message::small::invert_positive(
+            &gamma,
+            &mut inverse,
+            &mut vec![0.0; 2 * d * d],
+            d,
+        )
+        .unwrap();
         let both = found.0.iter().zip(&r).chain(found.1.iter().zip(&inverse));
         for (f, e) in both {
             assert!((f - e).abs() < ROUNDING, "{found:?}, {r:?} {inverse:?}");

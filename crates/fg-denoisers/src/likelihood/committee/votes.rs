@@ -88,13 +88,17 @@ impl Committee {
                     log + a.log_mass[s] + b.log_mass[t]
                 };
                 let logs = [[joint(0, 0), joint(0, 1)], [joint(1, 0), joint(1, 1)]];
-                let whole = log_add(log_add(logs[0][0], logs[0][1]), log_add(logs[1][0], logs[1][1]));
+                let whole =
+                    log_add(log_add(logs[0][0], logs[0][1]), log_add(logs[1][0], logs[1][1]));
                 let p = logs.map(|row| row.map(|log| (log - whole).exp()));
                 let tied = p[0][0] * p[1][1] - p[0][1] * p[1][0];
                 let cross = a.apart() * b.apart() * tied;
                 out.covariance[j * d + k] = cross;
                 out.covariance[k * d + j] = cross;
-                let (first, second) = ([p[0][0] + p[0][1], p[1][0] + p[1][1]], [p[0][0] + p[1][0], p[0][1] + p[1][1]]);
+                let (first, second) = (
+                    [p[0][0] + p[0][1], p[1][0] + p[1][1]],
+                    [p[0][0] + p[1][0], p[0][1] + p[1][1]],
+                );
                 for (j, unit, share) in [(j, a, first), (k, b, second)] {
                     out.mean[j] = share[1] * unit.mean[1] - share[0] * unit.mean[0];
                     let own = share[0] * unit.variance[0] + share[1] * unit.variance[1];

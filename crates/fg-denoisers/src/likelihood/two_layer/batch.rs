@@ -94,8 +94,7 @@ impl Batch<'_, '_> {
         let count = node.points[0].count();
         let mut lines = Lines::new(simd, d, count, take(Lines::<S>::len(d, count)));
         let mut line = Line::new(simd, shape, take(shape.len()));
-        let difference = take(d * d);
-        let groups = node.points.len();
+        let (difference, groups) = (take(d * d), node.points.len());
         let mut replicates = Replicates::new(groups, d, take(Replicates::len(groups, d)));
         for i in 0..cavity.len() {
             let r = &cavity.mean()[i * d..(i + 1) * d];
@@ -145,20 +144,31 @@ impl Batch<'_, '_> {
                     lines.accumulate(points);
                 }
                 lines.spread(frame.map, r, mean, covariance);
-                // A sum of zeros, or NaN.
-                let zeros: f64 = mean.iter().chain(&*covariance).map(|v| 0.0 * v).sum();
-                if zeros.is_nan() {
+                if !finite(mean, covariance) {
                     return Err(Breakdown::NotFinite { port: 0, row: cavity.first_row() + i });
                 }
             }
         }
-        if let (Some(out), true) = (&self.out, D::HALVED) {
-            let covariances = &out.covariance[..cavity.len() * d * d];
-            let error = replicates.relative_error(cavity.precision(), covariances);
-            node.declared.declare(cavity.first_row(), error);
+        if D::HALVED {
+            self.declare(&mut replicates);
         }
         Ok(())
     }
+
+    /// Declares the error of the averaged covariance, where one was asked for.
+    fn declare(&self, replicates: &mut Replicates<'_>) {
+        let (Some(out), cavity) = (&self.out, self.cavity) else { return };
+        let d = self.node.network.hidden();
+        let covariances = &out.covariance[..cavity.len() * d * d];
+        let error = replicates.relative_error(cavity.precision(), covariances);
+        self.node.declared.declare(cavity.first_row(), error);
+    }
+}
+
+#[inline(always)]
+fn finite(mean: &[f64], covariance: &[f64]) -> bool {
+    // A sum of zeros, or NaN.
+    !mean.iter().chain(covariance).map(|v| 0.0 * v).sum::<f64>().is_nan()
 }
 
 impl pulp::WithSimd for Batch<'_, '_> {

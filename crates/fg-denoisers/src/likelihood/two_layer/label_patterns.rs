@@ -144,8 +144,7 @@ impl<'a> LabelPatterns<'a> {
                 };
             }
             let falls = 0.5 * g * y * self.output(pattern, candidate);
-            let value =
-                0.5 * dot(candidate) - falls + self.link.log(variance.mul_add(g, x));
+            let value = 0.5 * dot(candidate) - falls + self.link.log(variance.mul_add(g, x));
             if agrees && value > best {
                 best = value;
                 winner = Some((pattern, self.link.slopes(variance.mul_add(g, x)).1, variance));

@@ -10,6 +10,8 @@ mod batch;
 mod density;
 mod frame;
 mod jumps;
+#[cfg(test)]
+mod label_maximiser_tests;
 mod label_patterns;
 #[cfg(test)]
 mod label_tests;

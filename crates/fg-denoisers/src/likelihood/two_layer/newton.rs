@@ -287,7 +287,8 @@ impl<'w> Site<'w> {
         let (residual, rest) = rest.split_at_mut(outputs);
         let (pull, rest) = rest.split_at_mut(outputs);
         let (stiffness, value, size) = (0.0, 0.0, 0.0);
-        let site = Self { z, pushed, slope, curvature, unit, residual, pull, stiffness, value, size };
+        let site =
+            Self { z, pushed, slope, curvature, unit, residual, pull, stiffness, value, size };
         (site, rest)
     }
 }

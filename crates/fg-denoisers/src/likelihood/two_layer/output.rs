@@ -220,7 +220,10 @@ mod tests {
     fn sums_of_terms_are_the_links() {
         for (link, deviations) in [
             (Link::Logistic, [(0.0, 1e-7), (1.0, 1e-7), (8.0, 1e-7), (300.0, 1e-7)]),
-            (Link::Probit { variance: 4.0 }, [(0.0, 2e-7), (4.9, 2e-7), (10.0, 1e-5), (30.0, 1e-3)]),
+            (
+                Link::Probit { variance: 4.0 },
+                [(0.0, 2e-7), (4.9, 2e-7), (10.0, 1e-5), (30.0, 1e-3)],
+            ),
         ] {
             for (h, tolerance) in deviations {
                 let u = h * if link == Link::Logistic { 1.0 } else { link.deviation() };

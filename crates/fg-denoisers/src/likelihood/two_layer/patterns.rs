@@ -90,7 +90,8 @@ fn solve_pattern(
     let (hessian, work) = work.split_at_mut(d * d);
     let (inverse, scratch) = work.split_at_mut(d * d);
     let free = |j: usize| state(pattern, j) != 1;
-    let scaled = |j: usize, o: usize| slope(kink.slopes, state(pattern, j)) * network.weights[(j, o)];
+    let scaled =
+        |j: usize, o: usize| slope(kink.slopes, state(pattern, j)) * network.weights[(j, o)];
     for i in 0..d {
         for j in 0..d {
             // A unit at the kink is cut out: its row and column become those of the identity.

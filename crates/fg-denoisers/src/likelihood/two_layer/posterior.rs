@@ -7,10 +7,10 @@ use fg_core::special::points::GaussianPoints;
 use super::batch::Batch;
 use super::line::Shape;
 use super::output::Term;
-use super::{Output, TwoLayer};
-use crate::family::Declared;
 use super::smooth::{Grid, NODES};
+use super::{Output, TwoLayer};
 use crate::ParameterError;
+use crate::family::Declared;
 
 /// Row posteriors of `y = W2' sigma(z) + b2 + noise`, or of a label of that output, under a Gaussian cavity.
 ///
@@ -45,7 +45,19 @@ use crate::ParameterError;
 /// | sigmoid | 1 | 0.010 to 0.019 | 0.006 to 0.009 | 0.018 to 0.035 | 0.007 to 0.016, 0.002 to 0.005, 0.008 to 0.027 |
 /// | sigmoid | 20 | 0.022 to 0.036 | 0.002 to 0.004 | 0.013 to 0.017 | 0.015 to 0.027, 0.001 to 0.004, 0.007 to 0.010 |
 ///
-/// Test errors after 20 sweeps are within 1 percent of those with 512 lines of 65 nodes; so they are with twice
+/// With labels, at cavities of deviations about one (`d = 4`, weights up to 2, random rows), an average over 16 and more
+/// rows is right as declared, to a tenth; a single row's mean and covariance, in its deviations, against 256 lines of 129
+/// nodes:
+///
+/// | activation, link | mean | covariance | declared | of the nodes alone |
+/// |---|---|---|---|---|
+/// | sigmoid, logistic | 0.001 | 0.008 | 0.007 | 0.0002 |
+/// | tanh, logistic | 0.004 | 0.029 | 0.032 | 0.001 |
+/// | sigmoid, probit of variance 0.5 | 0.002 | 0.012 | 0.014 | 0.0004 |
+/// | tanh, probit of variance 0.5 | 0.008 | 0.034 | 0.048 | 0.003 |
+/// | ReLU, logistic, against 16384 lines | 0.008 | 0.030 | 0.058 | none |
+///
+/// With noise test errors after 20 sweeps are within 1 percent of those with 512 lines of 65 nodes; so they are with twice
 /// the lines.
 ///
 /// # Cost
