@@ -33,7 +33,7 @@ fn measure(
     share: f64,
     rng: &mut Pcg64,
 ) -> Curve {
-    let noise = 1.0 / model.output().noise_precision();
+    let noise = 1.0 / model.output().noise_precision().unwrap();
     let truth = gaussian_rows(inputs, model.output().hidden(), 1.0, rng);
     let draw = |count: usize, rng: &mut Pcg64| {
         let x = gaussian_rows(count, inputs, 1.0 / inputs as f64, rng);

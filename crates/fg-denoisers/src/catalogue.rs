@@ -5,7 +5,7 @@
 use fg_core::Rows;
 use fg_core::denoiser::{BlackBox, BlackBoxOptions, Channel, Denoiser, Likelihood};
 
-use crate::likelihood::{Activation, TwoLayer, TwoLayerMap, TwoLayerMmse};
+use crate::likelihood::{Activation, Link, TwoLayer, TwoLayerMap, TwoLayerMmse};
 use crate::structured::Steps;
 use crate::{
     Awgn, BernoulliGauss, Censored, ColumnMixing, Committee, ComplexMagnitude, DiagonalNoise,
@@ -344,7 +344,33 @@ fn probed<F: Fn(&Rows, f64) -> Rows + Send + Sync>(denoiser: BlackBox<F>) -> Bla
 pub fn likelihoods() -> Result<Vec<Entry<dyn Likelihood>>, ParameterError> {
     let mut all = explicit_likelihoods()?;
     all.extend(smooth_likelihoods()?);
+    all.extend(label_likelihoods()?);
     Ok(all)
+}
+
+/// Labels of several columns, as far as they are exact: what is averaged over points obeys derivatives within its error only.
+fn label_likelihoods() -> Likelihoods {
+    let entry = |module, instance, columns, estimator: Box<dyn Likelihood>| {
+        Entry::new(module, instance, columns, estimator)
+    };
+    let one = |link| TwoLayer::labels(&[1.5], 0.25, Activation::Relu, link);
+    let flipped = Committee::new().with_flips(0.1)?;
+    Ok(vec![
+        entry("likelihood/committee", "exact", 2, Box::<Committee>::default()),
+        entry("likelihood/committee", "flipped", 2, Box::new(flipped)),
+        entry("likelihood/softmax", "two classes, mean", 2, Box::new(Softmax::new(2)?)),
+        entry("likelihood/softmax", "maximum", 3, Box::new(Softmax::new(3)?.maximised())),
+        entry("likelihood/two_layer", "one ReLU, logistic, mean", 1, {
+            Box::new(TwoLayerMmse::new(one(Link::Logistic)?))
+        }),
+        entry("likelihood/two_layer", "one ReLU, probit, mean", 1, {
+            Box::new(TwoLayerMmse::new(one(Link::Probit { variance: 0.3 })?))
+        }),
+        entry("likelihood/two_layer", "tanh, logistic, maximum", 2, {
+            let layer = TwoLayer::labels(&[1.5, -0.5], 0.25, Activation::Tanh, Link::Logistic)?;
+            Box::new(TwoLayerMap::new(layer)?.with_step(0.0)?)
+        }),
+    ])
 }
 
 /// Likelihoods whose posteriors are integrated along a line, and maximisers.
@@ -423,13 +449,9 @@ fn explicit_likelihoods() -> Likelihoods {
         ),
         entry("likelihood/rectified", "ReLU", 1, Box::new(Rectified::relu(0.3)?)),
         entry("likelihood/rectified", "leaky", 1, Box::new(Rectified::leaky_relu(0.1, 0.3)?)),
-        entry("likelihood/committee", "exact", 2, Box::<Committee>::default()),
-        entry("likelihood/committee", "flipped", 2, Box::new(Committee::new().with_flips(0.1)?)),
         entry("likelihood/complex_magnitude", "noisy", 2, Box::new(ComplexMagnitude::new(0.25)?)),
         entry("likelihood/magnitude", "noisy", 1, Box::new(Magnitude::new(0.25)?)),
         entry("likelihood/magnitude", "precise", 1, Box::new(Magnitude::new(1e-3)?)),
-        entry("likelihood/softmax", "two classes, mean", 2, Box::new(Softmax::new(2)?)),
-        entry("likelihood/softmax", "maximum", 3, Box::new(Softmax::new(3)?.maximised())),
         entry("likelihood/sign", "exact", 1, Box::new(Sign::new())),
         entry("likelihood/sign", "flipped", 1, Box::new(Sign::new().with_flips(0.1)?)),
         entry("likelihood/sign", "probit", 1, Box::new(Sign::probit(0.5)?)),

@@ -48,6 +48,19 @@ impl GaussianPoints {
         Self { dimension, count, values }
     }
 
+    /// Two independent sets in one, each of half the count (rounded up as in [`new`](Self::new)) and with the moments of a
+    /// whole one: averages over either differ by what the average over both may be wrong.
+    ///
+    /// # Panics
+    /// As [`new`](Self::new), for either half.
+    pub fn halves(dimension: usize, count: usize, seed: u32) -> Self {
+        let seeds = [0, 1].map(|half| seed.wrapping_mul(2).wrapping_add(half));
+        let [first, second] = seeds.map(|seed| Self::new(dimension, count.div_ceil(2), seed));
+        let both = |k| first.component(k).iter().chain(second.component(k)).copied();
+        let values = (0..dimension).flat_map(both).collect();
+        Self { dimension, count: 2 * first.count, values }
+    }
+
     /// Number of components of a point.
     pub fn dimension(&self) -> usize {
         self.dimension
@@ -128,6 +141,27 @@ mod tests {
                     assert!((found - expected).abs() < ROUNDING, "{j} {k}: {found}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn either_half_has_the_moments_of_a_whole_set() {
+        let points = GaussianPoints::halves(3, 100, 4);
+        assert_eq!((points.count(), points.dimension()), (128, 3));
+        let half = points.count() / 2;
+        for j in 0..3 {
+            for part in [0..half, half..2 * half] {
+                let a = &points.component(j)[part.clone()];
+                assert!(a.iter().sum::<f64>().abs() / 64.0 < ROUNDING, "mean of {j}");
+                for k in 0..3 {
+                    let products = a.iter().zip(&points.component(k)[part.clone()]);
+                    let found = products.map(|(x, y)| x * y).sum::<f64>() / 64.0;
+                    let expected = if j == k { 1.0 } else { 0.0 };
+                    assert!((found - expected).abs() < ROUNDING, "{j} {k}: {found}");
+                }
+            }
+            let (first, second) = points.component(j).split_at(half);
+            assert_ne!(first, second, "independent");
         }
     }
 

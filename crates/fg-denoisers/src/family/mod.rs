@@ -3,21 +3,26 @@
 pub(crate) mod circle;
 pub(crate) mod curve;
 mod cut;
+mod declared;
 mod half_line;
 mod interval;
 pub(crate) mod label;
+pub(crate) mod lines;
 pub(crate) mod normal;
 pub(crate) mod pieces;
 pub(crate) mod proper;
+mod replicates;
 mod residuals;
 mod scale_mixture;
 mod spread;
 pub(crate) mod survey;
 
 pub(crate) use cut::{Cut, anchor};
+pub(crate) use declared::Declared;
 pub(crate) use half_line::HalfLine;
 pub(crate) use interval::Rule;
 pub(crate) use pieces::Piece;
+pub(crate) use replicates::Replicates;
 pub(crate) use residuals::Residuals;
 pub(crate) use scale_mixture::{Mixing, ScaleMixture};
 pub(crate) use spread::Spread;

@@ -38,4 +38,4 @@ pub use sign::Sign;
 pub use softmax::Softmax;
 pub use student_noise::StudentNoise;
 pub use survival::Survival;
-pub use two_layer::{Activation, TwoLayer, TwoLayerMap, TwoLayerMmse};
+pub use two_layer::{Activation, Link, Output, TwoLayer, TwoLayerMap, TwoLayerMmse};

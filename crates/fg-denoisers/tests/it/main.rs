@@ -6,4 +6,5 @@ mod learning;
 mod optimality;
 mod references;
 mod rows;
+mod sampling;
 mod smooth;

@@ -202,7 +202,9 @@ mod tests {
             / (2.0 * count);
         assert!((power / problem.noise_variance - 10.0).abs() < 1e-10, "power {power}");
         assert!(
-            (problem.teacher.output.noise_precision() * problem.noise_variance - 1.0).abs() < 1e-14
+            (problem.teacher.output.noise_precision().unwrap() * problem.noise_variance - 1.0)
+                .abs()
+                < 1e-14
         );
     }
 

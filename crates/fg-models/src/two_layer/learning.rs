@@ -142,8 +142,8 @@ impl TwoLayerModel {
         Ok(LearningCurve { errors, prediction })
     }
 
-    /// Test error in units of the noise, `1 + E |yhat - y|^2 / noise variance` an output, of an estimate of `W1` whose
-    /// rows have these second moments, for a fresh input with independent entries of mean zero and `E |x|^2 =
+    /// Test error in units of the noise (NaN with labels, which have none), `1 + E |yhat - y|^2 / noise variance` an output,
+    /// of an estimate of `W1` whose rows have these second moments, for a fresh input with independent entries of mean zero and `E |x|^2 =
     /// input_power`: with the estimate plugged in, or `averaged` over the covariance that the estimator claims.
     ///
     /// Hidden rows `(W1' x, What' x)` are then normal with `input_power` times those moments. The averaged predictor is
@@ -171,7 +171,7 @@ impl TwoLayerModel {
             - 2.0 * layer.correlation([&variances, &spread], &overlap)
             + layer.correlation([&spread, &spread], &estimate);
         // Rounding of three terms of the output's size; the error itself can't be negative.
-        1.0 + error.max(0.0) * layer.noise_precision()
+        layer.noise_precision().map_or(f64::NAN, |precision| 1.0 + error.max(0.0) * precision)
     }
 
     fn matched_error(&self, law: &EstimateLaw) -> f64 {

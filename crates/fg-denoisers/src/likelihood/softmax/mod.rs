@@ -11,9 +11,10 @@ use fg_core::special::points::GaussianPoints;
 
 use super::logistic::Label;
 use crate::error::ParameterError;
-use crate::family::Rule;
 use crate::family::curve::{self, Tilt};
+use crate::family::{Declared, Replicates, Rule};
 use climb::Climb;
+use points::Moments;
 
 /// The class of a row, with probabilities by the softmax of its columns.
 ///
@@ -28,7 +29,7 @@ use climb::Climb;
 /// | name | default | range | meaning |
 /// |---|---|---|---|
 /// | classes `d` | - | 2 and more | the columns of the variable |
-/// | points | 1024 | 16 to 65536 | of the average, from three classes on |
+/// | points | 2048 | 16 to 65536 | of the average, from three classes on |
 ///
 /// # Estimate
 ///
@@ -37,7 +38,9 @@ use climb::Climb;
 /// * Three classes and more: an average over points of a Gaussian around the mode, each with the ratio of the posterior to
 ///   that Gaussian as its weight. Its precision is the cavity's and half the softmax's curvature at the mode, as the
 ///   posterior's tails are the cavity's. Points are whitened, mirrored, scrambled
-///   Sobol points; rows take turns at several scramblings, so that their errors average out over rows.
+///   Sobol points; rows take turns at several scramblings, so that their errors average out over rows. Half of a row's points
+///   are independent of the others: by how far both halves differ, the [`standard_error`](Likelihood::standard_error) of the
+///   averaged covariance is found, that of the worst block of rows.
 /// * After [`maximised`](Self::maximised) the mode and the inverse of the curvature there, for any number of classes: the
 ///   cost of regularised multinomial logistic regression.
 ///
@@ -75,12 +78,13 @@ pub struct Softmax {
     estimation: Estimation,
     rule: Rule,
     points: Vec<GaussianPoints>,
+    declared: Declared,
 }
 
 /// Share of the softmax's curvature in that of the points: the posterior's tails are the cavity's.
 const WIDE: f64 = 0.5;
 /// Default of [`Softmax::with_points`].
-const POINTS: usize = 1024;
+const POINTS: usize = 2048;
 /// How many scramblings rows take turns at.
 const SCRAMBLINGS: u32 = 8;
 
@@ -95,7 +99,8 @@ impl Softmax {
             return Err(ParameterError::OutOfRange { parameter: "classes", value, requirement });
         }
         let points = scramblings(classes, POINTS);
-        Ok(Self { classes, estimation: Estimation::Mmse, rule: curve::rule(), points })
+        let (estimation, declared) = (Estimation::Mmse, Declared::none());
+        Ok(Self { classes, estimation, rule: curve::rule(), points, declared })
     }
 
     /// The same classes, answered by maximisers. Default: posterior means.
@@ -104,7 +109,7 @@ impl Softmax {
         Self { estimation: Estimation::Map, points: Vec::new(), ..self }
     }
 
-    /// Points of the average. Default: 1024; of no effect for two classes and for maximisers.
+    /// Points of the average. Default: 2048; of no effect for two classes and for maximisers.
     ///
     /// # Errors
     /// [`ParameterError`] unless there are 16 to 65536.
@@ -125,9 +130,14 @@ impl Softmax {
         self.classes
     }
 
-    /// Values of scratch memory.
+    /// Values of scratch memory for a row.
     fn memory(&self) -> usize {
         Climb::len(self.classes) + points::len(self.classes)
+    }
+
+    /// Whether it averages over points.
+    fn samples(&self) -> bool {
+        self.classes > 2 && self.estimation == Estimation::Mmse
     }
 
     /// Estimates one row and returns its log-partition.
@@ -136,9 +146,11 @@ impl Softmax {
         class: usize,
         (n, start, precision): (&[f64], &[f64], &[f64]),
         row: usize,
-        (mean, covariance, memory): (&mut [f64], &mut [f64], &mut [f64]),
+        out: &mut Moments<'_>,
+        memory: &mut [f64],
     ) -> Result<f64, Breakdown> {
         let d = self.classes;
+        let Moments { mean, covariance, difference: _ } = &mut *out;
         if d == 2 && self.estimation == Estimation::Mmse {
             return self
                 .pair(class, n, precision, (mean, covariance))
@@ -156,7 +168,7 @@ impl Softmax {
             Estimation::Mmse => {
                 climb.widen(WIDE).map_err(|fault| fault.breakdown(row))?;
                 let points = &self.points[row % self.points.len()];
-                points::average(&mut climb, points, (mean, covariance), rest)
+                points::average(&climb, points, out, rest)
                     .ok_or(Breakdown::NotFinite { port: 0, row })
             }
         }
@@ -194,7 +206,7 @@ impl Softmax {
 }
 
 fn scramblings(classes: usize, points: usize) -> Vec<GaussianPoints> {
-    (0..SCRAMBLINGS).map(|seed| GaussianPoints::new(classes, points, seed)).collect()
+    (0..SCRAMBLINGS).map(|seed| GaussianPoints::halves(classes, points, seed)).collect()
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "classes are checked")]
@@ -210,16 +222,28 @@ impl Likelihood for Softmax {
         out: &mut RowEstimate<'_>,
         scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
-        let d = self.classes;
-        let memory = scratch.slice(self.memory());
+        let (d, groups) = (self.classes, self.points.len());
+        let replicates = Replicates::len(groups, d);
+        let memory = scratch.slice(self.memory() + replicates + d * d);
+        let (replicates, memory) = memory.split_at_mut(replicates);
+        let mut replicates = Replicates::new(groups, d, replicates);
+        let (difference, memory) = memory.split_at_mut(d * d);
         for (i, &y) in observed.iter().enumerate() {
             let at = i * d..(i + 1) * d;
             let given =
                 (&cavity.natural()[at.clone()], &cavity.mean()[at.clone()], cavity.precision());
             let covariance = &mut out.covariance[i * d * d..(i + 1) * d * d];
-            let answer = (&mut out.mean[at], covariance, &mut *memory);
-            self.row(class_of(y), given, cavity.first_row() + i, answer)?;
+            let difference = &mut *difference;
+            let mut answer = Moments { mean: &mut out.mean[at], covariance, difference };
+            let row = cavity.first_row() + i;
+            self.row(class_of(y), given, row, &mut answer, memory)?;
+            if self.samples() {
+                replicates.add(row % groups, answer.difference);
+            }
         }
+        let covariances = &out.covariance[..observed.len() * d * d];
+        let error = replicates.relative_error(cavity.precision(), covariances);
+        self.declared.declare(cavity.first_row(), error);
         Ok(())
     }
 
@@ -243,16 +267,25 @@ impl Likelihood for Softmax {
         }
     }
 
+    fn standard_error(&self) -> f64 {
+        self.declared.error()
+    }
+
     /// False where a row is improper.
     fn log_partition(&self, observed: &[f64], cavity: &RowCavity<'_>, out: &mut [f64]) -> bool {
         let d = self.classes;
         let mut memory = vec![0.0; self.memory()];
         let (mut mean, mut covariance) = (vec![0.0; d], vec![0.0; d * d]);
+        let mut difference = vec![0.0; d * d];
         for (i, (&y, out)) in observed.iter().zip(out).enumerate() {
             let at = i * d..(i + 1) * d;
             let given = (&cavity.natural()[at.clone()], &cavity.mean()[at], cavity.precision());
-            let answer = (&mut mean[..], &mut covariance[..], &mut memory[..]);
-            match self.row(class_of(y), given, cavity.first_row() + i, answer) {
+            let mut answer = Moments {
+                mean: &mut mean,
+                covariance: &mut covariance,
+                difference: &mut difference,
+            };
+            match self.row(class_of(y), given, cavity.first_row() + i, &mut answer, &mut memory) {
                 Ok(log) => *out = log,
                 Err(_) => return false,
             }

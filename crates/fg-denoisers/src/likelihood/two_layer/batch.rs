@@ -3,13 +3,15 @@
 use fg_core::denoiser::{RowCavity, RowEstimate};
 use fg_core::factor::Breakdown;
 
-use super::frame::{Frame, Whitening};
-use super::line::{LONGEST, Line, Ray, Shape};
-use super::lines::{self, Lines};
+use super::density::{Density, Labels, Noise};
+use super::frame::Frame;
+use super::line::{Line, Ray, Shape};
 use super::nodes::{Curve, Kinked, Shared};
 use super::posterior::TwoLayerMmse;
 use super::smooth::{ErrorFunction, Logistic};
-use super::{Activation, TwoLayer};
+use super::{Activation, Output, TwoLayer};
+use crate::family::Replicates;
+use crate::family::lines::{self, LOG_TAU, LONGEST, Lines, Whitening};
 
 /// One call on a batch of rows.
 pub(super) struct Batch<'a, 'b> {
@@ -28,43 +30,47 @@ fn shared_len(Shape { units, outputs, nodes }: Shape) -> usize {
     ((nodes + 2) * units + 2 * outputs).next_multiple_of(LONGEST)
 }
 
-/// `log(2 pi)`.
-const LOG_TAU: f64 = 1.837_877_066_409_345_5;
-
 impl Batch<'_, '_> {
     /// Values of working memory.
     pub(super) fn len(node: &TwoLayerMmse) -> usize {
         let Shape { units, outputs, .. } = node.shape();
         let lines = Lines::<pulp::Scalar>::len(units, node.points[0].count());
         let row = node.grid.nodes.len() + outputs + units + shared_len(node.shape());
-        Whitening::len(units) + Frame::len(units, outputs) + row + lines + node.shape().len()
+        let replicates = Replicates::len(node.points.len(), units) + units * units;
+        let working = Whitening::len(units) + Frame::len(units, outputs) + row + replicates;
+        working + lines + node.shape().len()
     }
 
     /// What `log int p(y | z) exp(n'z - z' Gamma z / 2) dz` adds in every row to the mean mass of its lines.
     fn log_constant(network: &TwoLayer, log_determinant: f64) -> f64 {
         let (d, outputs) = network.weights.shape();
-        let noise = outputs as f64 * (network.noise_precision.ln() - LOG_TAU);
         // One of the d factors sqrt(2 pi) is in the mass along the lines.
-        0.5 * (noise - log_determinant + (d as f64 - 1.0) * LOG_TAU)
+        let whole = 0.5 * ((d as f64 - 1.0) * LOG_TAU - log_determinant);
+        whole + outputs as f64 * network.output.log_scale()
     }
 
-    /// Chooses the loop compiled for these sizes.
+    /// Chooses the loop compiled for these sizes; a label takes so long that theirs don't matter.
     #[inline(always)]
     fn sized<S: pulp::Simd, C: Curve>(self, simd: S, curve: C) -> Result<(), Breakdown> {
-        let shape = self.node.shape();
+        let (shape, node) = (self.node.shape(), self.node);
         let usual = |units| Shape { units, outputs: 1, nodes: C::NODES.unwrap_or(units) };
-        if shape == usual(4) {
-            self.rows(simd, curve, usual(4))
-        } else {
-            self.rows(simd, curve, shape)
+        match node.network.output {
+            Output::Noise { precision } if shape == usual(4) => {
+                self.rows(simd, curve, Noise { precision }, usual(4))
+            }
+            Output::Noise { precision } => self.rows(simd, curve, Noise { precision }, shape),
+            Output::Label(link) => {
+                self.rows(simd, curve, Labels { link, terms: &node.terms }, shape)
+            }
         }
     }
 
     #[inline(always)]
-    fn rows<S: pulp::Simd, C: Curve>(
+    fn rows<S: pulp::Simd, C: Curve, D: Density>(
         mut self,
         simd: S,
         curve: C,
+        density: D,
         shape: Shape,
     ) -> Result<(), Breakdown> {
         let Self { node, observed, cavity, .. } = self;
@@ -88,14 +94,18 @@ impl Batch<'_, '_> {
         let count = node.points[0].count();
         let mut lines = Lines::new(simd, d, count, take(Lines::<S>::len(d, count)));
         let mut line = Line::new(simd, shape, take(shape.len()));
+        let (difference, groups) = (take(d * d), node.points.len());
+        let mut replicates = Replicates::new(groups, d, take(Replicates::len(groups, d)));
         for i in 0..cavity.len() {
             let r = &cavity.mean()[i * d..(i + 1) * d];
             let y = &observed[i * outputs..(i + 1) * outputs];
             for ((t, y), b) in target.iter_mut().zip(y).zip(&network.bias) {
-                *t = y - b;
+                *t = network.output.target(*y, *b);
             }
-            let points = &node.points[(cavity.first_row() + i) % node.points.len()];
-            let (centre, width) = frame.turn(simd, network, &whitening, r, target);
+            let group = (cavity.first_row() + i) % groups;
+            let points = &node.points[group];
+            frame.turn(simd, network, &whitening, r);
+            let (centre, width) = frame.grid(network, density, y, target);
             for (t, unit) in at.iter_mut().zip(&node.grid.nodes) {
                 *t = width.mul_add(*unit, centre);
             }
@@ -105,7 +115,7 @@ impl Batch<'_, '_> {
             curve.prepare(simd, Shared { weights, grid: at, direction, values: shared });
             let ray = Ray {
                 weights,
-                noise_precision: network.noise_precision,
+                observed: y,
                 target,
                 direction,
                 grid: &node.grid,
@@ -115,7 +125,8 @@ impl Batch<'_, '_> {
             };
             for b in 0..lines.registers() {
                 lines::place(simd, line.base, points, b, (r, frame.map));
-                lines.record(b, &line.integrate(&ray, curve));
+                curve.place(&mut line, &ray);
+                lines.record(b, &density.integrate(&mut line, &ray));
             }
             let log_mass = lines.weigh();
             if let Some(out) = &mut self.log_partition {
@@ -126,17 +137,38 @@ impl Batch<'_, '_> {
             if let Some(out) = &mut self.out {
                 let mean = &mut out.mean[i * d..(i + 1) * d];
                 let covariance = &mut out.covariance[i * d * d..(i + 1) * d * d];
-                lines.accumulate(points);
+                if D::HALVED {
+                    lines.halves(points, frame.map, difference);
+                    replicates.add(group, difference);
+                } else {
+                    lines.accumulate(points);
+                }
                 lines.spread(frame.map, r, mean, covariance);
-                // A sum of zeros, or NaN.
-                let zeros: f64 = mean.iter().chain(&*covariance).map(|v| 0.0 * v).sum();
-                if zeros.is_nan() {
+                if !finite(mean, covariance) {
                     return Err(Breakdown::NotFinite { port: 0, row: cavity.first_row() + i });
                 }
             }
         }
+        if D::HALVED {
+            self.declare(&mut replicates);
+        }
         Ok(())
     }
+
+    /// Declares the error of the averaged covariance, where one was asked for.
+    fn declare(&self, replicates: &mut Replicates<'_>) {
+        let (Some(out), cavity) = (&self.out, self.cavity) else { return };
+        let d = self.node.network.hidden();
+        let covariances = &out.covariance[..cavity.len() * d * d];
+        let error = replicates.relative_error(cavity.precision(), covariances);
+        self.node.declared.declare(cavity.first_row(), error);
+    }
+}
+
+#[inline(always)]
+fn finite(mean: &[f64], covariance: &[f64]) -> bool {
+    // A sum of zeros, or NaN.
+    !mean.iter().chain(covariance).map(|v| 0.0 * v).sum::<f64>().is_nan()
 }
 
 impl pulp::WithSimd for Batch<'_, '_> {

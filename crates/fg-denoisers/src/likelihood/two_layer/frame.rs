@@ -1,56 +1,11 @@
 //! The frame decides along which line a row is integrated: coordinates in which the likelihood varies along the first.
 
-use fg_core::factor::Breakdown;
-use fg_core::message::small;
 use fg_core::special::number::Lanes;
 use pulp::Simd;
 
-use super::line::LONGEST;
+use super::density::Density;
 use super::{Activation, TwoLayer};
-
-/// The Gaussian that rows of a cavity share, in the form `z = r + L u` with `L L' = Gamma^-1`.
-pub(super) struct Whitening<'a> {
-    /// `L`, `d x d`, upper triangular.
-    pub(super) root: &'a mut [f64],
-    /// Variances of single units, the diagonal of `Gamma^-1`, as whole registers.
-    pub(super) variances: &'a mut [f64],
-    /// `log det Gamma`.
-    pub(super) log_determinant: f64,
-}
-
-impl<'a> Whitening<'a> {
-    /// Values needed by [`new`](Self::new).
-    pub(super) fn len(d: usize) -> usize {
-        2 * d * d + d.next_multiple_of(LONGEST)
-    }
-
-    /// Whitens the Gaussian of this precision.
-    pub(super) fn new(
-        precision: &[f64],
-        first_row: usize,
-        d: usize,
-        memory: &'a mut [f64],
-    ) -> Result<Self, Breakdown> {
-        let (root, rest) = memory.split_at_mut(d * d);
-        let (factor, variances) = rest.split_at_mut(d * d);
-        factor.copy_from_slice(precision);
-        small::cholesky(factor, d)
-            .map_err(|_| Breakdown::ImproperCavity { port: 0, row: first_row })?;
-        let log_determinant = (0..d).map(|j| 2.0 * factor[j * d + j].ln()).sum();
-        small::invert_lower(factor, root, d);
-        factor.copy_from_slice(root);
-        small::transpose(factor, root, d);
-        variances.fill(0.0);
-        for (j, v) in variances[..d].iter_mut().enumerate() {
-            *v = root[j * d..(j + 1) * d].iter().map(|x| x * x).sum();
-        }
-        if root.iter().all(|v| v.is_finite()) {
-            Ok(Self { root, variances, log_determinant })
-        } else {
-            Err(Breakdown::ImproperCavity { port: 0, row: first_row })
-        }
-    }
-}
+use crate::family::lines::{LONGEST, Whitening, reflect};
 
 /// What a row's integration starts from.
 pub(super) struct Frame<'a> {
@@ -66,10 +21,6 @@ pub(super) struct Frame<'a> {
 
 /// Steps of the power iteration for the direction all outputs together vary along most: it need not be exact.
 const POWER_STEPS: usize = 6;
-/// The grid shrinks with the posterior, to this many of its linearised deviations, ..
-const GRID_WIDTH: f64 = 3.0;
-/// .. but not below this share, where the network is straight between nodes anyway.
-const GRID_NARROWEST: f64 = 0.3;
 
 impl<'a> Frame<'a> {
     /// Values needed by [`new`](Self::new).
@@ -89,8 +40,7 @@ impl<'a> Frame<'a> {
         Self { map, slopes, axis, product, units: [first, second, third] }
     }
 
-    /// Turns the first coordinate along the mean slope of the outputs under the cavity of mean `r`, and returns centre
-    /// and width of a grid that covers the linearised posterior along it; `target = y - b2`.
+    /// Turns the first coordinate along the mean slope of the outputs under the cavity of mean `r`.
     #[inline(always)]
     pub(super) fn turn<S: Simd>(
         &mut self,
@@ -98,9 +48,8 @@ impl<'a> Frame<'a> {
         network: &TwoLayer,
         whitening: &Whitening<'_>,
         r: &[f64],
-        target: &[f64],
-    ) -> (f64, f64) {
-        let (d, outputs) = (r.len(), target.len());
+    ) {
+        let (d, outputs) = (r.len(), network.outputs());
         let weights = &network.weights.as_slice()[..d * outputs];
         self.sense(simd, network.activation, whitening, r);
         self.slopes.fill(0.0);
@@ -114,8 +63,7 @@ impl<'a> Frame<'a> {
             }
         }
         self.principal(d, outputs);
-        self.reflect(d, whitening.root);
-        self.grid(network, d, target)
+        reflect(self.axis, whitening.root, self.map);
     }
 
     /// Averages slopes and values of the units under the cavity, a register of units at a time.
@@ -173,49 +121,30 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// `map = L H` with the Householder reflection `H = I - 2 v v' / v'v` whose first column is the axis, up to sign.
+    /// Centre and width of a grid that covers the posterior of the first coordinate that the linearised network has.
     #[inline(always)]
-    fn reflect(&mut self, d: usize, root: &[f64]) {
-        let sign = if self.axis[0] < 0.0 { -1.0 } else { 1.0 };
-        let first = self.axis[0] + sign;
-        // v = axis + sign e_1 is never small; v'v = 2 (1 + |axis_1|).
-        let scale = 2.0 / (2.0 * (1.0 + self.axis[0].abs()));
-        for j in 0..d {
-            let (row, out) = (&root[j * d..(j + 1) * d], &mut self.map[j * d..(j + 1) * d]);
-            let mut along = row[0] * first;
-            for k in 1..d {
-                along = row[k].mul_add(self.axis[k], along);
-            }
-            along *= scale;
-            out[0] = (-along).mul_add(first, row[0]);
-            for k in 1..d {
-                out[k] = (-along).mul_add(self.axis[k], row[k]);
-            }
-        }
-    }
-
-    /// Where the linearised network puts the posterior of the first coordinate.
-    #[inline(always)]
-    fn grid(&self, network: &TwoLayer, d: usize, target: &[f64]) -> (f64, f64) {
+    pub(super) fn grid(
+        &self,
+        network: &TwoLayer,
+        density: impl Density,
+        observed: &[f64],
+        target: &[f64],
+    ) -> (f64, f64) {
         if network.activation.slopes().is_some() {
             return (0.0, 1.0);
         }
         let outputs = target.len();
-        let (weights, lambda) = (network.weights.as_slice(), network.noise_precision);
-        let (mut square, mut product) = (0.0, 0.0);
-        for (o, &y) in target.iter().enumerate() {
+        let d = self.map.len().isqrt();
+        let weights = network.weights.as_slice();
+        let linear = target.iter().enumerate().map(|(o, &y)| {
             let (mut residual, mut slope) = (y, 0.0);
             for j in 0..d {
                 let (gain, value) = (self.units[1][j], self.units[2][j]);
                 residual -= weights[j * outputs + o] * value;
                 slope += weights[j * outputs + o] * gain * self.map[j * d];
             }
-            square += slope * slope;
-            product += slope * residual;
-        }
-        let variance = 1.0 / lambda.mul_add(square, 1.0);
-        let centre = lambda * product * variance;
-        let width = (GRID_WIDTH * variance.sqrt()).clamp(GRID_NARROWEST, 1.0);
-        (centre, width)
+            (residual, slope)
+        });
+        density.grid(observed, linear)
     }
 }

@@ -8,16 +8,16 @@ use fg_core::special::exp;
 use fg_core::special::number::{Lanes, Number};
 use pulp::Simd;
 
-use super::nodes::Curve;
-use super::piece::{End, Gaussian, Part};
 use super::smooth::Grid;
+use crate::family::lines::{End, Found, Gaussian, LONGEST, Part};
 
 /// The network along one row's lines.
 pub(super) struct Ray<'a> {
     /// `W2`, `units x outputs`.
     pub(super) weights: &'a [f64],
-    pub(super) noise_precision: f64,
-    /// `y - b2`.
+    /// The data of the row.
+    pub(super) observed: &'a [f64],
+    /// `y - b2`; with labels `-b2`.
     pub(super) target: &'a [f64],
     /// Change of each unit per unit of `t`.
     pub(super) direction: &'a [f64],
@@ -30,14 +30,6 @@ pub(super) struct Ray<'a> {
     pub(super) shared: &'a [f64],
 }
 
-/// What is found on a line.
-pub(super) struct Found<N> {
-    /// Largest logarithm of the integrand.
-    pub(super) top: N,
-    /// Integral of the integrand divided by its largest value, and mean and variance of `t`.
-    pub(super) part: Part<N>,
-}
-
 /// Sizes of the working memory. Where they are known to the compiler, so are all loops of this file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Shape {
@@ -46,9 +38,6 @@ pub(super) struct Shape {
     /// Ends of pieces on each line; smooth activations are evaluated at one more on either side.
     pub(super) nodes: usize,
 }
-
-/// Doubles in the longest register there is.
-pub(super) const LONGEST: usize = 8;
 
 impl Shape {
     /// Values needed by [`Line::new`].
@@ -68,7 +57,7 @@ pub(super) struct Line<'a, S: Simd> {
     pub(super) start: &'a mut [S::f64s],
     /// Node by node: `t`, ascending.
     pub(super) at: &'a mut [S::f64s],
-    /// Node by node and output by output: `y - b2 - W2' sigma`; smooth activations have one more node on either side.
+    /// Node by node and output by output: `target - W2' sigma`; smooth activations have one more node on either side.
     pub(super) residual: &'a mut [S::f64s],
     /// Node by node: the logarithm of the integrand, then the integrand itself.
     height: &'a mut [S::f64s],
@@ -112,12 +101,11 @@ impl<'a, S: Simd> Line<'a, S> {
         End { at: self.load(self.at[node]), height: self.load(self.height[node]) }
     }
 
-    /// Integrates along every line of the register, from [`base`](Self::base).
+    /// Integrates along every line of the register, with Gaussian noise of this precision on every output.
     #[inline(always)]
-    pub(super) fn integrate(&mut self, ray: &Ray<'_>, curve: impl Curve) -> Found<Lanes<S>> {
-        curve.place(self, ray);
+    pub(super) fn integrate(&mut self, noise_precision: f64) -> Found<Lanes<S>> {
         let nodes = self.shape.nodes;
-        let lambda = self.splat(ray.noise_precision);
+        let lambda = self.splat(noise_precision);
         let mut top = self.splat(f64::NEG_INFINITY);
         for k in 0..nodes {
             let energy = self.energy(k, lambda);

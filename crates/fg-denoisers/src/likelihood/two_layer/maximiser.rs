@@ -1,23 +1,24 @@
 //! The MAP node of a two-layer network: the best hidden row, and how it moves with the cavity, jumps included.
 
-use core::sync::atomic::{AtomicU64, Ordering};
-
 use fg_core::denoiser::{Estimation, GaussianRow, Likelihood, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
 use fg_core::message::small;
 
-use super::TwoLayer;
 use super::jumps::{self, Root, Scatter};
+use super::label_patterns::LabelPatterns;
 use super::newton::{self, Newton};
-use super::patterns::{self, Patterns};
+use super::patterns::{self, Kink, Patterns};
+use super::{Output, TwoLayer};
 use crate::ParameterError;
+use crate::family::Declared;
 
-/// Row maximisers of `n'z - z' Gamma z / 2 - lambda / 2 |y - b2 - W2' sigma(z)|^2`.
+/// Row maximisers of `n'z - z' Gamma z / 2 + log p(y | b2 + W2' sigma(z))`, the last term being
+/// `-lambda / 2 |y - b2 - W2' sigma(z)|^2` with noise and `-log(1 + exp(-y (b2 + W2' sigma(z))))` with logistic labels.
 ///
 /// # Method
 ///
-/// Activations with a kink have finitely many pieces, on each of which the objective is quadratic: all are tried, and
-/// the global maximum is exact. The others climb by safeguarded Newton steps with the exact Hessian. Where the data and
+/// Activations with a kink have finitely many pieces, on each of which the objective is concave, and quadratic with noise:
+/// all are tried, and the global maximum is exact; with a label each takes the solution of an equation in one unknown. The others climb by safeguarded Newton steps with the exact Hessian. Where the data and
 /// the cavity's precision bound the Hessian away from zero there is one maximum and one climb finds it; elsewhere there
 /// are climbs from the cavity's mean and from where each unit in turn is bent, and the best top is taken.
 ///
@@ -37,26 +38,11 @@ use crate::ParameterError;
 /// `(2 d + 1)` solutions a row. With a kink each takes `3^d d (d + outputs)` operations, and all together as much
 /// memory: no more than 8 units. Otherwise each takes a few Newton steps of `d^3` operations, and rows with one
 /// maximum need one solution.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TwoLayerMap {
     network: TwoLayer,
     step: f64,
-    /// Relative standard error of the last estimate.
-    standard_error: AtomicU64,
-}
-
-impl Clone for TwoLayerMap {
-    fn clone(&self) -> Self {
-        let error = AtomicU64::new(self.standard_error.load(Ordering::Relaxed));
-        Self { network: self.network.clone(), step: self.step, standard_error: error }
-    }
-}
-
-/// Two nodes are the same when they answer the same; what they have been asked plays no part.
-impl PartialEq for TwoLayerMap {
-    fn eq(&self, other: &Self) -> bool {
-        self.network == other.network && self.step.to_bits() == other.step.to_bits()
-    }
+    declared: Declared,
 }
 
 /// Default of [`TwoLayerMap::with_step`]: the average over rows is that of a density smoothed over the step, whose
@@ -69,10 +55,11 @@ const MOST_KINKED: usize = 8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NoMaximum;
 
-/// What a row is about: the cavity's natural parameter, and `y - b2`.
+/// What a row is about: the cavity's natural parameter, the data, and `y - b2` (with labels `-b2`).
 #[derive(Clone, Copy)]
 pub(super) struct Row<'a> {
     pub(super) natural: &'a [f64],
+    pub(super) observed: &'a [f64],
     pub(super) target: &'a [f64],
 }
 
@@ -104,7 +91,7 @@ pub(super) trait Maximiser {
     ) -> Result<(), NoMaximum>;
 
     /// Whether the best row may jump as the cavity's mean moves.
-    fn jumps(&self, target: &[f64], work: &mut [f64]) -> bool;
+    fn jumps(&self, row: Row<'_>, work: &mut [f64]) -> bool;
 }
 
 impl TwoLayerMap {
@@ -120,7 +107,7 @@ impl TwoLayerMap {
                 requirement: "at most 8 for the maximiser of an activation with a kink",
             });
         }
-        Ok(Self { network, step: STEP, standard_error: AtomicU64::new(0.0f64.to_bits()) })
+        Ok(Self { network, step: STEP, declared: Declared::none() })
     }
 
     /// Default: 0.3. Half the width, in deviations of the cavity, over which jumps are looked for; zero leaves jumps
@@ -166,22 +153,22 @@ impl TwoLayerMap {
         small::cholesky(root, d).map_err(|_| improper)?;
         small::invert_positive(gamma, inverse, work, d).map_err(|_| improper)?;
         let root = Root { root, step: self.step };
-        match kink {
-            Some(slopes) => {
-                let maximiser = Patterns::new(&self.network, slopes, gamma, buffer, work);
+        match (kink, self.network.output) {
+            (Some(slopes), Output::Noise { precision: noise_precision }) => {
+                let kink = Kink { slopes, noise_precision };
+                let maximiser = Patterns::new(&self.network, kink, gamma, buffer, work);
                 run(&maximiser.map_err(|_| improper)?, &root, work)
             }
-            None => {
+            (Some(slopes), Output::Label(link)) => {
+                let model = (&self.network, link, slopes);
+                let maximiser = LabelPatterns::new(model, gamma, buffer, work);
+                run(&maximiser.map_err(|_| improper)?, &root, work)
+            }
+            (None, _) => {
                 self.network.gram(buffer);
                 run(&Newton { network: &self.network, gamma, inverse, gram: buffer }, &root, work)
             }
         }
-    }
-
-    /// Keeps the largest error of the blocks of rows of one sweep, of which the first has row 0.
-    fn declare(&self, first_row: usize, error: f64) {
-        let before = if first_row == 0 { 0.0 } else { self.standard_error() };
-        self.standard_error.store(error.max(before).to_bits(), Ordering::Relaxed);
     }
 }
 
@@ -205,21 +192,23 @@ impl Likelihood for TwoLayerMap {
                 let failed = |_| Breakdown::NoConvergence { port: 0, row: cavity.first_row() + i };
                 let data = &observed[i * outputs..(i + 1) * outputs];
                 for (t, (y, b)) in target.iter_mut().zip(data.iter().zip(&self.network.bias)) {
-                    *t = y - b;
+                    *t = self.network.output.target(*y, *b);
                 }
-                let row = Row { natural: &cavity.natural()[i * d..(i + 1) * d], target };
+                let natural = &cavity.natural()[i * d..(i + 1) * d];
+                let row = Row { natural, observed: data, target };
                 let z = &mut out.mean[i * d..(i + 1) * d];
                 let covariance = &mut out.covariance[i * d * d..(i + 1) * d * d];
                 let found = Found { z, covariance: &mut *covariance };
                 maximiser.solve(row, tops, found, work).map_err(failed)?;
-                if self.step > 0.0 && maximiser.jumps(target, work) {
+                if self.step > 0.0 && maximiser.jumps(row, work) {
                     root.jumps(maximiser, row, tops, jumps, work).map_err(failed)?;
                     scatter.add(jumps);
                     root.add_unwhitened(jumps, covariance, line, d);
                 }
             }
             let covariances = &out.covariance[..cavity.len() * d * d];
-            self.declare(cavity.first_row(), scatter.relative_error(root, covariances, d));
+            let error = scatter.relative_error(root, covariances, d);
+            self.declared.declare(cavity.first_row(), error);
             Ok(())
         })
     }
@@ -245,7 +234,7 @@ impl Likelihood for TwoLayerMap {
     }
 
     fn standard_error(&self) -> f64 {
-        f64::from_bits(self.standard_error.load(Ordering::Relaxed))
+        self.declared.error()
     }
 
     fn uniforms(&self, _d: usize) -> Option<usize> {
@@ -257,6 +246,6 @@ impl Likelihood for TwoLayerMap {
     }
 
     fn name(&self) -> String {
-        format!("two-layer {:?}, MAP", self.network.activation)
+        format!("{}, MAP", self.network.name())
     }
 }

@@ -60,7 +60,7 @@ fn cost(network: &TwoLayer, mean: &[f64], gamma: &[f64], y: f64, z: &[f64]) -> f
     let mut f = [0.0];
     network.predict(z, &mut f);
     let prior = 0.5 * fg_core::message::small::bilinear(&step, gamma, &step, z.len());
-    prior + 0.5 * network.noise_precision() * (y - f[0]).powi(2)
+    prior + 0.5 * network.noise_precision().unwrap() * (y - f[0]).powi(2)
 }
 
 #[test]

@@ -1,38 +1,45 @@
-//! The output of a two-layer network, `y = W2' sigma(z) + b2 + noise`, as a likelihood of its hidden rows `z`.
+//! The output of a two-layer network, `u = W2' sigma(z) + b2`, with noise or as a label, as a likelihood of its hidden rows
+//! `z`.
 //!
 //! [`TwoLayer`] holds the parameters; [`TwoLayerMmse`] answers with posterior means, [`TwoLayerMap`] with
-//! maximisers. With a linear activation both are Gaussian and exact.
+//! maximisers. With a linear activation and noise both are Gaussian and exact.
 
 mod activation;
 mod average;
 mod batch;
+mod density;
 mod frame;
 mod jumps;
+#[cfg(test)]
+mod label_maximiser_tests;
+mod label_patterns;
+#[cfg(test)]
+mod label_tests;
+mod labels;
 mod line;
-mod lines;
 mod maximiser;
 #[cfg(test)]
 mod maximiser_tests;
 mod newton;
 mod nodes;
+mod output;
 mod patterns;
-mod piece;
 mod posterior;
 mod smooth;
 mod starts;
 
 pub use activation::Activation;
 pub use maximiser::TwoLayerMap;
+pub use output::{Link, Output};
 pub use posterior::TwoLayerMmse;
 
 use fg_core::Rows;
 use fg_core::denoiser::GaussianRow;
 
-use fg_core::special::{open_uniform, quantile};
-
 use crate::ParameterError;
 
-/// The known second layer: `y = W2' sigma(z) + b2 + noise`, noise `~ N(0, I / noise_precision)`.
+/// The known second layer: `y = W2' sigma(z) + b2 + noise`, noise `~ N(0, I / noise_precision)`, or labels -1 and 1 of
+/// probability `link(y (W2' sigma(z) + b2))`.
 ///
 /// | parameter | shape | range |
 /// |---|---|---|
@@ -40,12 +47,13 @@ use crate::ParameterError;
 /// | `bias` | `outputs`, `b2` | finite |
 /// | `activation` | | see [`Activation`] |
 /// | `noise_precision` | | above zero, finite |
+/// | `link` | | see [`Link`]; for a single output |
 #[derive(Clone, Debug, PartialEq)]
 pub struct TwoLayer {
     weights: Rows,
     bias: Vec<f64>,
     activation: Activation,
-    noise_precision: f64,
+    output: Output,
 }
 
 impl TwoLayer {
@@ -58,6 +66,36 @@ impl TwoLayer {
         bias: Vec<f64>,
         activation: Activation,
         noise_precision: f64,
+    ) -> Result<Self, ParameterError> {
+        if !(noise_precision > 0.0 && noise_precision < f64::INFINITY) {
+            let (value, requirement) = (noise_precision, "above zero and finite");
+            let parameter = "noise_precision";
+            return Err(ParameterError::OutOfRange { parameter, value, requirement });
+        }
+        let output = Output::Noise { precision: noise_precision };
+        Self::with_output(output_weights, bias, activation, output)
+    }
+
+    /// The second layer of a classifier, with `output_weights` (`d`) and `bias` of its single output.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn labels(
+        output_weights: &[f64],
+        bias: f64,
+        activation: Activation,
+        link: Link,
+    ) -> Result<Self, ParameterError> {
+        link.check()?;
+        let weights = Rows::column(output_weights.to_vec());
+        Self::with_output(weights, vec![bias], activation, Output::Label(link))
+    }
+
+    fn with_output(
+        output_weights: Rows,
+        bias: Vec<f64>,
+        activation: Activation,
+        output: Output,
     ) -> Result<Self, ParameterError> {
         let error = |parameter, value, requirement| {
             Err(ParameterError::OutOfRange { parameter, value, requirement })
@@ -76,10 +114,7 @@ impl TwoLayer {
             return error("bias", value, "finite");
         }
         activation.check()?;
-        if !(noise_precision > 0.0 && noise_precision < f64::INFINITY) {
-            return error("noise_precision", noise_precision, "above zero and finite");
-        }
-        Ok(Self { weights: output_weights, bias, activation, noise_precision })
+        Ok(Self { weights: output_weights, bias, activation, output })
     }
 
     /// `d`, the number of hidden units.
@@ -107,9 +142,17 @@ impl TwoLayer {
         self.activation
     }
 
-    /// Precision of the noise on each output.
-    pub fn noise_precision(&self) -> f64 {
-        self.noise_precision
+    /// What the outputs become.
+    pub fn output(&self) -> Output {
+        self.output
+    }
+
+    /// Precision of the noise on each output; none with labels.
+    pub fn noise_precision(&self) -> Option<f64> {
+        match self.output {
+            Output::Noise { precision } => Some(precision),
+            Output::Label(_) => None,
+        }
     }
 
     /// The noiseless output `W2' sigma(z) + b2` of the hidden row `z` (`d`), into `y` (`outputs`).
@@ -176,7 +219,7 @@ impl TwoLayer {
         self.outputs()
     }
 
-    /// Draws the output of hidden row `z`: its prediction and Gaussian noise made of `uniforms` in `[0, 1)`.
+    /// Draws the data of hidden row `z`, its prediction with noise or its label, made of `uniforms` in `[0, 1)`.
     ///
     /// # Panics
     /// When a length doesn't fit.
@@ -184,39 +227,42 @@ impl TwoLayer {
     pub fn draw(&self, z: &[f64], uniforms: &[f64], y: &mut [f64]) {
         assert_eq!(uniforms.len(), self.uniforms(), "one uniform for each output");
         self.predict(z, y);
-        let deviation = 1.0 / self.noise_precision.sqrt();
         for (y, u) in y.iter_mut().zip(uniforms) {
-            *y += deviation * quantile(open_uniform(*u));
+            *y = self.output.draw(*y, *u);
         }
     }
 
     /// The Gaussian in `z` that a row of data amounts to under a linear activation.
     pub(crate) fn gaussian(&self, observed: &[f64]) -> Option<GaussianRow> {
+        let lambda = self.noise_precision()?;
         (self.activation == Activation::Linear).then(|| {
-            let (d, lambda) = (self.hidden(), self.noise_precision);
+            let d = self.hidden();
             let pull = |j: usize| {
                 let residuals = observed.iter().zip(&self.bias).map(|(y, b)| y - b);
                 self.weights.row(j).iter().zip(residuals).map(|(w, r)| lambda * w * r).sum()
             };
             let mut precision = vec![0.0; d * d];
             self.gram(&mut precision);
+            precision.iter_mut().for_each(|p| *p *= lambda);
             GaussianRow { natural: (0..d).map(pull).collect(), precision, known: false }
         })
     }
 
-    /// `lambda W2 W2'`, `d x d`.
+    /// `W2 W2'`, `d x d`.
     fn gram(&self, out: &mut [f64]) {
         let d = self.hidden();
         for (k, out) in out.iter_mut().enumerate() {
             let (a, b) = (self.weights.row(k / d), self.weights.row(k % d));
-            *out = self.noise_precision * a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+            *out = a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
         }
     }
 
     fn check_row(&self, observed: &[f64]) -> Result<(), String> {
-        match observed.iter().find(|v| !v.is_finite()) {
-            Some(value) => Err(format!("output must be finite, got {value}")),
-            None => Ok(()),
-        }
+        self.output.check(observed)
+    }
+
+    fn name(&self) -> String {
+        let kind = if self.noise_precision().is_some() { "two-layer" } else { "two-layer labels" };
+        format!("{kind} {:?}", self.activation)
     }
 }

@@ -29,14 +29,14 @@ const SHIFTS: usize = 24;
 /// Tops nearer to each other than this share of their size are one.
 const SAME: f64 = 1e-6;
 
-/// The objective `n'z - z' Gamma z / 2 - lambda / 2 |y - b2 - W2' sigma(z)|^2` of rows with one precision.
+/// The objective `n'z - z' Gamma z / 2 + log p(y | b2 + W2' sigma(z))` of rows with one precision.
 #[derive(Debug)]
 pub(super) struct Newton<'a> {
     pub(super) network: &'a TwoLayer,
     pub(super) gamma: &'a [f64],
     /// `Gamma^-1`.
     pub(super) inverse: &'a [f64],
-    /// `lambda W2 W2'`.
+    /// `W2 W2'`.
     pub(super) gram: &'a [f64],
 }
 
@@ -50,6 +50,10 @@ struct Site<'w> {
     /// `sigma(z)`.
     unit: &'w mut [f64],
     residual: &'w mut [f64],
+    /// Derivative of `log p` by each output.
+    pull: &'w mut [f64],
+    /// Negative second derivative of `log p` by an output, the same for all.
+    stiffness: f64,
     value: f64,
     /// Size of the objective's terms.
     size: f64,
@@ -73,7 +77,7 @@ pub(super) fn tops(d: usize) -> usize {
 
 /// Values [`Newton`] needs for one row.
 pub(super) fn work_len(d: usize, outputs: usize) -> usize {
-    12 * d + 2 * outputs + 6 * d * d
+    12 * d + 4 * outputs + 6 * d * d
 }
 
 impl Newton<'_> {
@@ -89,8 +93,12 @@ impl Newton<'_> {
             }
         }
         small::row_times(site.z, self.gamma, site.pushed, d);
-        let squares: f64 = site.residual.iter().map(|r| r * r).sum();
-        let loss = 0.5 * self.network.noise_precision * squares;
+        let mut loss = 0.0;
+        let data = row.observed.iter().zip(&*site.residual);
+        for (pull, (y, residual)) in site.pull.iter_mut().zip(data) {
+            loss += self.network.output.loss(*y, *residual);
+            (*pull, site.stiffness) = self.network.output.slopes(*y, *residual);
+        }
         let dot = |v: &[f64]| -> f64 { site.z.iter().zip(v).map(|(z, v)| z * v).sum() };
         let (linear, quadratic) = (dot(row.natural), 0.5 * dot(site.pushed));
         site.value = linear - quadratic - loss;
@@ -110,25 +118,25 @@ impl Newton<'_> {
             let pushed: f64 = gamma.iter().zip(&*site.z).map(|(g, z)| (g * z).abs()).sum();
             quadratic += 0.5 * site.z[i].abs() * pushed;
         }
-        for (o, (target, residual)) in row.target.iter().zip(&*site.residual).enumerate() {
+        for (o, (target, pull)) in row.target.iter().zip(&*site.pull).enumerate() {
             let units = site.unit.iter().enumerate();
             let of: f64 =
                 target.abs() + units.map(|(j, u)| (weights[(j, o)] * u).abs()).sum::<f64>();
-            loss += self.network.noise_precision * (residual.abs() + f64::EPSILON * of) * of;
+            loss += (pull.abs() + site.stiffness * f64::EPSILON * of) * of;
         }
         BLIND * (linear + quadratic + loss)
     }
 
     /// Gradient and negative Hessian at the site of `b`.
     fn expand(&self, row: Row<'_>, b: &mut Buffers<'_>) {
-        let (d, lambda, site) = (row.natural.len(), self.network.noise_precision, &b.here);
+        let (d, site) = (row.natural.len(), &b.here);
         for i in 0..d {
             let weights = self.network.weights.row(i);
-            let pull: f64 = weights.iter().zip(&*site.residual).map(|(w, r)| w * r).sum();
-            let pull = lambda * pull;
+            let pull: f64 = weights.iter().zip(&*site.pull).map(|(w, p)| w * p).sum();
             b.gradient[i] = row.natural[i] - site.pushed[i] + site.slope[i] * pull;
             for j in 0..d {
-                let gauss_newton = site.slope[i] * site.slope[j] * self.gram[i * d + j];
+                let both = site.slope[i] * site.slope[j];
+                let gauss_newton = site.stiffness * both * self.gram[i * d + j];
                 b.hessian[i * d + j] = self.gamma[i * d + j] + gauss_newton;
             }
             b.hessian[i * d + i] -= site.curvature[i] * pull;
@@ -277,7 +285,11 @@ impl<'w> Site<'w> {
         let (curvature, rest) = rest.split_at_mut(d);
         let (unit, rest) = rest.split_at_mut(d);
         let (residual, rest) = rest.split_at_mut(outputs);
-        (Self { z, pushed, slope, curvature, unit, residual, value: 0.0, size: 0.0 }, rest)
+        let (pull, rest) = rest.split_at_mut(outputs);
+        let (stiffness, value, size) = (0.0, 0.0, 0.0);
+        let site =
+            Self { z, pushed, slope, curvature, unit, residual, pull, stiffness, value, size };
+        (site, rest)
     }
 }
 
@@ -318,7 +330,7 @@ impl Maximiser for Newton<'_> {
         work: &mut [f64],
     ) -> Result<(), NoMaximum> {
         // Where there is but one maximum every start leads to it.
-        let units = if self.concave(row.target, work) { 0 } else { row.natural.len() };
+        let units = if self.concave(row, work) { 0 } else { row.natural.len() };
         let bent = (0..units).flat_map(|j| [1.0, -1.0].map(|side| Start::Unit(j, side)));
         self.best(row, core::iter::once(Start::Mean).chain(bent), tops, found, work)
     }
@@ -337,7 +349,7 @@ impl Maximiser for Newton<'_> {
         self.best(row, starts, &mut [], found, work)
     }
 
-    fn jumps(&self, target: &[f64], work: &mut [f64]) -> bool {
-        !self.concave(target, work)
+    fn jumps(&self, row: Row<'_>, work: &mut [f64]) -> bool {
+        !self.concave(row, work)
     }
 }

@@ -1,4 +1,4 @@
-//! The exact maximiser for activations with a kink: the best of all patterns of units left of it, at it and right of it.
+//! The exact maximiser with noise for activations with a kink: the best of all patterns of units left of it, at it and right of it.
 
 use fg_core::message::small;
 
@@ -17,10 +17,18 @@ const STATES: usize = 3;
 #[derive(Debug)]
 pub(super) struct Patterns<'a> {
     network: &'a TwoLayer,
-    slopes: (f64, f64),
+    kink: Kink,
     /// `patterns x (d x d)`, then `patterns x (d x outputs)`.
     covariances: &'a [f64],
     gains: &'a [f64],
+}
+
+/// What all patterns have in common.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kink {
+    /// Slopes of the activation left and right of zero.
+    pub(super) slopes: (f64, f64),
+    pub(super) noise_precision: f64,
 }
 
 /// Number of patterns of `d` units.
@@ -37,7 +45,7 @@ impl<'a> Patterns<'a> {
     /// All maps for one cavity precision; `work` holds at least `4 d^2 + d outputs` values.
     pub(super) fn new(
         network: &'a TwoLayer,
-        slopes: (f64, f64),
+        kink: Kink,
         gamma: &[f64],
         buffer: &'a mut [f64],
         work: &mut [f64],
@@ -47,17 +55,18 @@ impl<'a> Patterns<'a> {
         for pattern in 0..count(d) {
             let covariance = &mut covariances[pattern * d * d..(pattern + 1) * d * d];
             let gain = &mut gains[pattern * d * outputs..(pattern + 1) * d * outputs];
-            solve_pattern(network, slopes, gamma, pattern, (covariance, gain), work)?;
+            solve_pattern((network, kink), gamma, pattern, (covariance, gain), work)?;
         }
-        Ok(Self { network, slopes, covariances, gains })
+        Ok(Self { network, kink, covariances, gains })
     }
 
     fn slope(&self, state: usize) -> f64 {
-        slope(self.slopes, state)
+        slope(self.kink.slopes, state)
     }
 }
 
-fn slope(slopes: (f64, f64), state: usize) -> f64 {
+/// Slope of a unit in this state.
+pub(super) fn slope(slopes: (f64, f64), state: usize) -> f64 {
     match state {
         0 => slopes.0,
         1 => 0.0,
@@ -65,13 +74,13 @@ fn slope(slopes: (f64, f64), state: usize) -> f64 {
     }
 }
 
-fn state(pattern: usize, unit: usize) -> usize {
+/// State of a unit: 0 left of the kink, 1 at it, 2 right of it.
+pub(super) fn state(pattern: usize, unit: usize) -> usize {
     pattern / count(unit) % STATES
 }
 
 fn solve_pattern(
-    network: &TwoLayer,
-    slopes: (f64, f64),
+    (network, kink): (&TwoLayer, Kink),
     gamma: &[f64],
     pattern: usize,
     (covariance, gain): (&mut [f64], &mut [f64]),
@@ -81,13 +90,14 @@ fn solve_pattern(
     let (hessian, work) = work.split_at_mut(d * d);
     let (inverse, scratch) = work.split_at_mut(d * d);
     let free = |j: usize| state(pattern, j) != 1;
-    let scaled = |j: usize, o: usize| slope(slopes, state(pattern, j)) * network.weights[(j, o)];
+    let scaled =
+        |j: usize, o: usize| slope(kink.slopes, state(pattern, j)) * network.weights[(j, o)];
     for i in 0..d {
         for j in 0..d {
             // A unit at the kink is cut out: its row and column become those of the identity.
             hessian[i * d + j] = if free(i) && free(j) {
                 let cross: f64 = (0..outputs).map(|o| scaled(i, o) * scaled(j, o)).sum();
-                gamma[i * d + j] + network.noise_precision * cross
+                gamma[i * d + j] + kink.noise_precision * cross
             } else {
                 f64::from(u8::from(i == j))
             };
@@ -101,7 +111,7 @@ fn solve_pattern(
         }
         for o in 0..outputs {
             let sum: f64 = (0..d).map(|j| covariance[i * d + j] * scaled(j, o)).sum();
-            gain[i * outputs + o] = network.noise_precision * sum;
+            gain[i * outputs + o] = kink.noise_precision * sum;
         }
     }
     Ok(())
@@ -128,7 +138,7 @@ impl Maximiser for Patterns<'_> {
         self.best(row, found, work)
     }
 
-    fn jumps(&self, _: &[f64], _: &mut [f64]) -> bool {
+    fn jumps(&self, _: Row<'_>, _: &mut [f64]) -> bool {
         true
     }
 }
@@ -137,7 +147,7 @@ impl Patterns<'_> {
     /// Tries all patterns.
     fn best(
         &self,
-        Row { natural, target }: Row<'_>,
+        Row { natural, target, .. }: Row<'_>,
         found: Found<'_>,
         work: &mut [f64],
     ) -> Result<(), NoMaximum> {
@@ -146,7 +156,7 @@ impl Patterns<'_> {
         for j in 0..d {
             let weights = self.network.weights.row(j);
             let dot: f64 = weights.iter().zip(target).map(|(w, t)| w * t).sum();
-            pull[j] = self.network.noise_precision * dot;
+            pull[j] = self.kink.noise_precision * dot;
         }
         let (mut best, mut winner) = (f64::NEG_INFINITY, 0);
         for pattern in 0..count(d) {

@@ -40,9 +40,9 @@ impl Newton<'_> {
 
     /// Whether the objective of a row with these data is concave everywhere, whatever the cavity's mean.
     ///
-    /// The negative Hessian is `Gamma`, plus something positive, less `lambda sigma''(z_j) W2_j' residual` on the
-    /// diagonal. Bounded activations bound the residual.
-    pub(super) fn concave(&self, target: &[f64], work: &mut [f64]) -> bool {
+    /// The negative Hessian is `Gamma`, plus something positive, less `sigma''(z_j) W2_j' pull` on the diagonal. Bounded
+    /// activations bound the residual, and the pull of a concave `log p` is largest at one of its ends.
+    pub(super) fn concave(&self, row: Row<'_>, work: &mut [f64]) -> bool {
         let network = self.network;
         let (d, outputs) = network.weights.shape();
         let (bend, (low, high)) = network.activation.bounds();
@@ -52,18 +52,19 @@ impl Newton<'_> {
         let (largest, rest) = work.split_at_mut(outputs);
         let factor = &mut rest[..d * d];
         for (o, largest) in largest.iter_mut().enumerate() {
-            let (mut above, mut below) = (target[o], target[o]);
+            let (mut above, mut below) = (row.target[o], row.target[o]);
             for w in (0..d).map(|j| network.weights[(j, o)]) {
                 above -= (w * low).min(w * high);
                 below -= (w * low).max(w * high);
             }
-            *largest = above.abs().max(below.abs());
+            let pull = |residual| network.output.slopes(row.observed[o], residual).0.abs();
+            *largest = pull(above).max(pull(below));
         }
         factor.copy_from_slice(self.gamma);
         for j in 0..d {
             let pull = network.weights.row(j).iter().zip(&*largest);
             let pull: f64 = pull.map(|(w, r)| w.abs() * r).sum();
-            factor[j * d + j] -= network.noise_precision * bend * pull;
+            factor[j * d + j] -= bend * pull;
         }
         small::cholesky(factor, d).is_ok()
     }

@@ -1,4 +1,4 @@
-//! A Gaussian cut off at the ends of a piece: where it peaks, and mass, mean and variance of what is left.
+//! A Gaussian cut off at the ends of a piece of a line: where it peaks, and mass, mean and variance of what is left.
 //!
 //! With Mills' ratio `M` the mass beyond a point is a height times `M`, or the whole Gaussian less the other tail: never
 //! a difference of nearly equal numbers. Tails of neighbouring pieces of one Gaussian cancel exactly in their sum.
@@ -13,16 +13,16 @@ const SQRT_TAU: f64 = 2.506_628_274_631_000_7;
 
 /// One end of a piece.
 #[derive(Clone, Copy)]
-pub(super) struct End<N> {
+pub(crate) struct End<N> {
     /// `t`.
-    pub(super) at: N,
+    pub(crate) at: N,
     /// The integrand or its logarithm.
-    pub(super) height: N,
+    pub(crate) height: N,
 }
 
 /// The Gaussian that the integrand `exp(-t^2/2 - lambda/2 |residual(t)|^2)` is on a piece.
 #[derive(Clone, Copy)]
-pub(super) struct Gaussian<N> {
+pub(crate) struct Gaussian<N> {
     /// Where the piece's first end lies, in deviations from the peak.
     start: N,
     /// Length of the piece in deviations; unused where it has no end.
@@ -34,29 +34,29 @@ pub(super) struct Gaussian<N> {
 
 /// The integral over a piece, and mean and variance of `t` on it.
 #[derive(Clone, Copy)]
-pub(super) struct Part<N> {
-    pub(super) mass: N,
-    pub(super) mean: N,
-    pub(super) variance: N,
+pub(crate) struct Part<N> {
+    pub(crate) mass: N,
+    pub(crate) mean: N,
+    pub(crate) variance: N,
 }
 
 impl<N: Number> Gaussian<N> {
     /// Its four numbers, for [`load`](Self::load).
     #[inline(always)]
-    pub(super) fn store(self) -> [N; 4] {
+    pub(crate) fn store(self) -> [N; 4] {
         [self.start, self.extent, self.deviation, self.peak]
     }
 
     /// From its four numbers.
     #[inline(always)]
-    pub(super) fn load([start, extent, deviation, peak]: [N; 4]) -> Self {
+    pub(crate) fn load([start, extent, deviation, peak]: [N; 4]) -> Self {
         Self { start, extent, deviation, peak }
     }
 
     /// On a piece beyond one node, where the outputs have slopes of squared length `square` and `product = slope .
     /// residual`.
     #[inline(always)]
-    pub(super) fn beyond(near: End<N>, lambda: N, square: N, product: N) -> Self {
+    pub(crate) fn beyond(near: End<N>, lambda: N, square: N, product: N) -> Self {
         let one = near.at.constant(1.0);
         let deviation = one / lambda.mul_add(square, one).sqrt();
         let start = (near.at - lambda * product) * deviation;
@@ -66,7 +66,7 @@ impl<N: Number> Gaussian<N> {
     /// Between two nodes at distance `L`, given `|fall|^2` and `fall . residual` with the total fall `s L` of the
     /// residuals: the precision is `(L^2 + lambda |s L|^2) / L^2`, which needs no division for the slope.
     #[inline(always)]
-    pub(super) fn between(near: End<N>, length: N, lambda: N, square: N, product: N) -> Self {
+    pub(crate) fn between(near: End<N>, length: N, lambda: N, square: N, product: N) -> Self {
         let length = length.at_least(length.constant(SHORTEST));
         let extent = lambda.mul_add(square, length * length).sqrt();
         let inverse = length.constant(1.0) / extent;
@@ -74,15 +74,40 @@ impl<N: Number> Gaussian<N> {
         Self { start, extent, deviation: length * inverse, peak: raise(near, start) }
     }
 
+    /// The Gaussian on the piece that starts at `start` and is `length` long, from its height at `origin` (within, where its
+    /// digits are), the slope `pull` of the logarithm of the likelihood there, and its negative curvature `stiffness`.
+    #[inline(always)]
+    pub(crate) fn about(origin: End<N>, pull: N, stiffness: N, start: N, length: N) -> Self {
+        let one = start.constant(1.0);
+        // Without any length both ends would count as the nearer one of a peak at zero.
+        let length = length.at_least(start.constant(SHORTEST));
+        let root = (stiffness + one).sqrt();
+        let deviation = one / root;
+        let offset = (origin.at - pull) * deviation;
+        let peak = raise(origin, offset);
+        Self {
+            start: (start - origin.at).mul_add(root, offset),
+            extent: length * root,
+            deviation,
+            peak,
+        }
+    }
+
+    /// Where the peak is, for the piece that starts at `start`.
+    #[inline(always)]
+    pub(crate) fn top(&self, start: N) -> N {
+        (-self.start).mul_add(self.deviation, start)
+    }
+
     /// The logarithm of the peak where it lies beyond the node on the given side (1 or -1), else `otherwise`.
     #[inline(always)]
-    pub(super) fn peak_beyond(&self, side: N, otherwise: N) -> N {
+    pub(crate) fn peak_beyond(&self, side: N, otherwise: N) -> N {
         side.constant(0.0).if_above(side * self.start, self.peak, otherwise)
     }
 
     /// The logarithm of the peak where it lies within the piece, else `otherwise`.
     #[inline(always)]
-    pub(super) fn peak_within(&self, otherwise: N) -> N {
+    pub(crate) fn peak_within(&self, otherwise: N) -> N {
         self.within(self.peak, otherwise)
     }
 
@@ -96,7 +121,7 @@ impl<N: Number> Gaussian<N> {
     /// The part beyond `near` on the given side, heights counted from `top`, which is at least the peak where that lies
     /// within.
     #[inline(always)]
-    pub(super) fn cut_once(&self, side: N, near: End<N>, top: N) -> Part<N> {
+    pub(crate) fn cut_once(&self, side: N, near: End<N>, top: N) -> Part<N> {
         let (zero, one) = (top.constant(0.0), top.constant(1.0));
         let peak = exp::exp_negative(self.peak - top);
         let a = side * self.start;
@@ -114,7 +139,7 @@ impl<N: Number> Gaussian<N> {
 
     /// The part between two nodes, heights counted from `top`, which is at least the peak where that lies within.
     #[inline(always)]
-    pub(super) fn cut_twice(&self, near: End<N>, far: End<N>, top: N) -> Part<N> {
+    pub(crate) fn cut_twice(&self, near: End<N>, far: End<N>, top: N) -> Part<N> {
         let (zero, one) = (top.constant(0.0), top.constant(1.0));
         let peak = exp::exp_negative(self.peak - top) * top.constant(SQRT_TAU);
         let (a, b) = (self.start, self.start + self.extent);
@@ -199,6 +224,31 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn pieces_without_length_have_no_mass() {
+        for at in [-1.0, 0.0, 2.0] {
+            let origin = End { at, height: -0.5 * at * at };
+            let empty = Gaussian::about(origin, 0.0, 0.0, at, 0.0);
+            let end = height_at(origin, 0.0);
+            let part = empty.cut_twice(end, end, 0.0);
+            assert!((0.0..=2.0 * SHORTEST).contains(&part.mass), "{at}: {}", part.mass);
+        }
+    }
+
+    /// A tilted and narrowed Gaussian seen from within a piece whose ends are far away.
+    #[test]
+    fn far_ends_keep_the_digits_of_the_peak() {
+        // `exp(-t^2/2 + 0.7 t - 3 t^2 / 2)` on all but all of the line.
+        let origin = End { at: 0.0, height: 0.0 };
+        let whole = Gaussian::about(origin, 0.7, 3.0, -1e7, 2e7);
+        let top = whole.peak_within(f64::NEG_INFINITY);
+        assert!((top - 0.7 * 0.7 / 8.0).abs() < 1e-15, "{top}");
+        let end = |at| End { at, height: 0.0 };
+        let part = whole.cut_twice(end(-1e7), end(1e7), top);
+        assert!((part.mass - 0.5 * SQRT_TAU).abs() < TOLERANCE, "{}", part.mass);
+        assert!((part.mean - 0.175).abs() < 1e-8 && (part.variance - 0.25).abs() < 1e-8);
     }
 
     fn height_at(end: End<f64>, top: f64) -> End<f64> {

@@ -1,0 +1,280 @@
+//! The vote of the signs of all columns: a committee machine.
+
+mod crossings;
+mod pair;
+#[cfg(test)]
+mod tests;
+mod votes;
+
+use fg_core::denoiser::{Likelihood, RowCavity, RowEstimate, Scratch};
+use fg_core::factor::Breakdown;
+use fg_core::special::points::GaussianPoints;
+
+use crate::error::ParameterError;
+use crate::family::{Declared, Rule, curve, label};
+use crossings::Batch;
+
+/// Labels -1 and 1 by the vote of the signs of all columns, ties by the toss of a coin, with flips or without.
+///
+/// # Density
+///
+/// ```text
+/// p(1 | z) = eps + (1 - 2 eps) w,      w = 1 for a majority of positive columns, 1/2 for a tie, 0 for a minority
+/// ```
+///
+/// # Parameters
+///
+/// | name | default | range | meaning |
+/// |---|---|---|---|
+/// | units `d` | 2 | 2 and more | the columns of the variable |
+/// | flips `eps` | 0 | `[0, 1/2]` | probability that a label is the other one afterwards |
+/// | points | 256 | 16 to 65536 | lines of the average, from three units with correlations on |
+///
+/// # Estimate
+///
+/// The posterior is a mixture of the cavity's Gaussian cut off to each orthant.
+///
+/// * Two units: in a quadrant the first column given the second one is a Gaussian on a half line, in closed form; the second
+///   is integrated. With a precision `[a, b; b, c]`, signs `s` and `t` of the columns and `x = t z_2`:
+///
+/// ```text
+/// exponent        t n_2 x - c x^2 / 2 + log M(s (n_1 - t b x)),     M the mass of a half line of precision a
+/// ```
+///
+/// * More units, diagonal precision: given the signs columns are independent half lines, and the number of positive ones
+///   among others is found by adding one column after another: exact.
+/// * More units, full precision: the row is integrated along parallel lines in the direction in which the mean vote changes
+///   most. On a line the vote is constant between the zeros of the columns, and all moments are exact; across the lines they
+///   are summed over whitened, mirrored, scrambled Sobol points. Rows take turns at several scramblings. Half of a row's
+///   points are independent of the others: by how far both halves differ, the
+///   [`standard_error`](Likelihood::standard_error) of the averaged covariance is found, that of the worst block of rows.
+///
+/// # Numerical notes and limits
+///
+/// * Two units: the exponent is concave, with panels around its peak, over all that is within 40 nats of it.
+/// * Masses are logarithms and moments those of Mills' ratio: labels against the evidence by thirty deviations keep their
+///   digits, and the covariance is a sum of positive matrices. With correlations and more than two units this holds along
+///   the lines only: where a label is against the evidence by several deviations few lines carry the mass, which the
+///   standard error says.
+/// * The cavity's precision must be positive definite, else [`Breakdown::ImproperCavity`]; no line that the label is possible
+///   on is [`Breakdown::NotFinite`].
+/// * Below 25 microseconds a quadrant of positive weight: three without flips, four with them. Diagonal precisions take
+///   `d^4 / 4` operations of a logarithm and an exponential, others `points d^2`.
+/// * For outputs that add up activations, see [`TwoLayerMmse`](crate::likelihood::TwoLayerMmse).
+///
+/// # Reference
+///
+/// B. Aubin, A. Maillard, J. Barbier, F. Krzakala, N. Macris and L. Zdeborova, "The committee machine: Computational to
+/// statistical gaps in learning a two-layers neural network", Journal of Statistical Mechanics (2019), doi
+/// 10.1088/1742-5468/ab43d2.
+///
+/// # Example
+///
+/// ```
+/// use fg_core::denoiser::{Likelihood, RowCavity, RowEstimate, Scratch};
+/// let vote = fg_denoisers::Committee::new();
+/// let (mut mean, mut covariance) = ([0.0; 2], [0.0; 4]);
+/// let mut out = RowEstimate { mean: &mut mean, covariance: &mut covariance };
+/// let cavity = RowCavity::new(0, 2, &[0.0; 2], &[0.0; 2], &[1.0, 0.0, 0.0, 1.0]);
+/// vote.estimate(&[1.0], &cavity, &mut out, &mut Scratch::default())?;
+/// // Each unit is positive in three of four cases: half of half a normal variable's mean.
+/// assert!((mean[0] - 0.5 * (2.0 / std::f64::consts::PI).sqrt()).abs() < 1e-12);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Committee {
+    units: usize,
+    flips: f64,
+    rule: Rule,
+    /// Empty for two units.
+    points: Vec<GaussianPoints>,
+    declared: Declared,
+}
+
+/// Default of [`Committee::with_points`].
+const POINTS: usize = 256;
+/// How many scramblings rows take turns at.
+const SCRAMBLINGS: u32 = 16;
+
+/// Correlations below this are rounding of zero.
+const SPECK: f64 = f64::EPSILON;
+
+/// Mean (`d`) and covariance (`d x d`) of a row.
+struct Moments<'a> {
+    mean: &'a mut [f64],
+    covariance: &'a mut [f64],
+}
+
+impl Default for Committee {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Committee {
+    /// The vote of two units without flips.
+    pub fn new() -> Self {
+        let (rule, declared) = (curve::rule(), Declared::none());
+        Self { units: 2, flips: 0.0, rule, points: Vec::new(), declared }
+    }
+
+    /// The vote of so many units. Default: 2.
+    ///
+    /// # Errors
+    /// [`ParameterError`] for fewer than two.
+    pub fn with_units(self, units: usize) -> Result<Self, ParameterError> {
+        if units < 2 {
+            let (value, requirement) = (units as f64, "2 or more");
+            return Err(ParameterError::OutOfRange { parameter: "units", value, requirement });
+        }
+        Ok(Self { units, points: scramblings(units, POINTS), ..self })
+    }
+
+    /// The same label, turned with probability `flips`. Default: 0.
+    ///
+    /// # Errors
+    /// [`ParameterError`] unless `0 <= flips <= 1/2`.
+    pub fn with_flips(self, flips: f64) -> Result<Self, ParameterError> {
+        let requirement = "in [0, 1/2]";
+        if (0.0..=0.5).contains(&flips) {
+            return Ok(Self { flips, ..self });
+        }
+        Err(ParameterError::OutOfRange { parameter: "flips", value: flips, requirement })
+    }
+
+    /// Lines of the average. Default: 256; of no effect for two units and for diagonal precisions.
+    ///
+    /// # Errors
+    /// [`ParameterError`] unless there are 16 to 65536.
+    pub fn with_points(self, points: usize) -> Result<Self, ParameterError> {
+        if !(16..=1 << 16).contains(&points) {
+            let (value, requirement) = (points as f64, "between 16 and 65536");
+            return Err(ParameterError::OutOfRange { parameter: "points", value, requirement });
+        }
+        Ok(Self { points: scramblings(self.units, points), ..self })
+    }
+
+    /// Number of units.
+    pub fn units(&self) -> usize {
+        self.units
+    }
+
+    /// Probability of a flipped label.
+    pub fn flips(&self) -> f64 {
+        self.flips
+    }
+
+    /// Probability of the label `y` where so many units are positive.
+    fn share(&self, y: f64, positive: usize) -> f64 {
+        let lead = y * (2.0 * positive as f64 - self.units as f64);
+        self.flips + (1.0 - 2.0 * self.flips) * (0.5 + 0.5 * lead.clamp(-1.0, 1.0))
+    }
+
+    /// Values of working memory.
+    fn memory(&self) -> usize {
+        let lines = if self.points.is_empty() { 0 } else { Batch::len(self) };
+        lines.max(votes::len(self.units))
+    }
+
+    /// Estimates row `i` of a cavity that has a closed form, and returns its log-partition.
+    fn row(
+        &self,
+        (i, y): (usize, f64),
+        cavity: &RowCavity<'_>,
+        out: Moments<'_>,
+        memory: &mut [f64],
+    ) -> Result<f64, Breakdown> {
+        let n = &cavity.natural()[i * self.units..(i + 1) * self.units];
+        let found = match n {
+            [a, b] => self.quadrants(y, [*a, *b], cavity.precision(), out),
+            _ => self.independent(y, n, cavity.precision(), out, memory),
+        };
+        found.map_err(|fault| fault.breakdown(cavity.first_row() + i))
+    }
+
+    /// Whether rows of this precision have a closed form.
+    fn closed(&self, precision: &[f64]) -> bool {
+        let d = self.units;
+        let speck = |k: usize| {
+            let own = [k / d, k % d].map(|j| precision[j * d + j].sqrt());
+            precision[k].abs() <= SPECK * own[0] * own[1]
+        };
+        d == 2 || (0..d * d).all(|k| k.is_multiple_of(d + 1) || speck(k))
+    }
+}
+
+fn scramblings(units: usize, points: usize) -> Vec<GaussianPoints> {
+    let count = if units == 2 { 0 } else { SCRAMBLINGS };
+    (0..count).map(|seed| GaussianPoints::halves(units - 1, points, seed)).collect()
+}
+
+impl Likelihood for Committee {
+    fn estimate(
+        &self,
+        observed: &[f64],
+        cavity: &RowCavity<'_>,
+        out: &mut RowEstimate<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<(), Breakdown> {
+        let (d, memory) = (self.units, scratch.slice(self.memory()));
+        if !self.closed(cavity.precision()) {
+            let (out, log_partition) = (Some(out), None);
+            let batch = Batch { vote: self, observed, cavity, out, log_partition, memory };
+            return pulp::Arch::new().dispatch(batch);
+        }
+        for (i, &y) in observed.iter().enumerate() {
+            let mean = &mut out.mean[i * d..(i + 1) * d];
+            let covariance = &mut out.covariance[i * d * d..(i + 1) * d * d];
+            self.row((i, y), cavity, Moments { mean, covariance }, memory)?;
+        }
+        self.declared.declare(cavity.first_row(), 0.0);
+        Ok(())
+    }
+
+    fn outputs(&self, _d: usize) -> usize {
+        1
+    }
+
+    fn columns(&self) -> Option<usize> {
+        Some(self.units)
+    }
+
+    fn check(&self, observed: &[f64]) -> Result<(), String> {
+        label::check(observed)
+    }
+
+    fn standard_error(&self) -> f64 {
+        self.declared.error()
+    }
+
+    /// False where a row is improper.
+    fn log_partition(&self, observed: &[f64], cavity: &RowCavity<'_>, out: &mut [f64]) -> bool {
+        let (d, mut memory) = (self.units, vec![0.0; self.memory()]);
+        if !self.closed(cavity.precision()) {
+            let (out, log_partition, memory) = (None, Some(out), &mut memory[..]);
+            let batch = Batch { vote: self, observed, cavity, out, log_partition, memory };
+            return pulp::Arch::new().dispatch(batch).is_ok();
+        }
+        let (mut mean, mut covariance) = (vec![0.0; d], vec![0.0; d * d]);
+        observed.iter().enumerate().zip(out).all(|((i, &y), out)| {
+            let moments = Moments { mean: &mut mean, covariance: &mut covariance };
+            let found = self.row((i, y), cavity, moments, &mut memory);
+            *out = found.unwrap_or(f64::NAN);
+            found.is_ok()
+        })
+    }
+
+    fn uniforms(&self, _d: usize) -> Option<usize> {
+        Some(1)
+    }
+
+    /// Zero counts as positive.
+    fn draw(&self, z: &[f64], uniforms: &[f64], y: &mut [f64]) {
+        let positive = z.iter().filter(|z| **z >= 0.0).count();
+        y[0] = if uniforms[0] >= 1.0 - self.share(1.0, positive) { 1.0 } else { -1.0 };
+    }
+
+    fn name(&self) -> String {
+        "committee".to_owned()
+    }
+}
