@@ -1,7 +1,9 @@
 //! Building blocks that several families share.
 
+pub(crate) mod components;
 pub(crate) mod curve;
 mod cut;
+pub(crate) mod formula;
 mod half_line;
 mod interval;
 pub(crate) mod normal;

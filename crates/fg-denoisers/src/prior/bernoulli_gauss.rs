@@ -2,9 +2,12 @@
 
 use fg_core::denoiser::{Denoiser, GaussianRow, Law, Parameter, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
+use fg_core::special::exp::exp;
+use fg_core::special::number::Number;
 use fg_core::special::{log1pexp, open_uniform, quantile};
 
 use crate::error::{self, ParameterError};
+use crate::family::formula::{self, Formula};
 use crate::family::{Spread, normal};
 
 /// Bernoulli-Gauss (spike and slab) entries of a variable of one column.
@@ -157,6 +160,19 @@ impl Slab {
     }
 }
 
+impl Formula<1> for Slab {
+    #[inline(always)]
+    fn row<N: Number>(&self, [n]: [N; 1]) -> [N; 2] {
+        let (s, b) = (n.constant(self.s), n.constant(self.b));
+        let mu = n.mul_add(s, b);
+        let log_odds = (n * n.constant(-0.5)).mul_add(mu + b, n.constant(self.at_zero));
+        let odds = exp(log_odds.at_most(n.constant(LARGEST_EXPONENT)));
+        let pi = n.constant(1.0) / (n.constant(1.0) + odds);
+        let mean = pi * mu;
+        [mean, pi * (odds * mean).mul_add(mu, s)]
+    }
+}
+
 /// Largest exponent whose exponential, and its product with `pi`, are finite. Beyond it the entry is zero with a
 /// probability that differs from one by less than the smallest number.
 const LARGEST_EXPONENT: f64 = 709.0;
@@ -168,15 +184,7 @@ impl Denoiser for BernoulliGauss {
         out: &mut RowEstimate<'_>,
         _scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
-        let slab = self.slab(cavity.scalar_precision());
-        let rows = out.mean.iter_mut().zip(out.covariance.iter_mut()).zip(cavity.natural());
-        for ((mean, variance), &n) in rows {
-            let (mu, log_odds) = slab.mean_and_log_odds_of_zero(n);
-            let odds = log_odds.min(LARGEST_EXPONENT).exp();
-            let pi = 1.0 / (1.0 + odds);
-            *mean = pi * mu;
-            *variance = pi * (slab.s + odds * pi * mu * mu);
-        }
+        formula::apply(&self.slab(cavity.scalar_precision()), cavity, out);
         Ok(())
     }
 

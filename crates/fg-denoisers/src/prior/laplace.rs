@@ -6,6 +6,7 @@ use fg_core::special::{log1pexp, open_uniform};
 
 use crate::error::{self, ParameterError};
 use crate::family::HalfLine;
+use crate::family::formula::{self, Cusp};
 
 /// Laplace (double exponential) entries of a variable of one column.
 ///
@@ -90,6 +91,10 @@ impl Denoiser for Laplace {
         _scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
         let (gamma, rate) = (cavity.scalar_precision(), 1.0 / self.scale);
+        if gamma > 0.0 {
+            formula::apply(&Cusp::new(rate, gamma), cavity, out);
+            return Ok(());
+        }
         let root = gamma.sqrt();
         for (i, &n) in cavity.natural().iter().enumerate() {
             let sides =

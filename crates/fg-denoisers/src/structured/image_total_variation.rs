@@ -9,7 +9,7 @@ use fg_core::denoiser::{
 use fg_core::factor::Breakdown;
 use fg_core::message::ColumnForm;
 
-use super::image::Problem;
+use super::image::{Dual, Problem};
 use crate::error::{self, ParameterError};
 
 /// How the two differences at a pixel are counted.
@@ -101,7 +101,7 @@ const ITERATIONS: usize = 20_000;
 struct Solution {
     gamma: f64,
     rows: Rows,
-    duals: Vec<Vec<[f64; 2]>>,
+    duals: Vec<Dual>,
 }
 
 impl ImageTotalVariation {
@@ -193,7 +193,7 @@ impl ImageTotalVariation {
     }
 
     /// Solves every column from its dual, which is left at the solution.
-    fn solve(&self, rows: &Rows, gamma: f64, duals: &mut [Vec<[f64; 2]>]) -> Option<Rows> {
+    fn solve(&self, rows: &Rows, gamma: f64, duals: &mut [Dual]) -> Option<Rows> {
         let (n, d) = rows.shape();
         let problem = self.problem(gamma, n);
         let mut answer = Rows::zeros(n, d);
@@ -219,7 +219,7 @@ impl ImageTotalVariation {
             return Err(Breakdown::ImproperCavity { port: 0, row });
         }
         let rows = Rows::from_fn(n, d, |i, j| cavity.natural()[i * d + j] / gamma);
-        let mut duals = vec![vec![[0.0; 2]; n]; d];
+        let mut duals = vec![Dual::zero(n); d];
         let solved = self.solve(&rows, gamma, &mut duals);
         let rows = solved.ok_or(Breakdown::NoConvergence { port: 0, row })?;
         Ok(Solution { gamma, rows, duals })
