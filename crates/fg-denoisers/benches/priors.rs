@@ -131,8 +131,9 @@ fn element(bencher: Bencher<'_, '_>, case: Case) {
 
 /// Data that the likelihood draws near the means of the cavity, or labels.
 fn data(likelihood: &dyn Likelihood, mean: &[f64]) -> Vec<f64> {
-    let mut observed = vec![1.0; mean.len()];
-    for (i, (y, r)) in observed.chunks_exact_mut(1).zip(mean).enumerate() {
+    let outputs = likelihood.outputs(1);
+    let mut observed = vec![1.0; mean.len() * outputs];
+    for (i, (y, r)) in observed.chunks_exact_mut(outputs).zip(mean).enumerate() {
         let row = likelihood.row_model(i).unwrap_or(likelihood);
         if let Some(uniforms) = row.uniforms(1) {
             let uniforms: Vec<f64> = (0..uniforms)

@@ -5,6 +5,7 @@ pub(crate) mod curve;
 mod cut;
 pub(crate) mod formula;
 mod half_line;
+pub(crate) mod halves;
 mod interval;
 pub(crate) mod normal;
 pub(crate) mod pieces;

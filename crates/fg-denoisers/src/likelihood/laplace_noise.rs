@@ -31,7 +31,7 @@ use crate::family::{Piece, Rule, pieces};
 ///
 /// * By Mills' ratio on both sides, masses relative to the weight at `y`: outliers any number of deviations away keep
 ///   their digits. With `gamma = 0` it is improper unless `|n| < 1 / s`.
-/// * Some 0.2 microseconds an entry.
+/// * For a register of entries at a time; some 13 ns an entry.
 ///
 /// # Reference
 ///
