@@ -2,7 +2,7 @@
 
 use fg_core::denoiser::{Denoiser, GaussianRow, Law, Parameter, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
-use fg_core::special::exp::exp;
+use fg_core::special::exp::exp_negative;
 use fg_core::special::number::Number;
 use fg_core::special::{log1pexp, open_uniform, quantile};
 
@@ -142,13 +142,13 @@ impl BernoulliGauss {
 }
 
 /// What the slab's posterior needs of the cavity precision.
-struct Slab {
+pub(super) struct Slab {
     /// Variance.
-    s: f64,
+    pub(super) s: f64,
     /// Mean at `n = 0`.
-    b: f64,
+    pub(super) b: f64,
     /// `-t` at `n = 0`.
-    at_zero: f64,
+    pub(super) at_zero: f64,
 }
 
 impl Slab {
@@ -166,10 +166,13 @@ impl Formula<1> for Slab {
         let (s, b) = (n.constant(self.s), n.constant(self.b));
         let mu = n.mul_add(s, b);
         let log_odds = (n * n.constant(-0.5)).mul_add(mu + b, n.constant(self.at_zero));
-        let odds = exp(log_odds.at_most(n.constant(LARGEST_EXPONENT)));
-        let pi = n.constant(1.0) / (n.constant(1.0) + odds);
-        let mean = pi * mu;
-        [mean, pi * (odds * mean).mul_add(mu, s)]
+        // Of both probabilities the smaller one has the exponential in its numerator.
+        let (one, e) = (n.constant(1.0), exp_negative(-log_odds.abs()));
+        let share = one / (one + e);
+        let zero = n.constant(0.0);
+        let pi = share * log_odds.if_above(zero, e, one);
+        let rest = share * log_odds.if_above(zero, one, e);
+        [pi * mu, pi * (rest * mu).mul_add(mu, s)]
     }
 }
 
