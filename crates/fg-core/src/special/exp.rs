@@ -142,7 +142,7 @@ fn scaled_mills<N: Number>(x: N, inverse: N) -> N {
 /// `c_0 + c_1 x + c_2 x^2 + c_3 x^3`. Polynomials are cut into such groups, which don't wait for each other: what
 /// limits a long formula is the chain of operations that do. Written out, since a loop isn't always unrolled.
 #[inline(always)]
-fn cubic<N: Number>(x: N, square: N, c: [f64; 4]) -> N {
+pub(super) fn cubic<N: Number>(x: N, square: N, c: [f64; 4]) -> N {
     let low = x.mul_add(x.constant(c[1]), x.constant(c[0]));
     let high = x.mul_add(x.constant(c[3]), x.constant(c[2]));
     high.mul_add(square, low)

@@ -4,6 +4,7 @@ pub mod exp;
 mod normal;
 pub mod number;
 pub mod points;
+pub mod tail;
 
 pub use normal::{
     TruncatedMoments, cdf, inverse_mills, log_cdf, log_mills, log_pdf, log1pexp, logistic,

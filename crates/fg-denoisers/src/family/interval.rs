@@ -2,6 +2,10 @@
 
 use core::f64::consts::PI;
 
+use fg_core::special::exp::exp_negative;
+use fg_core::special::number::{Lanes, Number};
+use pulp::{Simd, WithSimd};
+
 /// Points of the rule. A Gaussian over [`DEPTH`] nats to both sides is integrated to `1e-16`, as its error falls as
 /// `exp(-NODES^2 / DEPTH)`.
 const NODES: usize = 48;
@@ -18,7 +22,9 @@ const NEWTON_STEPS: usize = 6;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Rule {
     nodes: Vec<(f64, f64)>,
-    few: Vec<(f64, f64)>,
+    /// Nodes, then weights, for registers.
+    many: [Vec<f64>; 2],
+    few: [Vec<f64>; 2],
 }
 
 impl Rule {
@@ -28,7 +34,11 @@ impl Rule {
 
     /// The rule of so many nodes.
     pub(crate) fn of(nodes: usize) -> Self {
-        Self { nodes: legendre(nodes), few: legendre(FEW_NODES) }
+        let columns = |rule: &[(f64, f64)]| {
+            [rule.iter().map(|node| node.0).collect(), rule.iter().map(|node| node.1).collect()]
+        };
+        let nodes = legendre(nodes);
+        Self { many: columns(&nodes), few: columns(&legendre(FEW_NODES)), nodes }
     }
 
     /// Nodes and weights on `[-1, 1]`.
@@ -88,26 +98,55 @@ impl Interval {
         // The exponent is largest at zero.
         let depth = |s: f64| -s * (g - 0.5 * gamma * s);
         let short = depth(low).max(depth(high)) < SHORT;
-        let nodes = if short { &rule.few } else { &rule.nodes };
-        let (mut mass, mut first) = (0.0, 0.0);
-        let weigh = |x: f64, w: f64| {
-            let s = half.mul_add(x, centre);
-            (s, w * (s * (g - 0.5 * gamma * s)).exp())
-        };
-        for &(x, w) in nodes {
-            let (s, weight) = weigh(x, w);
-            mass += weight;
-            first += weight * s;
-        }
+        let [nodes, weights] = if short { &rule.few } else { &rule.many };
+        let sums = Sums { nodes, weights, centre, half, g, gamma };
+        let [mass, first, second] = pulp::Arch::new().dispatch(sums);
         let shift = first / mass;
-        let mut second = 0.0;
-        for &(x, w) in nodes {
-            let (s, weight) = weigh(x, w);
-            second += weight * (s - shift) * (s - shift);
-        }
+        // The mean is no further from the peak than twice the deviation: little cancels.
+        let variance = second / mass - shift * shift;
         let log_width = (half * mass).ln();
         let log_mass = peak * (a - 0.5 * gamma * peak) + log_width;
-        Self { mean: peak + shift, variance: second / mass, log_mass, peak, log_width }
+        Self { mean: peak + shift, variance, log_mass, peak, log_width }
+    }
+}
+
+/// Sums of weights, and of their products with `s` and its square.
+struct Sums<'a> {
+    nodes: &'a [f64],
+    weights: &'a [f64],
+    centre: f64,
+    half: f64,
+    g: f64,
+    gamma: f64,
+}
+
+impl Sums<'_> {
+    #[inline(always)]
+    fn add<N: Number>(&self, sums: &mut [N; 3], x: N, w: N) {
+        let s = x.mul_add(x.constant(self.half), x.constant(self.centre));
+        let exponent = s * s.mul_add(x.constant(-0.5 * self.gamma), x.constant(self.g));
+        let weight = w * exp_negative(exponent.at_most(x.constant(0.0)));
+        let first = weight * s;
+        *sums = [sums[0] + weight, sums[1] + first, first.mul_add(s, sums[2])];
+    }
+}
+
+impl WithSimd for Sums<'_> {
+    type Output = [f64; 3];
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> [f64; 3] {
+        let (nodes, node_rest) = Lanes::<S>::registers(self.nodes);
+        let (weights, weight_rest) = Lanes::<S>::registers(self.weights);
+        let mut sums = [Lanes::splat(simd, 0.0); 3];
+        for (x, w) in nodes.iter().zip(weights) {
+            self.add(&mut sums, Lanes::new(simd, *x), Lanes::new(simd, *w));
+        }
+        let mut total = [sums[0].sum(), sums[1].sum(), sums[2].sum()];
+        for (x, w) in node_rest.iter().zip(weight_rest) {
+            self.add(&mut total, *x, *w);
+        }
+        total
     }
 }
 

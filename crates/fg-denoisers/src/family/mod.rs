@@ -1,10 +1,13 @@
 //! Building blocks that several families share.
 
 pub(crate) mod circle;
+pub(crate) mod components;
 pub(crate) mod curve;
 mod cut;
 mod declared;
+pub(crate) mod formula;
 mod half_line;
+pub(crate) mod halves;
 mod interval;
 pub(crate) mod label;
 pub(crate) mod lines;

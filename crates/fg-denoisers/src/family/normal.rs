@@ -26,6 +26,15 @@ pub(crate) fn estimate<'c>(
     if s.iter().any(|v| !v.is_finite()) {
         return Err(Breakdown::NotFinite { port: 0, row: cavity.first_row() });
     }
+    if d == 1 {
+        let (s, gamma) = (s[0], cavity.scalar_precision());
+        for (i, (mean, n)) in out.mean.iter_mut().zip(cavity.natural()).enumerate() {
+            let c = centre(i)[0];
+            *mean = c + s * (n - gamma * c);
+        }
+        out.covariance.fill(s);
+        return Ok(());
+    }
     for i in 0..cavity.len() {
         let (n, c) = (&cavity.natural()[i * d..(i + 1) * d], centre(i));
         let mean = &mut out.mean[i * d..(i + 1) * d];

@@ -8,6 +8,7 @@ use fg_core::special::log_cdf;
 
 use super::Rule;
 use super::cut::{Cut, anchor};
+use super::formula::{self, OneEnd};
 use super::interval::Interval;
 
 /// One piece: `log f = height + slope t - precision t^2 / 2`, `t` counted from its anchor.
@@ -150,6 +151,38 @@ pub(crate) fn answer(
     }
     let log_partition = origin * (n - 0.5 * gamma * origin) + height + total.ln();
     Some(Answer { mean: centre + shift, variance, log_partition })
+}
+
+/// Estimates rows that all have this density.
+pub(crate) fn estimate_alike(
+    pieces: &[Piece],
+    rule: &Rule,
+    cavity: &RowCavity<'_>,
+    out: &mut RowEstimate<'_>,
+    scratch: &mut Scratch,
+) -> Result<(), Breakdown> {
+    if let Some(law) = one_end(pieces, cavity.scalar_precision()) {
+        formula::apply(&law, cavity, out);
+        return Ok(());
+    }
+    estimate(|_| pieces, rule, cavity, out, scratch)
+}
+
+/// The closed form of a density of one piece with one end, and perhaps an atom there.
+fn one_end(pieces: &[Piece], gamma: f64) -> Option<OneEnd> {
+    let (piece, point) = match pieces {
+        [piece] => (piece, f64::NEG_INFINITY),
+        [piece, atom] if atom.start == atom.end && atom.anchor() == piece.anchor() => {
+            (piece, atom.height - piece.height)
+        }
+        _ => return None,
+    };
+    let direction = match (piece.start.is_finite(), piece.end.is_finite()) {
+        (true, false) => 1.0,
+        (false, true) => -1.0,
+        _ => return None,
+    };
+    OneEnd::new((piece.anchor(), direction), (piece.slope, piece.precision), point, gamma)
 }
 
 /// Estimates rows whose densities are `pieces(i)`.

@@ -4,6 +4,9 @@ use core::f64::consts::PI;
 
 use fg_core::denoiser::{RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
+use fg_core::special::exp::exp_negative;
+use fg_core::special::number::{Lanes, Number};
+use pulp::{Simd, WithSimd};
 
 /// What lies this many nats below the largest term is left out: `exp(-DEPTH)` is below rounding.
 const DEPTH: f64 = 37.0;
@@ -16,6 +19,8 @@ const STEP: f64 = 0.25;
 const NARROWING: f64 = 16.0;
 /// Values kept of each term: its logarithm at `n = 0`, `v`, `1 / (1 + gamma v)`, and its weight in a row.
 const KEPT: usize = 4;
+/// Terms come in groups of so many, a multiple of the length of every register.
+const GROUP: usize = 8;
 
 /// The law of `t = log v`, up to a common scale of the rows.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -137,7 +142,7 @@ impl ScaleMixture {
             reason = "positive and small"
         )]
         let count = (last - first).max(0.0) as usize + 1;
-        (first, count)
+        (first, count.next_multiple_of(GROUP))
     }
 
     /// Terms on the part of `memory` they need.
@@ -214,37 +219,87 @@ impl ScaleMixture {
 impl Terms<'_> {
     /// The answer to `n`; the step isn't in the log-partition.
     fn answer(&mut self, n: f64) -> Answer {
-        let Self { log, variance, shrink, weight, gamma } = self;
+        pulp::Arch::new().dispatch(Row { terms: self, n })
+    }
+}
+
+/// One row, a register of terms at a time.
+struct Row<'a, 'b> {
+    terms: &'a mut Terms<'b>,
+    n: f64,
+}
+
+/// Posterior variances given `v` and `v'` differ by `(v - v') / ((1 + gamma v) (1 + gamma v'))`; `other` is `v'` and
+/// `1 / (1 + gamma v')`.
+#[inline(always)]
+fn apart<N: Number>(variance: N, shrink: N, other: [f64; 2]) -> N {
+    (variance - variance.constant(other[0])) * (shrink * shrink.constant(other[1]))
+}
+
+/// `v` and `1 / (1 + gamma v)` of the term of this logarithm of a weight, within one of so many registers.
+#[inline(always)]
+fn term(
+    register: f64,
+    height: f64,
+    [weight, variance, shrink]: [&[f64]; 3],
+    registers: usize,
+) -> [f64; 2] {
+    let lanes = weight.len() / registers;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a number of a register"
+    )]
+    let start = register as usize * lanes;
+    let place = weight[start..start + lanes].iter().position(|w| !(*w < height));
+    let k = start + place.unwrap_or(0);
+    [variance[k], shrink[k]]
+}
+
+impl WithSimd for Row<'_, '_> {
+    type Output = Answer;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Answer {
+        let Self { terms: Terms { log, variance, shrink, weight, gamma }, n } = self;
         // n^2 v / (1 + gamma v) / 2 = evidence (1 - 1 / (1 + gamma v)): what differs between terms keeps its digits
         // where they all are far more precise than needed.
         let evidence = 0.5 * n * (n / *gamma);
-        let (mut top, mut height) = (0, f64::NEG_INFINITY);
-        for k in 0..log.len() {
-            weight[k] = evidence.mul_add(-shrink[k], log[k]);
-            if weight[k] > height {
-                (top, height) = (k, weight[k]);
-            }
+        let lanes = |v: &S::f64s| Lanes::new(simd, *v);
+        let zero = Lanes::splat(simd, 0.0);
+        let (logs, shrinks) = (Lanes::<S>::registers(log).0, Lanes::<S>::registers(shrink).0);
+        let variances = Lanes::<S>::registers(variance).0;
+        let weights = Lanes::<S>::registers_mut(weight).0;
+        // The largest weight so far in each lane, and the number of its register.
+        let (mut largest, mut place, mut number) = (zero.constant(f64::NEG_INFINITY), zero, zero);
+        for ((weight, log), shrink) in weights.iter_mut().zip(logs).zip(shrinks) {
+            let w = lanes(shrink).mul_add(zero.constant(-evidence), lanes(log));
+            place = w.if_above(largest, number, place);
+            largest = w.at_least(largest);
+            number = number + zero.constant(1.0);
+            *weight = w.get();
         }
-        let (mut total, mut first, mut shift) = (0.0, 0.0, 0.0);
-        // Posterior variances given v differ by (v - v') / ((1 + gamma v) (1 + gamma v')).
-        let apart = |k: usize| (variance[k] - variance[top]) * shrink[k] * shrink[top];
-        for k in 0..log.len() {
-            let below = weight[k] - height;
-            weight[k] = if below > -DEPTH { below.exp() } else { 0.0 };
-            if weight[k] > 0.0 {
-                total += weight[k];
-                first += weight[k] * (variance[k] * shrink[k]);
-                shift += weight[k] * apart(k);
-            }
+        let height = largest.largest();
+        let top = zero.constant(height).if_above(largest, zero, place).largest();
+        let own = term(top, height, [weight, variance, shrink], logs.len());
+        let weights = Lanes::<S>::registers_mut(weight).0;
+        let (mut total, mut first, mut shift) = (zero, zero, zero);
+        for ((weight, variance), shrink) in weights.iter_mut().zip(variances).zip(shrinks) {
+            let w = exp_negative(lanes(weight) - zero.constant(height));
+            let (v, s) = (lanes(variance), lanes(shrink));
+            total = total + w;
+            first = w.mul_add(v * s, first);
+            shift = w.mul_add(apart(v, s, own), shift);
+            *weight = w.get();
         }
-        let (mean, shift) = (first / total, shift / total);
-        let mut second = 0.0;
-        for k in 0..log.len() {
-            if weight[k] > 0.0 {
-                second += weight[k] * (apart(k) - shift).powi(2);
-            }
+        let total = total.sum();
+        let (mean, shift) = (first.sum() / total, shift.sum() / total);
+        let mut second = zero;
+        for ((weight, variance), shrink) in weights.iter().zip(variances).zip(shrinks) {
+            let off = apart(lanes(variance), lanes(shrink), own) - zero.constant(shift);
+            second = (lanes(weight) * off).mul_add(off, second);
         }
-        let spread = n * (n * (second / total));
+        let spread = n * (n * (second.sum() / total));
         Answer {
             mean: n * mean,
             variance: mean + spread,

@@ -2,9 +2,12 @@
 
 use fg_core::denoiser::{Likelihood, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
+use fg_core::special::number::Number;
+use fg_core::special::tail::{Tail, tail};
 use fg_core::special::{open_uniform, quantile};
 
 use crate::error::{self, ParameterError};
+use crate::family::formula::{self, Formula};
 use crate::family::{Piece, Rule, pieces};
 
 /// Noisy data clipped to an interval (the Tobit model).
@@ -31,7 +34,7 @@ use crate::family::{Piece, Rule, pieces};
 /// # Numerical notes and limits
 ///
 /// * By Mills' ratio, stable in both tails. With `gamma = 0` data at a limit are improper.
-/// * Some 0.1 microseconds an entry.
+/// * For a register of entries at a time; some 10 ns an entry.
 ///
 /// # Reference
 ///
@@ -90,6 +93,37 @@ impl Censored {
     }
 }
 
+/// The limits under one cavity precision `gamma`; `k = 1 + gamma noise`.
+struct Limits {
+    low: f64,
+    high: f64,
+    noise: f64,
+    k: f64,
+    /// `gamma / k`, that of the unknown with noise.
+    precision: f64,
+}
+
+impl Formula<2> for Limits {
+    /// The unknown with noise is what was seen between the limits, and a normal tail beyond them; given that, the unknown
+    /// is Gaussian.
+    #[inline(always)]
+    fn row<N: Number>(&self, [n, y]: [N; 2]) -> [N; 2] {
+        let zero = n.constant(0.0);
+        let (low, high) = (n.constant(self.low), n.constant(self.high));
+        let (noise, share) = (n.constant(self.noise), n.constant(self.k.recip()));
+        let deviation = n.constant(self.precision.sqrt().recip());
+        let limit = y.if_above(low, high, low);
+        let step = y.if_above(low, deviation, -deviation);
+        let h = n.mul_add(share, -(limit * n.constant(self.precision))) * step;
+        let Tail { mean, variance, .. } = tail(h);
+        let seen = |inside: N, beyond: N| y.if_above(low, high.if_above(y, inside, beyond), beyond);
+        let mean = seen(y, mean.mul_add(step, limit));
+        let variance = seen(zero, variance * (deviation * deviation));
+        let variance = variance.mul_add(share, noise) * share;
+        [noise.mul_add(n, mean) * share, variance]
+    }
+}
+
 impl Likelihood for Censored {
     fn estimate(
         &self,
@@ -98,6 +132,14 @@ impl Likelihood for Censored {
         out: &mut RowEstimate<'_>,
         scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
+        let k = 1.0 + cavity.scalar_precision() * self.variance;
+        let precision = cavity.scalar_precision() / k;
+        if precision > 0.0 {
+            let limits =
+                Limits { low: self.low, high: self.high, noise: self.variance, k, precision };
+            formula::apply_observed(&limits, observed, cavity, out);
+            return Ok(());
+        }
         let density = |i: usize| self.density(observed[i]);
         pieces::estimate_noisy(density, (self.variance, &self.rule), cavity, out, scratch)
     }

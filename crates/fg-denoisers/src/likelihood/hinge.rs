@@ -2,8 +2,11 @@
 
 use fg_core::denoiser::{Estimation, Likelihood, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
+use fg_core::special::number::Number;
 
 use crate::error::{self, ParameterError};
+use crate::family::formula::{self, Formula};
+use crate::family::halves::{Half, meet};
 use crate::family::label;
 use crate::family::{Piece, Rule, pieces};
 
@@ -107,6 +110,36 @@ impl Hinge {
     }
 }
 
+/// The cost under one positive cavity precision.
+struct Margin {
+    weight: f64,
+    gamma: f64,
+    /// `1 / sqrt(gamma)`.
+    deviation: f64,
+    averaged: bool,
+}
+
+impl Formula<2> for Margin {
+    /// For the unknown turned to the side of its label, less one: the cost is on the left.
+    #[inline(always)]
+    fn row<N: Number>(&self, [n, y]: [N; 2]) -> [N; 2] {
+        let (zero, deviation) = (n.constant(0.0), n.constant(self.deviation));
+        let variance = deviation * deviation;
+        let above = y.mul_add(n, n.constant(-self.gamma));
+        let below = above + n.constant(self.weight);
+        let [mean, slope] = if self.averaged {
+            // The cost is convex: both sides never have a peak of their own.
+            let right = Half { h: above * deviation, deviation };
+            meet(right, Half { h: -(below * deviation), deviation }, zero)
+        } else {
+            let mean = above.at_least(zero) + below.at_most(zero);
+            let slope = above.if_above(zero, variance, zero.if_above(below, variance, zero));
+            [mean * variance, slope]
+        };
+        [y.mul_add(mean, y), slope]
+    }
+}
+
 impl Likelihood for Hinge {
     fn estimate(
         &self,
@@ -115,11 +148,17 @@ impl Likelihood for Hinge {
         out: &mut RowEstimate<'_>,
         scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
+        let gamma = cavity.scalar_precision();
+        if gamma > 0.0 {
+            let (weight, averaged) = (self.weight, self.estimation == Estimation::Mmse);
+            let margin = Margin { weight, gamma, deviation: gamma.sqrt().recip(), averaged };
+            formula::apply_observed(&margin, observed, cavity, out);
+            return Ok(());
+        }
         if self.estimation == Estimation::Mmse {
             let density = |i: usize| self.density(observed[i]);
             return pieces::estimate(density, &self.rule, cavity, out, scratch);
         }
-        let gamma = cavity.scalar_precision();
         for (i, (&n, &y)) in cavity.natural().iter().zip(observed).enumerate() {
             let row = cavity.first_row() + i;
             let (u, slope) =

@@ -2,11 +2,13 @@
 
 use fg_core::denoiser::{Likelihood, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
-use fg_core::special::{
-    log_cdf, log_mills, log1pexp, logistic, open_uniform, positive_part, quantile,
-};
+use fg_core::special::exp::exp_negative;
+use fg_core::special::number::Number;
+use fg_core::special::{log_cdf, log1pexp, open_uniform, quantile};
 
 use crate::error::{self, ParameterError};
+use crate::family::formula::{self, Formula};
+use crate::family::halves::{Half, meet};
 
 /// The absolute value of a variable of one column, seen with Gaussian noise.
 ///
@@ -38,12 +40,12 @@ use crate::error::{self, ParameterError};
 /// # Numerical notes and limits
 ///
 /// * Nothing is divided by `v`: as it vanishes the sides become points, `y tanh(n y)` and its variance, and 0 is exact.
-/// * Where a side's mean is below zero, as for `y` far below zero, the log ratio is that of Mills' ratios, from which
-///   its square has been taken analytically.
+/// * Where a side's mean is below zero, as for `y` far below zero, its mass is Mills' ratio, from which the square has been
+///   taken analytically.
 /// * Both weights come from the log ratio and the variance is a sum of positive terms.
 /// * Any cavity is legal, one without information included. With `n = 0` both sides are alike: the mean is zero and so
 ///   is the message of a cavity that knows no sign. Models of magnitudes alone need a start that does.
-/// * About 0.1 microseconds a row.
+/// * For a register of rows at a time; some 16 ns a row with noise.
 ///
 /// # Reference
 ///
@@ -104,32 +106,39 @@ impl Narrowed {
         [y + moved, y - moved].map(|peak| self.k * peak / self.deviation)
     }
 
-    /// Mean and variance of the unknown.
-    fn moments(&self, n: f64, y: f64) -> (f64, f64) {
-        if self.variance == 0.0 {
-            let (p, q) = (logistic(2.0 * n * y), logistic(-2.0 * n * y));
-            return (y * (n * y).tanh(), 4.0 * (p * y) * (q * y));
-        }
-        let peaks = self.peaks(n, y);
-        let log_ratio = if peaks[0] >= 0.0 && peaks[1] >= 0.0 {
-            2.0 * self.k * n * y + log_cdf(peaks[0]) - log_cdf(peaks[1])
-        } else {
-            log_mills(peaks[0]) - log_mills(peaks[1])
-        };
-        let (p, q) = (logistic(log_ratio), logistic(-log_ratio));
-        let [right, left] = peaks.map(positive_part);
-        let apart = right.mean + left.mean;
-        let mean = p * right.mean - q * left.mean;
-        let spread = p * right.variance + q * left.variance + (p * apart) * (q * apart);
-        (self.deviation * mean, self.deviation * self.deviation * spread)
-    }
-
     /// `log(exp(k n y) Phi(h_+) + exp(-k n y) Phi(h_-))`.
     fn log_sides(&self, n: f64, y: f64) -> f64 {
         let tilt = self.k * n * y;
         let whole = if self.variance == 0.0 { [0.0; 2] } else { self.peaks(n, y).map(log_cdf) };
         let (right, left) = (whole[0] + tilt, whole[1] - tilt);
         right.max(left) + log1pexp(-(right - left).abs())
+    }
+}
+
+impl Formula<2> for Narrowed {
+    #[inline(always)]
+    fn row<N: Number>(&self, [n, y]: [N; 2]) -> [N; 2] {
+        let deviation = n.constant(self.deviation);
+        let (moved, scale) = (n * n.constant(self.variance), n.constant(self.k / self.deviation));
+        let side = |peak: N| Half { h: peak * scale, deviation };
+        let apart = n * y * n.constant(-2.0 * self.k);
+        meet(side(y + moved), side(y - moved), apart)
+    }
+}
+
+/// Data without noise: two points.
+struct Exact;
+
+impl Formula<2> for Exact {
+    /// With `e = exp(-2 |n y|)` the mean is `(1 - e) / (1 + e)` of the likelier point.
+    #[inline(always)]
+    fn row<N: Number>(&self, [n, y]: [N; 2]) -> [N; 2] {
+        let (one, tilt) = (n.constant(1.0), n * y);
+        let e = exp_negative(tilt.abs() * n.constant(-2.0));
+        let share = one / (one + e);
+        let mean = y * ((one - e) * share);
+        let variance = (y * share) * (y * share) * (n.constant(4.0) * e);
+        [tilt.if_above(n.constant(0.0), mean, -mean), variance]
     }
 }
 
@@ -141,9 +150,15 @@ impl Likelihood for Magnitude {
         out: &mut RowEstimate<'_>,
         _scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
-        let narrowed = self.narrowed(cavity.scalar_precision());
-        for (i, (&n, &y)) in cavity.natural().iter().zip(observed).enumerate() {
-            (out.mean[i], out.covariance[i]) = narrowed.moments(n, y);
+        if self.variance > 0.0 {
+            formula::apply_observed(
+                &self.narrowed(cavity.scalar_precision()),
+                observed,
+                cavity,
+                out,
+            );
+        } else {
+            formula::apply_observed(&Exact, observed, cavity, out);
         }
         Ok(())
     }

@@ -2,9 +2,12 @@
 
 use fg_core::denoiser::{Likelihood, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
+use fg_core::special::number::Number;
 use fg_core::special::{log_pdf, open_uniform, quantile};
 
 use crate::error::{self, ParameterError};
+use crate::family::formula::{self, Formula};
+use crate::family::halves::{Half, meet};
 use crate::family::{Piece, Rule, pieces};
 
 /// Outputs of a ReLU or leaky ReLU with Gaussian noise.
@@ -32,7 +35,7 @@ use crate::family::{Piece, Rule, pieces};
 ///
 /// * By Mills' ratio on both sides, masses relative to the weights at zero.
 /// * For `a = 0` and `gamma = 0` it is improper: nothing bounds `z` on the left.
-/// * Some 0.2 microseconds an entry.
+/// * For a register of entries at a time with noise; some 16 ns an entry.
 ///
 /// # Reference
 ///
@@ -110,6 +113,33 @@ impl Rectified {
     }
 }
 
+/// The densities on both sides of zero, which are alike there, under one cavity precision.
+struct Sides {
+    /// Pull of the data, and the deviation, on the right and on the left.
+    pulls: [f64; 2],
+    deviations: [f64; 2],
+}
+
+impl Sides {
+    fn new(slope: f64, variance: f64, gamma: f64) -> Self {
+        let deviation = |slope: f64| (gamma + slope * slope / variance).sqrt().recip();
+        let pulls = [variance.recip(), slope / variance];
+        Self { pulls, deviations: [deviation(1.0), deviation(slope)] }
+    }
+}
+
+impl Formula<2> for Sides {
+    #[inline(always)]
+    fn row<N: Number>(&self, [n, y]: [N; 2]) -> [N; 2] {
+        let [right, left] = self.deviations;
+        let (right, left) = (n.constant(right), n.constant(left));
+        let up = y.mul_add(n.constant(self.pulls[0]), n) * right;
+        let down = -(y.mul_add(n.constant(self.pulls[1]), n) * left);
+        let apart = (down - up) * (down + up) * n.constant(0.5);
+        meet(Half { h: up, deviation: right }, Half { h: down, deviation: left }, apart)
+    }
+}
+
 impl Likelihood for Rectified {
     fn estimate(
         &self,
@@ -118,6 +148,12 @@ impl Likelihood for Rectified {
         out: &mut RowEstimate<'_>,
         scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
+        let gamma = cavity.scalar_precision();
+        if self.variance > 0.0 && gamma > 0.0 {
+            let sides = Sides::new(self.slope, self.variance, gamma);
+            formula::apply_observed(&sides, observed, cavity, out);
+            return Ok(());
+        }
         pieces::estimate(|i| self.density(observed[i]), &self.rule, cavity, out, scratch)
     }
 

@@ -2,10 +2,13 @@
 
 use fg_core::denoiser::{Likelihood, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
+use fg_core::special::number::Number;
+use fg_core::special::tail::{above, below, tail};
 use fg_core::special::{cdf, log1pexp};
 
 use crate::error::{self, ParameterError};
 use crate::family::HalfLine;
+use crate::family::formula::{self, FARTHEST, Formula};
 use crate::family::label;
 
 /// Labels -1 and 1 of a variable of one column: perceptron, one-bit compressed sensing, probit regression.
@@ -40,12 +43,12 @@ use crate::family::label;
 ///
 /// # Numerical notes and limits
 ///
-/// * Masses and moments come from Mills' ratio and its continued fraction: labels against the evidence by thirty
+/// * Masses and moments come from series in both tails: labels against the evidence by thirty
 ///   deviations and more keep twelve digits, and nothing overflows.
 /// * The variance is a sum of positive terms.
 /// * A cavity of precision zero is legal where the labels bound the unknown, that is without flips and with `n` of the
 ///   other sign than the label; otherwise it is [`Breakdown::ImproperCavity`].
-/// * About 50 ns a row, 100 ns with flips.
+/// * For a register of rows at a time; some 10 ns a row.
 ///
 /// # Reference
 ///
@@ -126,6 +129,45 @@ impl Sign {
     }
 }
 
+/// The estimate under one cavity precision, `k` and `root` as in [`Sign::noisy`].
+struct Label {
+    /// `k v`.
+    own: f64,
+    /// `k / root`.
+    step: f64,
+    /// Of a flipped label.
+    odds: f64,
+}
+
+impl Formula<2> for Label {
+    #[inline(always)]
+    fn row<N: Number>(&self, [n, y]: [N; 2]) -> [N; 2] {
+        let (zero, own, step) = (n.constant(0.0), n.constant(self.own), n.constant(self.step));
+        let h = y * n * step;
+        if self.odds == 0.0 {
+            let side = tail(h);
+            return [
+                own.mul_add(n, step * y * side.mean),
+                (step * step).mul_add(side.variance, own),
+            ];
+        }
+        // One side of zero is heavy and the other its mirror image.
+        let light = below(h.abs().at_most(n.constant(FARTHEST)));
+        let heavy = above(h.abs(), light);
+        let (with, against) = (light.numerator * heavy.denominator, heavy.numerator);
+        let pick = |a: N, b: N| h.if_above(zero, a, b);
+        let (right, wrong) = (pick(with, against), pick(against, with) * n.constant(self.odds));
+        let inverse = n.constant(1.0) / (right + wrong);
+        let (p, q) = (right * inverse, wrong * inverse);
+        let apart = heavy.mean + light.mean;
+        let within = p * pick(heavy.variance, light.variance);
+        let within = q.mul_add(pick(light.variance, heavy.variance), within);
+        let variance = (p * apart).mul_add(q * apart, within);
+        let mean = p * pick(heavy.mean, light.mean) - q * pick(light.mean, heavy.mean);
+        [own.mul_add(n, step * y * mean), (step * step).mul_add(variance, own)]
+    }
+}
+
 impl Likelihood for Sign {
     fn estimate(
         &self,
@@ -138,6 +180,12 @@ impl Likelihood for Sign {
         let k = 1.0 / (1.0 + gamma * self.variance);
         let (narrowed, root) = (k * gamma, (k * gamma).sqrt());
         let own = k * self.variance;
+        if root > 0.0 {
+            let odds = self.flips / (1.0 - self.flips);
+            let label = Label { own, step: k / root, odds };
+            formula::apply_observed(&label, observed, cavity, out);
+            return Ok(());
+        }
         for (i, (&n, &y)) in cavity.natural().iter().zip(observed).enumerate() {
             let row = cavity.first_row() + i;
             let (mean, variance) = self

@@ -4,6 +4,7 @@ use fg_core::denoiser::{Denoiser, Estimation, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
 use fg_core::message::small;
 
+use super::shrinkage::Shrinkage;
 use crate::error::{self, ParameterError};
 
 /// The penalty `weight * |x|_2` of a row; summed over rows, the L2,1 norm.
@@ -217,6 +218,10 @@ impl Denoiser for GroupLasso {
         scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
         let d = cavity.columns();
+        if d == 1 {
+            // A length of one entry is its absolute value.
+            return Shrinkage { l1: self.weight, l2: 0.0 }.estimate(cavity, out, scratch);
+        }
         let memory = scratch.slice(Spectral::len(d));
         self.solve(cavity, memory, |i, rho, spectral| {
             let mean = &mut out.mean[i * d..(i + 1) * d];

@@ -91,6 +91,12 @@ impl Denoiser for L2 {
         let d = cavity.columns();
         let (s, rest) = scratch.slice(4 * d * d).split_at_mut(d * d);
         self.covariance(cavity.precision(), s, rest, d)?;
+        if d == 1 {
+            let s = s[0];
+            out.mean.iter_mut().zip(cavity.natural()).for_each(|(x, n)| *x = n * s);
+            out.covariance.fill(s);
+            return Ok(());
+        }
         for i in 0..cavity.len() {
             let n = &cavity.natural()[i * d..(i + 1) * d];
             small::row_times(n, s, &mut out.mean[i * d..(i + 1) * d], d);

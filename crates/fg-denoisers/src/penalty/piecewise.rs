@@ -2,8 +2,10 @@
 
 use fg_core::denoiser::{RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
+use fg_core::special::number::Number;
 
 use super::active_set::{self, Failure, Problem, State, Workspace};
+use crate::family::formula::{self, Formula};
 
 /// Cost `constant + slope x + curvature x^2 / 2`; an infinite slope forbids the piece.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -45,6 +47,48 @@ pub(super) struct Piecewise {
     kinks: [f64; MOST - 1],
     pieces: [Piece; MOST],
     count: usize,
+}
+
+/// The same under one precision, for rows of one column: kinks, slopes, and one over the curvature of each piece.
+#[derive(Clone, Copy, Debug)]
+struct Column {
+    kinks: [f64; MOST - 1],
+    slopes: [f64; MOST],
+    inverse: [f64; MOST],
+}
+
+impl Column {
+    /// None where a piece that is allowed has no curvature.
+    fn new(cost: &Piecewise, gamma: f64) -> Option<Self> {
+        let pieces = cost.pieces;
+        let legal = |p: &Piece| p.slope.is_infinite() || gamma + p.curvature > 0.0;
+        pieces.iter().all(legal).then(|| Self {
+            kinks: cost.kinks,
+            slopes: pieces.map(|p| p.slope),
+            // What is forbidden is a piece of infinite slope, whatever its curvature.
+            inverse: pieces
+                .map(|p| if p.slope.is_infinite() { 1.0 } else { (gamma + p.curvature).recip() }),
+        })
+    }
+}
+
+impl Formula<1> for Column {
+    /// The derivative of a convex cost doesn't fall: a piece whose stationary point is beyond its end leaves the minimiser
+    /// to the next, and one whose stationary point is before its start has it there.
+    #[inline(always)]
+    fn row<N: Number>(&self, [n]: [N; 1]) -> [N; 2] {
+        let zero = n.constant(0.0);
+        let free = |k: usize| (n - n.constant(self.slopes[k])) * n.constant(self.inverse[k]);
+        let (mut x, mut slope) = (free(0), n.constant(self.inverse[0]));
+        for (k, &kink) in self.kinks.iter().enumerate() {
+            let kink = n.constant(kink);
+            let next = free(k + 1);
+            let slope_after = next.if_above(kink, n.constant(self.inverse[k + 1]), zero);
+            slope = kink.if_above(x, slope, slope_after);
+            x = kink.if_above(x, x, next.at_least(kink));
+        }
+        [x, slope]
+    }
 }
 
 impl Piecewise {
@@ -153,6 +197,12 @@ impl Piecewise {
         out: &mut RowEstimate<'_>,
     ) -> Result<(), Breakdown> {
         let d = cavity.columns();
+        if d == 1
+            && let Some(column) = Column::new(self, cavity.scalar_precision())
+        {
+            formula::apply(&column, cavity, out);
+            return Ok(());
+        }
         for i in 0..cavity.len() {
             let covariance = &mut out.covariance[i * d * d..(i + 1) * d * d];
             covariance.fill(0.0);

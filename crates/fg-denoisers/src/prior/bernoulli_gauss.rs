@@ -2,9 +2,12 @@
 
 use fg_core::denoiser::{Denoiser, GaussianRow, Law, Parameter, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
+use fg_core::special::exp::exp_negative;
+use fg_core::special::number::Number;
 use fg_core::special::{log1pexp, open_uniform, quantile};
 
 use crate::error::{self, ParameterError};
+use crate::family::formula::{self, Formula};
 use crate::family::{Spread, normal};
 
 /// Bernoulli-Gauss (spike and slab) entries of a variable of one column.
@@ -41,7 +44,7 @@ use crate::family::{Spread, normal};
 ///   products of positive numbers, can't be negative.
 /// * No division by `v` or `gamma`: `gamma = 0` is exact, and so is a precision of any size.
 /// * Mean and variance are good to `1e-13`, relative, times the size of the log ratio.
-/// * One exponential an entry; about 7 ns.
+/// * One exponential an entry, for a register of entries at a time; some 3 ns.
 ///
 /// # Reference
 ///
@@ -139,13 +142,13 @@ impl BernoulliGauss {
 }
 
 /// What the slab's posterior needs of the cavity precision.
-struct Slab {
+pub(super) struct Slab {
     /// Variance.
-    s: f64,
+    pub(super) s: f64,
     /// Mean at `n = 0`.
-    b: f64,
+    pub(super) b: f64,
     /// `-t` at `n = 0`.
-    at_zero: f64,
+    pub(super) at_zero: f64,
 }
 
 impl Slab {
@@ -154,6 +157,22 @@ impl Slab {
     fn mean_and_log_odds_of_zero(&self, n: f64) -> (f64, f64) {
         let mu = self.s * n + self.b;
         (mu, self.at_zero - 0.5 * n * (mu + self.b))
+    }
+}
+
+impl Formula<1> for Slab {
+    #[inline(always)]
+    fn row<N: Number>(&self, [n]: [N; 1]) -> [N; 2] {
+        let (s, b) = (n.constant(self.s), n.constant(self.b));
+        let mu = n.mul_add(s, b);
+        let log_odds = (n * n.constant(-0.5)).mul_add(mu + b, n.constant(self.at_zero));
+        // Of both probabilities the smaller one has the exponential in its numerator.
+        let (one, e) = (n.constant(1.0), exp_negative(-log_odds.abs()));
+        let share = one / (one + e);
+        let zero = n.constant(0.0);
+        let pi = share * log_odds.if_above(zero, e, one);
+        let rest = share * log_odds.if_above(zero, one, e);
+        [pi * mu, pi * (rest * mu).mul_add(mu, s)]
     }
 }
 
@@ -168,15 +187,7 @@ impl Denoiser for BernoulliGauss {
         out: &mut RowEstimate<'_>,
         _scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
-        let slab = self.slab(cavity.scalar_precision());
-        let rows = out.mean.iter_mut().zip(out.covariance.iter_mut()).zip(cavity.natural());
-        for ((mean, variance), &n) in rows {
-            let (mu, log_odds) = slab.mean_and_log_odds_of_zero(n);
-            let odds = log_odds.min(LARGEST_EXPONENT).exp();
-            let pi = 1.0 / (1.0 + odds);
-            *mean = pi * mu;
-            *variance = pi * (slab.s + odds * pi * mu * mu);
-        }
+        formula::apply(&self.slab(cavity.scalar_precision()), cavity, out);
         Ok(())
     }
 

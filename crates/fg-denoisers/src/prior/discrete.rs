@@ -5,8 +5,11 @@ use core::f64::consts::FRAC_1_SQRT_2;
 use fg_core::denoiser::{Denoiser, Law, Parameter, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
 use fg_core::message::small;
+use fg_core::special::number::Number;
 
 use crate::error::{self, ParameterError};
+use crate::family::components::{Answer, Components, Mixed};
+use crate::family::formula;
 
 /// A discrete distribution on any points of `d` columns: constellations, classes, binary weights.
 ///
@@ -212,6 +215,28 @@ impl Discrete {
     }
 }
 
+/// The points of one column, and the part of their exponents that all rows share.
+struct Points<'a> {
+    points: &'a [f64],
+    shared: &'a [f64],
+}
+
+impl Components for Points<'_> {
+    fn count(&self) -> usize {
+        self.points.len()
+    }
+
+    #[inline(always)]
+    fn answer<N: Number>(&self, k: usize, n: N) -> Answer<N> {
+        let (first, own) = (self.points[0], self.points[k]);
+        Answer {
+            exponent: n.mul_add(n.constant(own - first), n.constant(self.shared[k])),
+            mean: n.constant(own),
+            variance: n.constant(0.0),
+        }
+    }
+}
+
 impl Denoiser for Discrete {
     fn estimate(
         &self,
@@ -224,6 +249,10 @@ impl Denoiser for Discrete {
         let (shared, rest) = scratch.slice(2 * count + d).split_at_mut(count);
         let (shares, shift) = rest.split_at_mut(count);
         self.shared_exponents(cavity.precision(), shared);
+        if d == 1 {
+            formula::apply(&Mixed(Points { points: &self.points, shared }), cavity, out);
+            return Ok(());
+        }
         for i in 0..cavity.len() {
             let top = self.exponents(shared, &cavity.natural()[i * d..(i + 1) * d], shares);
             let centre = &self.points[top * d..(top + 1) * d];

@@ -126,8 +126,15 @@ impl Denoiser for Gaussian {
         out: &mut RowEstimate<'_>,
         scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
-        let mean = self.mean(cavity.columns());
-        normal::estimate(&self.spread, |_| &mean, cavity, out, scratch)
+        let (memory, scratch) = scratch.nested(cavity.columns());
+        let mean = match &self.mean {
+            Mean::Row(mean) => mean,
+            Mean::Entry(mean) => {
+                memory.fill(*mean);
+                &*memory
+            }
+        };
+        normal::estimate(&self.spread, |_| mean, cavity, out, scratch)
     }
 
     fn columns(&self) -> Option<usize> {

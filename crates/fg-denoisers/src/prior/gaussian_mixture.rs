@@ -3,10 +3,12 @@
 use fg_core::denoiser::{Denoiser, GaussianRow, Law, Parameter, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
 use fg_core::message::small;
+use fg_core::special::number::Number;
 use fg_core::special::{open_uniform, quantile};
 
 use crate::error::{self, ParameterError};
-use crate::family::{Spread, normal};
+use crate::family::components::{Answer, Components, Mixed};
+use crate::family::{Spread, formula, normal};
 
 /// A mixture of any number of Gaussians for rows of `d` columns.
 ///
@@ -256,6 +258,31 @@ impl<'a> Work<'a> {
     }
 }
 
+/// Components of one column: what doesn't depend on the row.
+struct Scalar<'a> {
+    components: &'a [Component],
+    gamma: f64,
+    /// `log w_k - log det(I + C_k Gamma) / 2`.
+    level: &'a [f64],
+    s: &'a [f64],
+}
+
+impl Components for Scalar<'_> {
+    fn count(&self) -> usize {
+        self.components.len()
+    }
+
+    #[inline(always)]
+    fn answer<N: Number>(&self, k: usize, n: N) -> Answer<N> {
+        let (c, s) = (n.constant(self.components[k].mean[0]), n.constant(self.s[k]));
+        let innovation = c.mul_add(n.constant(-self.gamma), n);
+        let step = s * innovation;
+        let around = c.mul_add(n + innovation, step * innovation);
+        let exponent = around.mul_add(n.constant(0.5), n.constant(self.level[k]));
+        Answer { exponent, mean: c + step, variance: s }
+    }
+}
+
 impl Denoiser for GaussianMixture {
     fn estimate(
         &self,
@@ -267,6 +294,15 @@ impl Denoiser for GaussianMixture {
         let mut work = Work::new(self, cavity.precision(), scratch.slice(self.work_len()));
         if work.s.iter().any(|v| !v.is_finite()) {
             return Err(Breakdown::NotFinite { port: 0, row: cavity.first_row() });
+        }
+        if d == 1 {
+            for (level, c) in work.log_determinant.iter_mut().zip(&self.components) {
+                *level = c.weight.ln() - 0.5 * *level;
+            }
+            let (components, gamma) = (&*self.components, cavity.scalar_precision());
+            let scalar = Scalar { components, gamma, level: work.log_determinant, s: work.s };
+            formula::apply(&Mixed(scalar), cavity, out);
+            return Ok(());
         }
         for i in 0..cavity.len() {
             work.row(self, cavity, i);

@@ -5,8 +5,9 @@ use fg_core::factor::Breakdown;
 use fg_core::message::small;
 use fg_core::special::{log1pexp, open_uniform, quantile};
 
+use super::bernoulli_gauss::Slab;
 use crate::error::{self, ParameterError};
-use crate::family::{Spread, normal};
+use crate::family::{Spread, formula, normal};
 
 /// Row-sparse Bernoulli-Gauss: signals of several columns that share their support, as with multiple measurement
 /// vectors, complex entries, or groups of coefficients.
@@ -178,6 +179,11 @@ impl Denoiser for GroupBernoulliGauss {
         let half_log_determinant = 0.5 * self.slab.combine(cavity.precision(), s, rest, d);
         if !half_log_determinant.is_finite() {
             return Err(Breakdown::NotFinite { port: 0, row: cavity.first_row() });
+        }
+        if d == 1 {
+            let at_zero = self.log_odds_of_zero + half_log_determinant;
+            formula::apply(&Slab { s: s[0], b: 0.0, at_zero }, cavity, out);
+            return Ok(());
         }
         for i in 0..cavity.len() {
             let n = &cavity.natural()[i * d..(i + 1) * d];

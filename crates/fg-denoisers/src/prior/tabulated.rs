@@ -170,7 +170,7 @@ impl Denoiser for Tabulated {
         out: &mut RowEstimate<'_>,
         scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
-        pieces::estimate(|_| &self.density, &self.rule, cavity, out, scratch)
+        pieces::estimate_alike(&self.density, &self.rule, cavity, out, scratch)
     }
 
     fn columns(&self) -> Option<usize> {

@@ -8,7 +8,7 @@ use fg_core::denoiser::{
 };
 use fg_core::factor::Breakdown;
 
-use super::image::Problem;
+use super::image::{Dual, Problem};
 use super::picture::Picture;
 use crate::error::{self, ParameterError};
 use crate::family::proper;
@@ -58,7 +58,8 @@ pub enum Steps {
 /// * Not separable: all rows together, under one precision. One that isn't isotropic is refused ([`Breakdown::Form`]); it
 ///   must be above zero, since a constant costs nothing: otherwise [`Breakdown::ImproperCavity`].
 /// * Accelerated projected gradients on the dual problem, restarted where momentum leads uphill. Twice the duality gap
-///   bounds the squared error, which ends the iteration; [`Breakdown::NoConvergence`] if the limit comes first.
+///   bounds the squared error, which ends the iteration; [`Breakdown::NoConvergence`] if the limit comes first. An
+///   iteration takes some 4 ns a pixel.
 /// * The divergence comes by Monte Carlo probes as in [`BlackBox`], each started from the dual solution of the estimate;
 ///   [`standard_error`](Denoiser::standard_error) is that of the last estimate. An error of the inner iteration counts
 ///   there over the step of the probes, so the tolerance is to stay well below the step.
@@ -101,7 +102,7 @@ const ITERATIONS: usize = 20_000;
 struct Solution {
     gamma: f64,
     rows: Rows,
-    duals: Vec<Vec<[f64; 2]>>,
+    duals: Vec<Dual>,
 }
 
 impl ImageTotalVariation {
@@ -189,7 +190,7 @@ impl ImageTotalVariation {
     }
 
     /// Solves every column from its dual, which is left at the solution.
-    fn solve(&self, rows: &Rows, gamma: f64, duals: &mut [Vec<[f64; 2]>]) -> Option<Rows> {
+    fn solve(&self, rows: &Rows, gamma: f64, duals: &mut [Dual]) -> Option<Rows> {
         let (n, d) = rows.shape();
         let problem = self.problem(gamma, n);
         let mut answer = Rows::zeros(n, d);
@@ -209,7 +210,7 @@ impl ImageTotalVariation {
         let (n, d, row) = (cavity.len(), cavity.columns(), cavity.first_row());
         let gamma = proper::isotropic(cavity)?;
         let rows = Rows::from_fn(n, d, |i, j| cavity.natural()[i * d + j] / gamma);
-        let mut duals = vec![vec![[0.0; 2]; n]; d];
+        let mut duals = vec![Dual::zero(n); d];
         let solved = self.solve(&rows, gamma, &mut duals);
         let rows = solved.ok_or(Breakdown::NoConvergence { port: 0, row })?;
         Ok(Solution { gamma, rows, duals })

@@ -1,5 +1,6 @@
 //! Everything in the catalogue, held to the laws of its kind and to independent values.
 
+mod allocations;
 mod catalogue;
 mod exact;
 mod learning;

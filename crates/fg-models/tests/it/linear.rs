@@ -109,7 +109,7 @@ fn closures_start_by_themselves_and_starts_can_be_chosen() {
         model.with_start(start).fit(&Options::default(), &mut ())
     };
     for start in [Start::Auto, Start::Data, Start::Variance(0.05)] {
-        let error = nmse_db(model(start).unwrap().estimate(), &signal);
+        let error = nmse_db(model(start.clone()).unwrap().estimate(), &signal);
         // Ten spikes behind 100 observations without noise: far inside the region where the threshold finds them.
         assert!(error < -25.0, "{start:?}: NMSE {error} dB");
     }

@@ -1,0 +1,147 @@
+//! The least that a row of one column takes: its numbers are read and written, and the transcendental functions evaluated.
+
+use std::fmt;
+
+use fg_core::special::exp::exp;
+use fg_core::special::number::{Lanes, Number};
+use fg_core::special::tail::{above, below_pair, tail};
+use pulp::{Simd, WithSimd};
+
+/// What a family can't do without, in the fastest forms that the crate has: registers of rows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Floor {
+    /// One number read, two written.
+    Memory,
+    /// So many exponentials.
+    Exponentials(usize),
+    /// The moments of one normal tail, or of two of which one is on the light side, with the exponential of the other.
+    Tails(usize),
+    /// Exponentials at so many points of a rule.
+    Points(usize),
+}
+
+/// That of an instance of the catalogue.
+pub(crate) fn of(module: &str, instance: &str) -> Floor {
+    match (module, instance) {
+        ("prior/bernoulli_gauss" | "prior/group_bernoulli_gauss" | "prior/scaled", _) => {
+            Floor::Exponentials(1)
+        }
+        ("prior/stacked", _) => Floor::Memory,
+        // One component is what the weights of the others count from.
+        ("prior/gaussian_mixture", "scalar") => Floor::Exponentials(2),
+        ("prior/gaussian_mixture", _) | ("prior/discrete", "binary") => Floor::Exponentials(1),
+        ("prior/discrete", _) => Floor::Exponentials(4),
+        ("prior/exponential", _) => Floor::Tails(1),
+        ("prior/truncated_gaussian", "two ends") | ("prior/uniform", _) => Floor::Points(48),
+        ("prior/truncated_gaussian", _) => Floor::Tails(1),
+        ("prior/laplace", _) => Floor::Tails(2),
+        ("prior/student_t", "three degrees") => Floor::Points(100),
+        ("prior/student_t", _) => Floor::Points(50),
+        ("prior/horseshoe", _) => Floor::Points(500),
+        ("prior/tabulated", "few points") => Floor::Points(4 * 48),
+        ("prior/tabulated", _) => Floor::Points(99 * 12),
+        ("penalty/lq", _) => Floor::Exponentials(1),
+        ("likelihood/sign", "exact" | "probit") => Floor::Tails(1),
+        ("likelihood/masked", "signs, all there") => Floor::Tails(1),
+        ("likelihood/sign" | "likelihood/rectified" | "likelihood/laplace_noise", _) => {
+            Floor::Tails(2)
+        }
+        ("likelihood/magnitude", "exact") => Floor::Exponentials(1),
+        ("likelihood/magnitude", _) | ("likelihood/hinge", "mean") => Floor::Tails(2),
+        ("likelihood/censored", _) | ("likelihood/quantised", "outer bin, noisy") => {
+            Floor::Tails(1)
+        }
+        ("likelihood/quantised", _) => Floor::Points(48),
+        ("likelihood/huber", "usual") => Floor::Points(48),
+        (_, "maximum" | "exponential, maximum" | "rectified, maximum") => maximum(module),
+        ("likelihood/logistic" | "likelihood/poisson" | "likelihood/survival", _) => {
+            Floor::Points(100)
+        }
+        ("likelihood/student_noise", _) => Floor::Points(200),
+        ("likelihood/two_layer", "one ReLU, mean") => Floor::Points(512),
+        _ => Floor::Memory,
+    }
+}
+
+/// Newton's steps of a maximiser, each of one exponential, that a good start leaves.
+fn maximum(module: &str) -> Floor {
+    match module {
+        "likelihood/logistic" | "likelihood/poisson" | "likelihood/survival" => {
+            Floor::Exponentials(3)
+        }
+        _ => Floor::Memory,
+    }
+}
+
+impl fmt::Display for Floor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory => write!(f, "memory"),
+            Self::Exponentials(1) => write!(f, "an exponential"),
+            Self::Exponentials(k) => write!(f, "{k} exponentials"),
+            Self::Tails(1) => write!(f, "a tail"),
+            Self::Tails(k) => write!(f, "{k} tails"),
+            Self::Points(k) => write!(f, "exponentials at {k} points"),
+        }
+    }
+}
+
+impl Floor {
+    /// Reads `input` and writes the others, which are of its length.
+    pub(crate) fn run(self, input: &[f64], first: &mut [f64], second: &mut [f64]) {
+        pulp::Arch::new().dispatch(Run { floor: self, input, first, second });
+    }
+
+    #[inline(always)]
+    fn row<N: Number>(self, n: N) -> [N; 2] {
+        // Small and of both signs: nothing is flushed.
+        let x = n * n.constant(0.1);
+        match self {
+            Self::Memory => [x, n],
+            Self::Exponentials(1) => [exp(x), n],
+            Self::Exponentials(2) => [exp(x), exp(-x)],
+            Self::Exponentials(k) | Self::Points(k) => {
+                let (mut sum, mut at) = (n.constant(0.0), x);
+                for _ in 0..k {
+                    at = at + n.constant(1e-3);
+                    sum = sum + exp(at);
+                }
+                [sum, n]
+            }
+            Self::Tails(1) => {
+                let tail = tail(x);
+                [tail.mean, tail.variance]
+            }
+            Self::Tails(_) => {
+                let (near, far) = below_pair(x.abs(), x.abs() + n.constant(1.0));
+                let near = above(x, near);
+                [near.mean + far.mean, near.variance + far.variance]
+            }
+        }
+    }
+}
+
+struct Run<'a> {
+    floor: Floor,
+    input: &'a [f64],
+    first: &'a mut [f64],
+    second: &'a mut [f64],
+}
+
+impl WithSimd for Run<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let (input, rest) = Lanes::<S>::registers(self.input);
+        let (first, first_rest) = Lanes::<S>::registers_mut(self.first);
+        let (second, second_rest) = Lanes::<S>::registers_mut(self.second);
+        for ((n, first), second) in input.iter().zip(first).zip(second) {
+            let [a, b] = self.floor.row(Lanes::new(simd, *n));
+            (*first, *second) = (a.get(), b.get());
+        }
+        for ((n, first), second) in rest.iter().zip(first_rest).zip(second_rest) {
+            [*first, *second] = self.floor.row(*n);
+        }
+    }
+}

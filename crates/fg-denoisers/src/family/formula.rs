@@ -1,0 +1,169 @@
+//! Closed forms of one row of one column without branches, applied to a register of rows at a time.
+
+use fg_core::denoiser::{RowCavity, RowEstimate};
+use fg_core::special::number::{Lanes, Number};
+use fg_core::special::tail::{Tail, above, below_pair, tail};
+use pulp::{Simd, WithSimd};
+
+/// What a row is answered: from `K` numbers, of which the first is the natural parameter, to mean and variance.
+pub(crate) trait Formula<const K: usize> {
+    fn row<N: Number>(&self, input: [N; K]) -> [N; 2];
+}
+
+/// Answers all rows of a cavity.
+pub(crate) fn apply(formula: &impl Formula<1>, cavity: &RowCavity<'_>, out: &mut RowEstimate<'_>) {
+    let (mean, variance) = (&mut *out.mean, &mut *out.covariance);
+    pulp::Arch::new().dispatch(Apply { formula, input: [cavity.natural()], mean, variance });
+}
+
+/// Answers all rows of a cavity given one number of data for each.
+pub(crate) fn apply_observed(
+    formula: &impl Formula<2>,
+    observed: &[f64],
+    cavity: &RowCavity<'_>,
+    out: &mut RowEstimate<'_>,
+) {
+    let (mean, variance) = (&mut *out.mean, &mut *out.covariance);
+    let input = [cavity.natural(), observed];
+    pulp::Arch::new().dispatch(Apply { formula, input, mean, variance });
+}
+
+struct Apply<'a, F, const K: usize> {
+    formula: &'a F,
+    input: [&'a [f64]; K],
+    mean: &'a mut [f64],
+    variance: &'a mut [f64],
+}
+
+impl<F: Formula<K>, const K: usize> WithSimd for Apply<'_, F, K> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { formula, input, mean, variance } = self;
+        let rows = mean.len().min(variance.len());
+        let (mut registers, mut rest) = ([&[][..]; K], [&[][..]; K]);
+        for (k, input) in input.into_iter().enumerate() {
+            (registers[k], rest[k]) = Lanes::<S>::registers(&input[..rows]);
+        }
+        let (means, mean_rest) = Lanes::<S>::registers_mut(&mut mean[..rows]);
+        let (variances, variance_rest) = Lanes::<S>::registers_mut(&mut variance[..rows]);
+        for (i, (mean, variance)) in means.iter_mut().zip(variances).enumerate() {
+            let mut input = [Lanes::splat(simd, 0.0); K];
+            for (k, input) in input.iter_mut().enumerate() {
+                *input = Lanes::new(simd, registers[k][i]);
+            }
+            let [m, v] = formula.row(input);
+            (*mean, *variance) = (m.get(), v.get());
+        }
+        for (i, (mean, variance)) in mean_rest.iter_mut().zip(variance_rest).enumerate() {
+            let mut input = [0.0; K];
+            for (k, input) in input.iter_mut().enumerate() {
+                *input = rest[k][i];
+            }
+            [*mean, *variance] = formula.row(input);
+        }
+    }
+}
+
+/// Arguments of tails are cut off there, so that their products are finite: the tail itself has vanished long before.
+pub(crate) const FARTHEST: f64 = 1e150;
+
+/// Two exponential tails that meet at `y`, `exp(-rate |x - y|)`, under a cavity of positive precision.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cusp {
+    rate: f64,
+    gamma: f64,
+    /// `1 / sqrt(gamma)`.
+    deviation: f64,
+}
+
+impl Cusp {
+    pub(crate) fn new(rate: f64, gamma: f64) -> Self {
+        Self { rate, gamma, deviation: gamma.sqrt().recip() }
+    }
+
+    /// Moments about the cusp. The side that the cavity pulls to is the near one; with masses `1 / m` the other one has the
+    /// probability `m_near / (m_near + m_far)`.
+    #[inline(always)]
+    fn moments<N: Number>(&self, n: N) -> [N; 2] {
+        let (rate, deviation) = (n.constant(self.rate), n.constant(self.deviation));
+        let limit = n.constant(FARTHEST);
+        let h = (n.abs() - rate) * deviation;
+        let x = (n.abs() + rate) * deviation;
+        let (near, far) = below_pair(h.abs().at_most(limit), x.at_most(limit));
+        let near = above(h, near);
+        let against = far.numerator * near.denominator;
+        let inverse = n.constant(1.0) / (near.numerator + against);
+        let (p, q) = (against * inverse, near.numerator * inverse);
+        let apart = near.mean + far.mean;
+        let mean = (p * near.mean - q * far.mean) * deviation;
+        let within = p.mul_add(near.variance, q * far.variance);
+        let variance = (p * apart).mul_add(q * apart, within) * (deviation * deviation);
+        [n.if_above(n.constant(0.0), mean, -mean), variance]
+    }
+}
+
+impl Formula<1> for Cusp {
+    #[inline(always)]
+    fn row<N: Number>(&self, [n]: [N; 1]) -> [N; 2] {
+        self.moments(n)
+    }
+}
+
+impl Formula<2> for Cusp {
+    #[inline(always)]
+    fn row<N: Number>(&self, [n, y]: [N; 2]) -> [N; 2] {
+        let [mean, variance] = self.moments(y.mul_add(-y.constant(self.gamma), n));
+        [y + mean, variance]
+    }
+}
+
+/// A Gaussian cut off at one end, with or without a point there, under a cavity.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OneEnd {
+    end: f64,
+    /// Slope at the end where `n` is zero, and `1 / sqrt(precision)`, both with the sign of the direction from the end.
+    slope: f64,
+    deviation: f64,
+    /// Weight of the point, in units of that at the end times the deviation.
+    odds: f64,
+}
+
+/// Odds of points up to which their products with probabilities that underflow are negligible.
+const HEAVIEST: f64 = 1e100;
+
+impl OneEnd {
+    /// The density `exp(slope t - precision t^2 / 2)` at `end + t`, on the side that `direction` points to, and a point at
+    /// `end` of weight `exp(point)`; none where the total precision isn't positive or the point too heavy.
+    pub(crate) fn new(
+        (end, direction): (f64, f64),
+        (slope, precision): (f64, f64),
+        point: f64,
+        gamma: f64,
+    ) -> Option<Self> {
+        let root = (precision + gamma).sqrt();
+        let odds = point.exp() * root;
+        let legal = root > 0.0 && odds <= HEAVIEST;
+        let slope = slope - gamma * end;
+        legal.then_some(Self { end, slope, deviation: direction / root, odds })
+    }
+}
+
+impl Formula<1> for OneEnd {
+    #[inline(always)]
+    fn row<N: Number>(&self, [n]: [N; 1]) -> [N; 2] {
+        let (end, deviation) = (n.constant(self.end), n.constant(self.deviation));
+        let square = deviation * deviation;
+        let Tail { mean, variance, numerator, denominator } =
+            tail((n + n.constant(self.slope)) * deviation);
+        if self.odds == 0.0 {
+            return [mean.mul_add(deviation, end), variance * square];
+        }
+        let against = n.constant(self.odds) * numerator;
+        let inverse = n.constant(1.0) / (denominator + against);
+        let (p, q) = (denominator * inverse, against * inverse);
+        let spread = q.mul_add(mean * mean, variance);
+        [(p * mean).mul_add(deviation, end), p * spread * square]
+    }
+}
