@@ -323,6 +323,10 @@ impl<'g> State<'g> {
         } else {
             node.finish(port, at.law_of(&message).0)
         };
+        // As in a run: a factor that is told the answer adds nothing to it.
+        let share = edge.extrinsic.share(at.belief.covariances(), edge.law.precision());
+        let kept = !self.joint && counts.dropped > 0 && share < self.options.negligible;
+        let law = if kept { edge.law.clone() } else { law };
         let change = law.distance(&edge.law);
         let law = if !self.joint {
             // Weights below one are those of a fixed point that is looked for.

@@ -237,6 +237,7 @@ impl<'g> Inference<'g> {
         if let Some(row) = candidate.first_non_finite() {
             return Err(breakdown(Breakdown::NotFinite { port, row }));
         }
+        extrinsic.keep(belief, &edges[e].message, &self.options, candidate);
         let change = extrinsic.change(belief, &edges[e].message, candidate);
         let (moment, variance) = second_moment(belief);
         let standard_error = belief.standard_error();

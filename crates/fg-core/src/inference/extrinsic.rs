@@ -92,19 +92,54 @@ impl Extrinsic {
         Ok(())
     }
 
+    /// Where the last division dropped a direction of a block, and the message before is a negligible share of the
+    /// belief's precision there, keeps the block of the message before.
+    pub(crate) fn keep(
+        &mut self,
+        belief: &Belief,
+        previous: &Message,
+        options: &Options,
+        message: &mut Message,
+    ) {
+        if self.counts.dropped == 0 {
+            return;
+        }
+        let size = self.columns * self.columns;
+        for b in 0..message.layout().blocks() {
+            let infinite =
+                previous.precision().is_infinite(b) || message.precision().is_infinite(b);
+            let (old, new) = (previous.precision().block(b), message.precision().block(b));
+            let lost = small::trace(new, self.columns) < small::trace(old, self.columns);
+            let covariance = &belief.covariances()[b * size..(b + 1) * size];
+            if !infinite && lost && self.share(covariance, old) < options.negligible {
+                let (natural, precision) = message.parts_mut();
+                let range = precision.layout().range(b);
+                precision.block_mut(b).copy_from_slice(old);
+                let rows = previous.natural().rows_slice(range.clone());
+                natural.rows_slice_mut(range).copy_from_slice(rows);
+            }
+        }
+    }
+
+    /// Frobenius norm of `C Gamma`: the share of a belief's information that a precision is.
+    pub(crate) fn share(&mut self, covariance: &[f64], precision: &[f64]) -> f64 {
+        small::multiply(covariance, precision, &mut self.vectors, self.columns);
+        self.vectors.iter().map(|v| v * v).sum::<f64>().sqrt()
+    }
+
     /// Root mean square move of the belief if `message` replaced `previous`, as a share of the belief's root
     /// second moment; also the share of its precision that would change. Damping plays no part.
     pub(crate) fn change(&mut self, belief: &Belief, previous: &Message, message: &Message) -> f64 {
         let d = self.columns;
         let size = d * d;
-        let (mut moved, mut moment, mut precision_change) = (0.0, 0.0, 0.0f64);
+        let (mut moved, mut moment, mut variance, mut precision_change) = (0.0, 0.0, 0.0, 0.0f64);
         for b in 0..message.layout().blocks() {
             let range = message.layout().range(b);
             let known = (previous.precision().is_infinite(b), message.precision().is_infinite(b));
             let covariance = &belief.covariances()[b * size..(b + 1) * size];
             let rows = range.len() as f64;
             if known == (false, false) {
-                moment += rows * small::trace(covariance, d).max(0.0);
+                variance += rows * small::trace(covariance, d).max(0.0);
                 let gammas = message.precision().block(b).iter().zip(previous.precision().block(b));
                 for (v, (new, old)) in self.whitened.iter_mut().zip(gammas) {
                     *v = new - old;
@@ -136,8 +171,11 @@ impl Extrinsic {
                 }
             }
         }
+        moment += variance;
         let mean_change = if moved == 0.0 { 0.0 } else { (moved / moment).sqrt() };
-        mean_change.max(precision_change)
+        // Of what is known to rounding no precision matters: it may grow for good.
+        let certain = known_to_rounding(variance, moment);
+        if certain { mean_change } else { mean_change.max(precision_change) }
     }
 
     fn take_gain(&mut self, gain: &Gain, cavity: &Message, b: usize, message: &mut Message) {
@@ -234,6 +272,11 @@ impl Extrinsic {
         }
         small::rebuild(&self.vectors, &self.values, &mut self.covariance, d);
     }
+}
+
+/// Whether deviations are below the rounding of values.
+fn known_to_rounding(variance: f64, moment: f64) -> bool {
+    variance <= f64::EPSILON * f64::EPSILON * moment
 }
 
 fn set_known(message: &mut Message, belief: &Belief, b: usize) {

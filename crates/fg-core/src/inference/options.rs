@@ -38,6 +38,10 @@ pub struct Options {
     pub alpha_min: f64,
     /// Largest such ratio below one; ratios of one and above are left to the policy, which drops them.
     pub alpha_max: f64,
+    /// Where a direction of a new message would be dropped, the message before stays if it is below this share of the
+    /// belief's precision. A factor that is told the answer adds nothing to it, and a run that took that for news would
+    /// forget what it has found, and start again.
+    pub negligible: f64,
     /// How often a run may go back to its last good state after a breakdown.
     pub retries: usize,
     /// By what the damping weight is multiplied at each retry, in `(0, 1)`.
@@ -60,6 +64,7 @@ impl Default for Options {
             sampling_errors: 2.0,
             alpha_min: 1e-12,
             alpha_max: 1.0,
+            negligible: 1e-9,
             retries: 3,
             retry_damping: 0.5,
             explosion: 1e8,
@@ -125,6 +130,13 @@ impl Options {
         self
     }
 
+    /// Default: 1e-9. Zero always drops.
+    #[must_use]
+    pub fn with_negligible(mut self, share: f64) -> Self {
+        self.negligible = share;
+        self
+    }
+
     /// Default: 3 retries, each halving the damping weight.
     #[must_use]
     pub fn with_retries(mut self, retries: usize, damping: f64) -> Self {
@@ -168,6 +180,8 @@ impl Options {
             "at least 0 and below alpha_max",
         )?;
         check(self.alpha_max <= 1.0, "alpha_max", self.alpha_max, "at most 1")?;
+        let share = self.negligible;
+        check((0.0..1.0).contains(&share), "negligible", share, "at least 0 and below 1")?;
         let retry = self.retry_damping;
         check(retry > 0.0 && retry < 1.0, "retry_damping", retry, "in (0, 1)")?;
         check(self.explosion > 1.0, "explosion", self.explosion, "above 1")?;

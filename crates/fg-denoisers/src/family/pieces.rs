@@ -169,6 +169,7 @@ pub(crate) fn estimate_alike(
 }
 
 /// The closed form of a density of one piece with one end, and perhaps an atom there.
+#[expect(clippy::float_cmp, reason = "an atom is at the very end, or it isn't of that form")]
 fn one_end(pieces: &[Piece], gamma: f64) -> Option<OneEnd> {
     let (piece, point) = match pieces {
         [piece] => (piece, f64::NEG_INFINITY),
