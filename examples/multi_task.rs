@@ -34,7 +34,7 @@ const SPARSITY: f64 = 0.1;
 const CORRELATION: f64 = 0.95;
 /// Power of `A X` over that of the noise, in decibels.
 const SNR_DB: f64 = 30.0;
-const SWEEPS: usize = 60;
+const SWEEPS: usize = 40;
 /// Weight of new messages: for two hundred observations of a thousand rows undamped runs are lively.
 const DAMPING: f64 = 0.8;
 /// Weights of the LASSO that are tried, times the deviation of the noise over that of an entry of `A`.
@@ -63,7 +63,7 @@ fn main() -> ExitCode {
 }
 
 fn run(study: &Study) -> Result<(), Failure> {
-    let runs = study.runs(10, 2)?;
+    let runs = study.runs(10, 1)?;
     let bar = progress_bar(runs, "runs");
     let problem = |k: usize| Problem::draw(derived_seed(study.seed, &[k as u64]))?.solve();
     let results = in_parallel(runs, study.threads(), &bar, problem);

@@ -25,7 +25,7 @@ use support::{Failure, Study, in_parallel, progress_bar};
 /// Number of weights.
 const WEIGHTS: usize = 1000;
 /// Labels a weight.
-const RATIOS: [f64; 9] = [0.25, 0.5, 0.75, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0];
+const RATIOS: [f64; 12] = [0.25, 0.5, 0.75, 1.0, 1.2, 1.4, 1.45, 1.5, 1.55, 1.6, 1.8, 2.0];
 /// Next to the jump runs are slow.
 const SWEEPS: usize = 300;
 

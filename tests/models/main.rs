@@ -2,5 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "parts of tests fail by panicking")]
 
+mod layers;
 mod linear;
 mod perceptron;

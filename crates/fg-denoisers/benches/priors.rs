@@ -124,7 +124,7 @@ fn element(bencher: Bencher<'_, '_>, case: Case) {
                 Estimator::Likelihood(l) => l.estimate(&observed, &cavity, &mut out, &mut scratch),
             };
             clock.borrow_mut()(0, started);
-            found.expect("an estimate")
+            found.expect("an estimate");
         });
     BEST.lock().expect("no panic before").insert((case.subject, rows), best);
 }
