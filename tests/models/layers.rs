@@ -13,7 +13,6 @@ use rand_pcg::Pcg64;
 /// Every layer of a ReLU network 20 - 100 - 500 - 784, seen through 300 projections at 30 dB, has the error that its own run
 /// claims: within 1.5 dB in the median of twenty networks.
 #[test]
-#[ignore = "twenty networks, for a release build"]
 fn layers_of_a_deep_generator_are_as_good_as_claimed() {
     const SIZES: [usize; 5] = [20, 100, 500, 784, 300];
     const POWERS: [f64; 4] = [1.0, 0.5, 0.5, 1.0];
@@ -57,7 +56,6 @@ fn layers_of_a_deep_generator_are_as_good_as_claimed() {
 /// full messages and -4.9 dB with a run a column, by an independent implementation. Single runs scatter by half a decibel,
 /// separate ones by one.
 #[test]
-#[ignore = "problems of some size, for a release build"]
 fn rows_of_one_support_are_found_together() {
     const SIZE: [usize; 3] = [1024, 200, 8];
     let [n, m, d] = SIZE;
