@@ -14,6 +14,7 @@ mod multilayer;
 mod predict;
 #[cfg(feature = "report")]
 pub mod report;
+mod start;
 pub mod synthetic;
 pub mod two_layer;
 

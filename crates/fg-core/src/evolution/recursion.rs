@@ -324,8 +324,9 @@ impl<'g> State<'g> {
             node.finish(port, at.law_of(&message).0)
         };
         // As in a run: a factor that is told the answer adds nothing to it.
-        let share = edge.extrinsic.share(at.belief.covariances(), edge.law.precision());
-        let kept = !self.joint && counts.dropped > 0 && share < self.options.negligible;
+        let (covariance, negligible) = (at.belief.covariances(), self.options.negligible);
+        let mut kept = !self.joint && counts.dropped > 0;
+        kept = kept && edge.extrinsic.share(covariance, edge.law.precision()) < negligible;
         let law = if kept { edge.law.clone() } else { law };
         let change = law.distance(&edge.law);
         let law = if !self.joint {

@@ -25,8 +25,8 @@ pub enum Policy {
     /// Every message has the precision of its cavity, whatever the belief's covariance: `N = 2 Xhat Gamma - N_cavity`.
     /// Precisions then stay what the first messages had. Between a penalty and a square this is splitting after Peaceman
     /// and Rachford, and with a damping of 1/2 of the messages from the square after Douglas and Rachford: the alternating
-    /// direction method of multipliers (ADMM) with a fixed step. Messages that don't depend on their cavity, those of Gaussian nodes, stay
-    /// exact.
+    /// direction method of multipliers (ADMM) with a fixed step. Messages that don't depend on their cavity, those of
+    /// Gaussian nodes, stay exact.
     Fixed,
 }
 

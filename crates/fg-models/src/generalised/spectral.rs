@@ -1,9 +1,7 @@
 //! The direction that data prefer while nothing is known of the unknown.
 
-use core::any::Any;
-
 use fg_core::denoiser::{RowCavity, RowEstimate, Scratch};
-use fg_core::factor::{Breakdown, LikelihoodFactor, LinearFactor};
+use fg_core::factor::{Breakdown, LikelihoodFactor};
 use fg_core::message::small;
 use fg_core::operator::LinearOperator;
 use fg_core::special::quantile;
@@ -21,12 +19,11 @@ const STEPS: usize = 2000;
 
 /// The leading eigenvector (`n x d`) of `sum_i a_i a_i' T_i`, of mean square `variance`.
 pub(super) fn direction(graph: &Graph, parts: &Parts, variance: f64) -> Result<Rows, ModelError> {
-    let operator: &dyn Any = graph.factor(parts.operator);
-    let likelihood: &dyn Any = graph.factor(parts.likelihood);
     let d = graph.layout(graph.variable_at(parts.likelihood, 0)).columns();
-    let operator = operator.downcast_ref::<LinearFactor>();
-    let likelihood = likelihood.downcast_ref::<LikelihoodFactor>();
-    let (operator, likelihood) = operator.zip(likelihood).expect("the graph has both factors");
+    let (operator, likelihood) = parts
+        .linear(graph)
+        .zip(parts.observed(graph))
+        .expect("the graph has the operator and the likelihood it was made with");
     // No eigenvalue of T is below `1 - 1 / SMALLEST`, none of `A'A` above the square of the largest singular value.
     let singular =
         operator.singular_values().map_err(|reason| broken(graph, parts.operator, reason))?;

@@ -3,14 +3,15 @@
 use core::any::Any;
 
 use fg_core::factor::{Belief, Cavity, LikelihoodFactor, LinearFactor};
-use fg_core::message::{MessageError, small};
-use fg_core::{FactorId, Graph, Inference, Message, Precision, Rows};
-
-use super::{GeneralisedGraph, spectral};
+use fg_core::inference::StartError;
+use fg_core::message::{Layout, small};
+use fg_core::{FactorId, Graph, Inference, Message, Rows};
 use fg_denoisers::ParameterError;
 
+use super::{GeneralisedGraph, spectral};
 use crate::ModelError;
 use crate::linear::outputs;
+use crate::start::{OUTPUT_PORT, send, shrunk};
 
 /// What is known about `X` before the first sweep. It only starts the run: the model, and so its fixed points, stay as
 /// they are.
@@ -70,74 +71,92 @@ impl Parts {
         let GeneralisedGraph { prior, operator, likelihood, .. } = model;
         Self { prior: *prior, operator: *operator, likelihood: *likelihood }
     }
+
+    /// `A`, while the operator of the graph is what it was made with.
+    pub(super) fn linear<'g>(&self, graph: &'g Graph) -> Option<&'g LinearFactor> {
+        let factor: &dyn Any = graph.factor(self.operator);
+        factor.downcast_ref()
+    }
+
+    /// The likelihood with its data, while it is what the graph was made with.
+    pub(super) fn observed<'g>(&self, graph: &'g Graph) -> Option<&'g LikelihoodFactor> {
+        let factor: &dyn Any = graph.factor(self.likelihood);
+        factor.downcast_ref()
+    }
 }
 
 impl Start {
-    /// Sets the first message of the prior.
+    /// Sets the first messages of a run.
     pub(super) fn set(
         &self,
         run: &mut Inference<'_>,
         graph: &Graph,
         parts: &Parts,
     ) -> Result<(), ModelError> {
-        let alone = alone(graph, parts.prior);
-        let layout = graph.layout(graph.variable_at(parts.prior, 0));
-        let zero = || Rows::zeros(layout.rows(), layout.columns());
-        let guessed = match self {
-            Self::Prior => return Ok(()),
-            Self::Auto if alone.is_some() => return Ok(()),
-            Self::Auto | Self::Data => {
-                let variance = explaining_variance(graph, parts);
-                return send(run, graph, (parts.prior, 0), &zero(), variance);
+        let x = graph.variable_at(parts.prior, 0);
+        let layout = graph.layout(x);
+        let mut centred = |variance| send(run, graph, (parts.prior, 0), &zeros(layout), variance);
+        match self {
+            Self::Prior => Ok(()),
+            Self::Auto if speaks(graph, parts.prior) => Ok(()),
+            Self::Auto | Self::Data => centred(explaining_variance(graph, parts)),
+            Self::Variance(variance) => centred(*variance),
+            Self::Guess { values, share } => {
+                let (expected, found) = ((layout.rows(), layout.columns()), values.shape());
+                if found != expected {
+                    let variable = graph.variable_name(x).to_owned();
+                    return Err(StartError::Layout { variable, expected, found }.into());
+                }
+                guess(run, graph, parts, values.clone(), *share)
             }
-            Self::Variance(variance) => {
-                return send(run, graph, (parts.prior, 0), &zero(), *variance);
-            }
-            Self::Guess { values, share } => correlated(values, *share)?,
             Self::Spectral { share } => {
-                let variance = alone.unwrap_or_else(|| explaining_variance(graph, parts));
-                correlated(&spectral::direction(graph, parts, variance)?, *share)?
+                let variance = alone(graph, parts.prior);
+                let variance = variance.unwrap_or_else(|| explaining_variance(graph, parts));
+                guess(run, graph, parts, spectral::direction(graph, parts, variance)?, *share)
             }
-        };
-        let (mean, variance) = guessed;
-        if alone.is_none() {
-            send(run, graph, (parts.prior, 0), &mean, variance)?;
         }
-        // The output as the guess has it: what the data are compared with first.
-        let operator: &dyn Any = graph.factor(parts.operator);
-        let Some(operator) = operator.downcast_ref::<LinearFactor>() else { return Ok(()) };
-        let operator = operator.operator();
-        let gain = operator.squared_norm() / operator.outputs() as f64;
-        send(run, graph, (parts.operator, 1), &outputs(operator, &mean), variance * gain)
     }
 }
 
-/// Sets the first message of a factor at a port to this mean and this variance of each entry.
-fn send(
+fn zeros(layout: &Layout) -> Rows {
+    Rows::zeros(layout.rows(), layout.columns())
+}
+
+/// Starts from values that share the part `share` of their variance with the truth: with the output as they have it, what
+/// the data are compared with first, and for a prior that says nothing by itself also with the values.
+fn guess(
     run: &mut Inference<'_>,
     graph: &Graph,
-    (factor, port): (FactorId, usize),
-    mean: &Rows,
-    variance: f64,
+    parts: &Parts,
+    values: Rows,
+    share: f64,
 ) -> Result<(), ModelError> {
-    let layout = graph.layout(graph.variable_at(factor, port)).clone();
-    let precision = Precision::isotropic(layout, variance.recip()).map_err(MessageError::from)?;
-    run.start(factor, port, Message::from_mean(mean, precision)?)?;
-    Ok(())
+    let power = values.norm_squared() / values.as_slice().len() as f64;
+    let refuse = |parameter, value, requirement| {
+        Err(ParameterError::OutOfRange { parameter, value, requirement }.into())
+    };
+    if !(share > 0.0 && share < 1.0) {
+        return refuse("share", share, "above 0 and below 1");
+    }
+    if !(power > 0.0 && power.is_finite()) {
+        return refuse("mean square of the guess", power, "finite and above 0");
+    }
+    let variance = (1.0 - share) * power;
+    let mean = shrunk(values, share);
+    if !speaks(graph, parts.prior) {
+        send(run, graph, (parts.prior, 0), &mean, variance)?;
+    }
+    let Some(factor) = parts.linear(graph) else { return Ok(()) };
+    let operator = factor.operator();
+    let gain = operator.squared_norm() / operator.outputs() as f64;
+    let output = outputs(operator, &mean);
+    send(run, graph, (parts.operator, OUTPUT_PORT), &output, variance * gain)
 }
 
-/// Mean and variance of what shares the part `share` of its variance with `values`.
-fn correlated(values: &Rows, share: f64) -> Result<(Rows, f64), ModelError> {
-    if !(share > 0.0 && share < 1.0) {
-        let requirement = "above 0 and below 1";
-        return Err(
-            ParameterError::OutOfRange { parameter: "share", value: share, requirement }.into()
-        );
-    }
-    let power = values.norm_squared() / values.as_slice().len() as f64;
-    let mut mean = values.clone();
-    mean.as_mut_slice().iter_mut().for_each(|v| *v *= share.sqrt());
-    Ok((mean, (1.0 - share) * power))
+/// Whether the prior has a mean and a positive variance before anything is known about the data.
+fn speaks(graph: &Graph, prior: FactorId) -> bool {
+    let layout = graph.layout(graph.variable_at(prior, 0));
+    graph.factor(prior).constant_message(0, layout).is_some() || alone(graph, prior).is_some()
 }
 
 /// The variance of an entry before anything is known about the data, where the prior has a mean and a positive variance
@@ -167,13 +186,11 @@ fn alone(graph: &Graph, prior: FactorId) -> Option<f64> {
 
 /// The variance of the entries of `X` at which `A X` is as large as the observations.
 fn explaining_variance(graph: &Graph, parts: &Parts) -> f64 {
-    let operator: &dyn Any = graph.factor(parts.operator);
-    let likelihood: &dyn Any = graph.factor(parts.likelihood);
-    let gain = operator.downcast_ref::<LinearFactor>().and_then(|factor| {
+    let gain = parts.linear(graph).and_then(|factor| {
         let values = factor.singular_values().ok()?;
         Some(values.iter().map(|s| s * s).sum::<f64>())
     });
-    let power = likelihood.downcast_ref::<LikelihoodFactor>().and_then(|factor| {
+    let power = parts.observed(graph).and_then(|factor| {
         let data = factor.data()?;
         Some(data.norm_squared() / data.columns() as f64)
     });
@@ -200,7 +217,7 @@ mod tests {
 
     #[test]
     fn distributions_speak_and_penalties_do_not() {
-        let speaks = |(graph, parts): (Graph, Parts)| alone(&graph, parts.prior).is_some();
+        let speaks = |(graph, parts): (Graph, Parts)| speaks(&graph, parts.prior);
         assert!(speaks(built(Gaussian::new(1.0, 2.0).unwrap())));
         assert!(speaks(built(BernoulliGauss::new(0.1, 0.0, 1.0).unwrap())));
         assert!(speaks(built(L2::new(0.1).unwrap())));
@@ -213,5 +230,37 @@ mod tests {
         let (graph, parts) = built(L1::new(0.1).unwrap());
         // |Y|^2 = 25, |A|_F^2 = 4 + 16 + 1 + 9 + 25.
         assert!((explaining_variance(&graph, &parts) - 25.0 / 55.0).abs() < 1e-14);
+    }
+
+    #[test]
+    fn a_flat_prior_is_not_told_anything() {
+        let operator = Dense::from_rows(&Rows::from_fn(3, 2, |i, j| (i + 2 * j) as f64)).unwrap();
+        let data = Rows::column(vec![1.0, 3.0, 5.0]);
+        let model = linear::graph(operator, data, L2::new(0.0).unwrap(), 1.0).unwrap();
+        let fit = model.fit(&fg_core::Options::default(), &mut ()).unwrap();
+        // Least squares: `y = x_1 i + x_2 (i + 2)` has the solution (3/2, 1/2) where the columns are i and i + 2.
+        let x = fit.estimate();
+        let exact = [1.5, 0.5];
+        assert!((0..2).all(|k| (x[(k, 0)] - exact[k]).abs() < 1e-9), "{x:?}");
+    }
+
+    #[test]
+    fn guesses_are_checked() {
+        let fit = |values: Rows, share: f64| {
+            let operator =
+                Dense::from_rows(&Rows::from_fn(2, 3, |i, j| (i + 2 * j) as f64)).unwrap();
+            let prior = BernoulliGauss::new(0.5, 0.0, 1.0).unwrap();
+            let model = linear::graph(operator, Rows::column(vec![3.0, 4.0]), prior, 1.0).unwrap();
+            let start = Start::Guess { values, share };
+            model.with_start(start).fit(&fg_core::Options::default(), &mut ())
+        };
+        let error = fit(Rows::zeros(2, 1), 0.5).unwrap_err().to_string();
+        assert!(
+            error.contains('X') && error.contains("(3, 1)") || error.contains("3 x 1"),
+            "{error}"
+        );
+        assert!(fit(Rows::column(vec![1.0; 3]), 1.0).unwrap_err().to_string().contains("share"));
+        assert!(fit(Rows::column(vec![1.0; 3]), 0.5).is_ok());
+        assert!(fit(Rows::zeros(3, 1), 0.5).is_err(), "values without variance");
     }
 }

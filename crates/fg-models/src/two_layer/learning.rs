@@ -6,10 +6,10 @@ use fg_core::evolution::{EstimateLaw, Evolution, MessageLaw, Prediction, Spectru
 use fg_core::operator::{Ensemble, LinearOperator};
 use fg_denoisers::prior::Gaussian;
 
-use super::start::OUTPUT_PORT;
 use super::{TwoLayerGraph, TwoLayerModel};
 use crate::ModelError;
 use crate::metrics::match_predicted_units;
+use crate::start::OUTPUT_PORT;
 
 /// Rows of `W1` in the graph that is predicted: only ratios of sizes matter.
 const NOMINAL_INPUTS: usize = 1000;

@@ -1,13 +1,10 @@
 //! Where a run starts: without information, or from weights that know a part of the truth.
 
-use fg_core::message::MessageError;
-use fg_core::{FactorId, Graph, Inference, Message, Precision, Rows};
+use fg_core::{FactorId, Graph, Inference, Rows};
 
 use crate::ModelError;
 use crate::predict::outputs;
-
-/// Port of the linear factor that is connected to its output.
-pub(super) const OUTPUT_PORT: usize = 1;
+use crate::start::{OUTPUT_PORT, send, shrunk};
 
 /// What is known about the hidden rows before the first sweep. It only starts the run: the model, and so its fixed
 /// points, stay as they are.
@@ -40,8 +37,7 @@ impl Start {
     #[track_caller]
     pub fn correlated(weights: &Rows, share: f64, inputs: &Rows) -> Self {
         assert!((0.0..1.0).contains(&share), "share {share} outside [0, 1)");
-        let mut mean = outputs(weights, inputs);
-        mean.as_mut_slice().iter_mut().for_each(|z| *z *= share.sqrt());
+        let mean = shrunk(outputs(weights, inputs), share);
         let constant = (weights.rows() - inputs.columns()) as f64;
         let length = inputs.norm_squared() / inputs.rows() as f64 + constant;
         Self { hidden: Some(Guess { mean, variance: (1.0 - share) * length }) }
@@ -55,10 +51,6 @@ impl Start {
         operator: FactorId,
     ) -> Result<(), ModelError> {
         let Some(Guess { mean, variance }) = &self.hidden else { return Ok(()) };
-        let layout = graph.layout(graph.variable_at(operator, OUTPUT_PORT)).clone();
-        let precision =
-            Precision::isotropic(layout, variance.recip()).map_err(MessageError::from)?;
-        run.start(operator, OUTPUT_PORT, Message::from_mean(mean, precision)?)?;
-        Ok(())
+        send(run, graph, (operator, OUTPUT_PORT), mean, *variance)
     }
 }
