@@ -6,6 +6,7 @@ use fg_core::factor::Breakdown;
 use fg_core::message::small;
 
 use crate::error::ParameterError;
+use crate::family::part;
 
 /// Any likelihood, of which some rows of data are missing.
 ///
@@ -128,14 +129,6 @@ impl Masked {
     }
 }
 
-/// Rows `start..end` of a cavity.
-fn part<'c>(cavity: &RowCavity<'c>, start: usize, end: usize) -> RowCavity<'c> {
-    let d = cavity.columns();
-    let values = start * d..end * d;
-    let (natural, mean) = (&cavity.natural()[values.clone()], &cavity.mean()[values]);
-    RowCavity::new(cavity.first_row() + start, d, natural, mean, cavity.precision())
-}
-
 impl Likelihood for Masked {
     fn estimate(
         &self,
@@ -147,12 +140,9 @@ impl Likelihood for Masked {
         let d = cavity.columns();
         let outputs = self.outputs(d);
         for (start, end, is_observed) in self.stretches(cavity.first_row(), cavity.len()) {
-            let mut out = RowEstimate {
-                mean: &mut out.mean[start * d..end * d],
-                covariance: &mut out.covariance[start * d * d..end * d * d],
-            };
+            let mut out = part::answers(out, start..end, d);
             let (data, rows) =
-                (&observed[start * outputs..end * outputs], part(cavity, start, end));
+                (&observed[start * outputs..end * outputs], part::rows(cavity, start..end));
             self.model(is_observed).estimate(data, &rows, &mut out, scratch)?;
         }
         Ok(())
@@ -186,7 +176,7 @@ impl Likelihood for Masked {
         let outputs = self.outputs(cavity.columns());
         self.stretches(cavity.first_row(), cavity.len()).all(|(start, end, is_observed)| {
             let (data, rows) =
-                (&observed[start * outputs..end * outputs], part(cavity, start, end));
+                (&observed[start * outputs..end * outputs], part::rows(cavity, start..end));
             self.model(is_observed).log_partition(data, &rows, &mut out[start..end])
         })
     }
@@ -210,7 +200,7 @@ impl Likelihood for Masked {
             for (start, end, is_observed) in self.stretches(rows.first_row(), rows.len()) {
                 if is_observed {
                     let data = &data[start * outputs..end * outputs];
-                    pieces.push((data, part(&rows, start, end)));
+                    pieces.push((data, part::rows(&rows, start..end)));
                 }
             }
         }

@@ -1,12 +1,10 @@
 //! What the non-convex penalties share: column by column, global maximisers, and their jumps in the covariance.
 
-use core::sync::atomic::{AtomicU64, Ordering};
-
 use fg_core::denoiser::{RowCavity, RowEstimate};
 use fg_core::factor::Breakdown;
 
 use crate::error::{self, ParameterError};
-use crate::family::proper;
+use crate::family::{Declared, proper};
 
 /// The best value of an entry, its derivative with respect to `n`, and the maximum of the exponent.
 #[derive(Clone, Copy, Debug)]
@@ -30,29 +28,15 @@ pub(super) trait Rule {
 const STEP: f64 = 0.3;
 
 /// The step over which jumps are looked for, and how noisy the last average was.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Jumps {
     step: f64,
-    /// Relative standard error of the last estimate, as bits.
-    error: AtomicU64,
+    declared: Declared,
 }
 
 impl Default for Jumps {
     fn default() -> Self {
-        Self { step: STEP, error: AtomicU64::new(0.0f64.to_bits()) }
-    }
-}
-
-impl Clone for Jumps {
-    fn clone(&self) -> Self {
-        Self { step: self.step, error: AtomicU64::new(self.error.load(Ordering::Relaxed)) }
-    }
-}
-
-/// What has been asked plays no part.
-impl PartialEq for Jumps {
-    fn eq(&self, other: &Self) -> bool {
-        self.step.to_bits() == other.step.to_bits()
+        Self { step: STEP, declared: Declared::none() }
     }
 }
 
@@ -66,7 +50,7 @@ impl Jumps {
     }
 
     pub(super) fn standard_error(&self) -> f64 {
-        f64::from_bits(self.error.load(Ordering::Relaxed))
+        self.declared.error()
     }
 
     /// Estimates every entry, and adds to its slope what central differences over the step find beyond the slopes at
@@ -108,7 +92,7 @@ impl Jumps {
                 worst = worst.max(variance.sqrt() / (total / rows).abs());
             }
         }
-        self.error.store(worst.to_bits(), Ordering::Relaxed);
+        self.declared.declare(cavity.first_row(), worst);
         Ok(())
     }
 }

@@ -9,6 +9,7 @@ use fg_core::denoiser::{
 use fg_core::factor::Breakdown;
 
 use crate::error::ParameterError;
+use crate::family::part;
 
 /// Rows that fall into groups, in any order: all rows of a group share one prior, penalty or likelihood.
 ///
@@ -192,21 +193,6 @@ impl<T: ?Sized> Grouped<T> {
     }
 }
 
-/// Some rows of a cavity.
-fn part<'c>(cavity: &RowCavity<'c>, rows: &Range<usize>) -> RowCavity<'c> {
-    let d = cavity.columns();
-    let values = rows.start * d..rows.end * d;
-    let (natural, mean) = (&cavity.natural()[values.clone()], &cavity.mean()[values]);
-    RowCavity::new(cavity.first_row() + rows.start, d, natural, mean, cavity.precision())
-}
-
-fn part_of<'o>(out: &'o mut RowEstimate<'_>, rows: &Range<usize>, d: usize) -> RowEstimate<'o> {
-    RowEstimate {
-        mean: &mut out.mean[rows.start * d..rows.end * d],
-        covariance: &mut out.covariance[rows.start * d * d..rows.end * d * d],
-    }
-}
-
 fn of_groups(parameters: impl Iterator<Item = Vec<Parameter>>) -> Vec<Parameter> {
     let named = |(g, own): (usize, Vec<Parameter>)| {
         own.into_iter().map(move |parameter| parameter.of_part(format_args!("group {g}")))
@@ -228,8 +214,8 @@ impl Denoiser for Grouped<dyn Denoiser> {
         scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
         for (group, rows) in self.runs(cavity) {
-            let mut out = part_of(out, &rows, cavity.columns());
-            self.models[group].estimate(&part(cavity, &rows), &mut out, scratch)?;
+            let mut out = part::answers(out, rows.clone(), cavity.columns());
+            self.models[group].estimate(&part::rows(cavity, rows), &mut out, scratch)?;
         }
         Ok(())
     }
@@ -252,7 +238,7 @@ impl Denoiser for Grouped<dyn Denoiser> {
 
     fn log_partition(&self, cavity: &RowCavity<'_>, out: &mut [f64]) -> bool {
         self.runs(cavity).all(|(group, rows)| {
-            self.models[group].log_partition(&part(cavity, &rows), &mut out[rows])
+            self.models[group].log_partition(&part::rows(cavity, rows.clone()), &mut out[rows])
         })
     }
 
@@ -273,7 +259,7 @@ impl Denoiser for Grouped<dyn Denoiser> {
         let mut pieces: Vec<Vec<_>> = self.models.iter().map(|_| Vec::new()).collect();
         for piece in rows {
             for (group, rows) in self.runs(&piece) {
-                pieces[group].push(part(&piece, &rows));
+                pieces[group].push(part::rows(&piece, rows));
             }
         }
         let steps = self.models.iter().zip(pieces);
@@ -296,9 +282,9 @@ impl Likelihood for Grouped<dyn Likelihood> {
     ) -> Result<(), Breakdown> {
         let outputs = self.outputs(cavity.columns());
         for (group, rows) in self.runs(cavity) {
-            let mut out = part_of(out, &rows, cavity.columns());
+            let mut out = part::answers(out, rows.clone(), cavity.columns());
             let data = &observed[rows.start * outputs..rows.end * outputs];
-            self.models[group].estimate(data, &part(cavity, &rows), &mut out, scratch)?;
+            self.models[group].estimate(data, &part::rows(cavity, rows), &mut out, scratch)?;
         }
         Ok(())
     }
@@ -327,7 +313,11 @@ impl Likelihood for Grouped<dyn Likelihood> {
         let outputs = self.outputs(cavity.columns());
         self.runs(cavity).all(|(group, rows)| {
             let data = &observed[rows.start * outputs..rows.end * outputs];
-            self.models[group].log_partition(data, &part(cavity, &rows), &mut out[rows])
+            self.models[group].log_partition(
+                data,
+                &part::rows(cavity, rows.clone()),
+                &mut out[rows],
+            )
         })
     }
 
@@ -349,7 +339,7 @@ impl Likelihood for Grouped<dyn Likelihood> {
             let outputs = self.outputs(piece.columns());
             for (group, rows) in self.runs(&piece) {
                 let data = &data[rows.start * outputs..rows.end * outputs];
-                pieces[group].push((data, part(&piece, &rows)));
+                pieces[group].push((data, part::rows(&piece, rows)));
             }
         }
         let steps = self.models.iter().zip(pieces);

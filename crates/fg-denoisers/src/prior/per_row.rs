@@ -6,6 +6,7 @@ use fg_core::denoiser::{
 use fg_core::factor::Breakdown;
 
 use crate::error::ParameterError;
+use crate::family::part;
 
 /// A prior, penalty or likelihood with parameters of its own in every row, such as a known variance per observation.
 ///
@@ -86,21 +87,6 @@ impl<T> PerRow<T> {
     }
 }
 
-/// Row `i` of a cavity, alone.
-fn row_of<'c>(cavity: &RowCavity<'c>, i: usize) -> RowCavity<'c> {
-    let d = cavity.columns();
-    let values = i * d..(i + 1) * d;
-    let (natural, mean) = (&cavity.natural()[values.clone()], &cavity.mean()[values]);
-    RowCavity::new(cavity.first_row() + i, d, natural, mean, cavity.precision())
-}
-
-fn estimate_of<'o>(out: &'o mut RowEstimate<'_>, i: usize, d: usize) -> RowEstimate<'o> {
-    RowEstimate {
-        mean: &mut out.mean[i * d..(i + 1) * d],
-        covariance: &mut out.covariance[i * d * d..(i + 1) * d * d],
-    }
-}
-
 impl<T: Denoiser> Denoiser for PerRow<T> {
     fn estimate(
         &self,
@@ -111,8 +97,8 @@ impl<T: Denoiser> Denoiser for PerRow<T> {
         let d = cavity.columns();
         for i in 0..cavity.len() {
             let row = cavity.first_row() + i;
-            let mut out = estimate_of(out, i, d);
-            self.model(row).estimate(&row_of(cavity, i), &mut out, scratch)?;
+            let mut out = part::answers(out, i..i + 1, d);
+            self.model(row).estimate(&part::rows(cavity, i..i + 1), &mut out, scratch)?;
         }
         Ok(())
     }
@@ -137,7 +123,7 @@ impl<T: Denoiser> Denoiser for PerRow<T> {
         let mut rows = out.iter_mut().enumerate();
         rows.all(|(i, out)| {
             let model = self.model(cavity.first_row() + i);
-            model.log_partition(&row_of(cavity, i), core::slice::from_mut(out))
+            model.log_partition(&part::rows(cavity, i..i + 1), core::slice::from_mut(out))
         })
     }
 
@@ -166,8 +152,8 @@ impl<T: Likelihood> Likelihood for PerRow<T> {
         let data = observed.chunks_exact(self.outputs(d));
         for (i, data) in data.enumerate() {
             let row = cavity.first_row() + i;
-            let mut out = estimate_of(out, i, d);
-            self.model(row).estimate(data, &row_of(cavity, i), &mut out, scratch)?;
+            let mut out = part::answers(out, i..i + 1, d);
+            self.model(row).estimate(data, &part::rows(cavity, i..i + 1), &mut out, scratch)?;
         }
         Ok(())
     }
@@ -196,7 +182,7 @@ impl<T: Likelihood> Likelihood for PerRow<T> {
         let data = observed.chunks_exact(self.outputs(cavity.columns()));
         out.iter_mut().zip(data).enumerate().all(|(i, (out, data))| {
             let model = self.model(cavity.first_row() + i);
-            model.log_partition(data, &row_of(cavity, i), core::slice::from_mut(out))
+            model.log_partition(data, &part::rows(cavity, i..i + 1), core::slice::from_mut(out))
         })
     }
 

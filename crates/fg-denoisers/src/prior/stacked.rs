@@ -8,6 +8,7 @@ use fg_core::denoiser::{
 use fg_core::factor::Breakdown;
 
 use crate::error::ParameterError;
+use crate::family::part;
 
 /// A stack of estimators: the first for the first rows of the variable, the next for the rows below, and so on.
 ///
@@ -68,21 +69,14 @@ struct Block {
 impl Block {
     /// What the cavity says of the block: which of its rows, and those alone; none where there are none.
     fn part<'c>(&self, cavity: &RowCavity<'c>) -> Option<(core::ops::Range<usize>, RowCavity<'c>)> {
-        let (first, d) = (cavity.first_row(), cavity.columns());
+        let first = cavity.first_row();
         let start = self.start.max(first);
         let end = self.end.min(first + cavity.len());
         if start >= end {
             return None;
         }
         let rows = start - first..end - first;
-        let values = rows.start * d..rows.end * d;
-        let part = RowCavity::new(
-            start - self.start,
-            d,
-            &cavity.natural()[values.clone()],
-            &cavity.mean()[values],
-            cavity.precision(),
-        );
+        let part = part::renumbered(cavity, rows.clone(), start - self.start);
         Some((rows, part))
     }
 }
@@ -160,10 +154,7 @@ impl Denoiser for Stacked {
     ) -> Result<(), Breakdown> {
         let d = cavity.columns();
         self.cut(cavity, |block, rows, part| {
-            let mut out = RowEstimate {
-                mean: &mut out.mean[rows.start * d..rows.end * d],
-                covariance: &mut out.covariance[rows.start * d * d..rows.end * d * d],
-            };
+            let mut out = part::answers(out, rows, d);
             block.denoiser.estimate(part, &mut out, scratch)
         })
     }

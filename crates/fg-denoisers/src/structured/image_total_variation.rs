@@ -1,7 +1,5 @@
 //! Total variation over an image: pictures that are constant in regions.
 
-use core::sync::atomic::{AtomicU64, Ordering};
-
 use fg_core::Rows;
 use fg_core::denoiser::{
     BlackBox, BlackBoxError, BlackBoxOptions, Denoiser, Estimation, RowCavity, RowEstimate, Scratch,
@@ -11,7 +9,7 @@ use fg_core::factor::Breakdown;
 use super::image::{Dual, Problem};
 use super::picture::Picture;
 use crate::error::{self, ParameterError};
-use crate::family::proper;
+use crate::family::{Declared, proper};
 
 /// How the two differences at a pixel are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -81,7 +79,7 @@ pub enum Steps {
 /// assert!((x[0] - 0.5).abs() < 1e-4 && (x[2] - 3.5).abs() < 1e-4);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ImageTotalVariation {
     picture: Picture,
     weight: f64,
@@ -90,7 +88,7 @@ pub struct ImageTotalVariation {
     tolerance: f64,
     iterations: usize,
     probes: BlackBoxOptions,
-    standard_error: AtomicU64,
+    declared: Declared,
 }
 
 /// Default of the tolerance: a thousandth of the step of the probes.
@@ -119,7 +117,7 @@ impl ImageTotalVariation {
             tolerance: TOLERANCE,
             iterations: ITERATIONS,
             probes: BlackBoxOptions::default(),
-            standard_error: AtomicU64::new(0.0f64.to_bits()),
+            declared: Declared::none(),
         })
     }
 
@@ -217,13 +215,6 @@ impl ImageTotalVariation {
     }
 }
 
-impl Clone for ImageTotalVariation {
-    fn clone(&self) -> Self {
-        let error = AtomicU64::new(self.standard_error.load(Ordering::Relaxed));
-        Self { standard_error: error, ..*self }
-    }
-}
-
 impl Denoiser for ImageTotalVariation {
     fn estimate(
         &self,
@@ -243,8 +234,7 @@ impl Denoiser for ImageTotalVariation {
             .with_options(self.probes)
             .unwrap_or_else(|_| unreachable!("options are validated where they are set"));
         let result = measured.estimate(cavity, out, scratch);
-        let bits = measured.standard_error().to_bits();
-        self.standard_error.store(bits, Ordering::Relaxed);
+        self.declared.declare(cavity.first_row(), measured.standard_error());
         result.map_err(|breakdown| match breakdown {
             Breakdown::NotFinite { port, .. } => {
                 Breakdown::NoConvergence { port, row: cavity.first_row() }
@@ -284,7 +274,7 @@ impl Denoiser for ImageTotalVariation {
     }
 
     fn standard_error(&self) -> f64 {
-        f64::from_bits(self.standard_error.load(Ordering::Relaxed))
+        self.declared.error()
     }
 
     fn name(&self) -> String {

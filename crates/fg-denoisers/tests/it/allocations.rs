@@ -41,6 +41,16 @@ fn data(model: &dyn Likelihood, d: usize) -> Vec<f64> {
     y
 }
 
+/// Where the estimates of the first rows go.
+fn first<'a>(
+    mean: &'a mut [f64],
+    covariance: &'a mut [f64],
+    rows: usize,
+    d: usize,
+) -> RowEstimate<'a> {
+    RowEstimate { mean: &mut mean[..rows * d], covariance: &mut covariance[..rows * d * d] }
+}
+
 #[test]
 fn denoisers_allocate_nothing_for_a_row() {
     for entry in catalogue::denoisers().unwrap() {
@@ -50,10 +60,7 @@ fn denoisers_allocate_nothing_for_a_row() {
         let mut scratch = Scratch::default();
         compare(&format!("{}, {}", entry.module, entry.instance), |rows| {
             let n = &n[..rows * d];
-            let mut out = RowEstimate {
-                mean: &mut mean[..rows * d],
-                covariance: &mut covariance[..rows * d * d],
-            };
+            let mut out = first(&mut mean, &mut covariance, rows, d);
             let cavity = RowCavity::new(0, d, n, n, &precision);
             denoiser.estimate(&cavity, &mut out, &mut scratch).unwrap();
         });
@@ -70,10 +77,7 @@ fn likelihoods_allocate_nothing_for_a_row() {
         let mut scratch = Scratch::default();
         compare(&format!("{}, {}", entry.module, entry.instance), |rows| {
             let n = &n[..rows * d];
-            let mut out = RowEstimate {
-                mean: &mut mean[..rows * d],
-                covariance: &mut covariance[..rows * d * d],
-            };
+            let mut out = first(&mut mean, &mut covariance, rows, d);
             let cavity = RowCavity::new(0, d, n, n, &precision);
             model.estimate(&y[..rows * outputs], &cavity, &mut out, &mut scratch).unwrap();
         });
@@ -93,16 +97,10 @@ fn channels_allocate_nothing_for_a_row() {
             let (n, m) = (&n[..rows * d], &m[..rows * e]);
             let cavities =
                 [RowCavity::new(0, d, n, n, &precision), RowCavity::new(0, e, m, m, &weight)];
-            let mut x = RowEstimate {
-                mean: &mut input[..rows * d],
-                covariance: &mut input_covariance[..rows * d * d],
-            };
-            let mut z = RowEstimate {
-                mean: &mut output[..rows * e],
-                covariance: &mut output_covariance[..rows * e * e],
-            };
-            let [first, second] = &cavities;
-            channel.estimate([first, second], [&mut x, &mut z], &mut scratch).unwrap();
+            let mut x = first(&mut input, &mut input_covariance, rows, d);
+            let mut z = first(&mut output, &mut output_covariance, rows, e);
+            let [told, asked] = &cavities;
+            channel.estimate([told, asked], [&mut x, &mut z], &mut scratch).unwrap();
         });
     }
 }

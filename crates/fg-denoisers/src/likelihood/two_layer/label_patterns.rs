@@ -4,8 +4,9 @@
 use fg_core::message::small;
 
 use super::maximiser::{Found, Maximiser, NoMaximum, Row};
-use super::patterns::{count, slope, state};
+use super::patterns::{allows, count, invert_free, slope, state};
 use super::{Link, TwoLayer};
+use crate::family::root;
 
 /// Newton's steps and bisections for the pull of a label: half of them alone would reach rounding.
 const STEPS: usize = 120;
@@ -36,21 +37,9 @@ impl<'a> LabelPatterns<'a> {
     ) -> Result<Self, NoMaximum> {
         let d = network.hidden();
         let (covariances, gains) = buffer.split_at_mut(count(d) * d * d);
-        let (kept, work) = work.split_at_mut(d * d);
-        let (inverse, scratch) = work.split_at_mut(d * d);
         for pattern in 0..count(d) {
-            let free = |j: usize| state(pattern, j) != 1;
-            for k in 0..d * d {
-                let (i, j) = (k / d, k % d);
-                // A unit at the kink is cut out: its row and column become those of the identity.
-                let apart = f64::from(u8::from(i == j));
-                kept[k] = if free(i) && free(j) { gamma[k] } else { apart };
-            }
-            small::invert_positive(kept, inverse, scratch, d).map_err(|_| NoMaximum)?;
             let covariance = &mut covariances[pattern * d * d..(pattern + 1) * d * d];
-            for k in 0..d * d {
-                covariance[k] = if free(k / d) && free(k % d) { inverse[k] } else { 0.0 };
-            }
+            invert_free(pattern, d, |i, j| gamma[i * d + j], covariance, work)?;
             for (i, gain) in gains[pattern * d..(pattern + 1) * d].iter_mut().enumerate() {
                 let weight = |j: usize| slope(slopes, state(pattern, j)) * network.weights[(j, 0)];
                 *gain = (0..d).map(|j| covariance[i * d + j] * weight(j)).sum();
@@ -75,25 +64,17 @@ impl<'a> LabelPatterns<'a> {
 
     /// The size `g` of the pull for which `g = pull(x + variance g)`.
     fn pull(&self, x: f64, variance: f64) -> f64 {
-        let (mut low, mut high) = (0.0, self.link.slopes(x).0);
-        let mut g = high / (1.0 + variance * self.link.slopes(x).1);
-        for _ in 0..STEPS {
-            let (pull, stiffness) = self.link.slopes(variance.mul_add(g, x));
-            let excess = g - pull;
-            if excess > 0.0 {
-                high = g;
-            } else {
-                low = g;
-            }
-            let newton = g - excess / (1.0 + variance * stiffness);
-            let inside = low < newton && newton < high;
-            let next = if inside { newton } else { 0.5 * (low + high) };
-            if (next - g).abs() <= f64::EPSILON * g {
-                return next;
-            }
-            g = next;
-        }
-        g
+        let (most, stiffness) = self.link.slopes(x);
+        root::rising(
+            most / (1.0 + variance * stiffness),
+            (0.0, most),
+            STEPS,
+            |g| {
+                let (pull, stiffness) = self.link.slopes(variance.mul_add(g, x));
+                (g - pull, 1.0 + variance * stiffness)
+            },
+            |step, g| step <= f64::EPSILON * g,
+        )
     }
 
     /// Whether some pull from zero to `most` gives every unit the sign of its state: `start + g y gain`.
@@ -137,11 +118,7 @@ impl<'a> LabelPatterns<'a> {
             let mut agrees = true;
             for j in 0..d {
                 candidate[j] = (g * y).mul_add(gain[j], start[j]);
-                agrees &= match state(pattern, j) {
-                    0 => candidate[j] <= 0.0,
-                    1 => true,
-                    _ => candidate[j] >= 0.0,
-                };
+                agrees &= allows(state(pattern, j), candidate[j]);
             }
             let falls = 0.5 * g * y * self.output(pattern, candidate);
             let value = 0.5 * dot(candidate) - falls + self.link.log(variance.mul_add(g, x));

@@ -79,6 +79,38 @@ pub(super) fn state(pattern: usize, unit: usize) -> usize {
     pattern / count(unit) % STATES
 }
 
+/// Whether a unit of this state may have the value `z`.
+pub(super) fn allows(state: usize, z: f64) -> bool {
+    match state {
+        0 => z <= 0.0,
+        1 => true,
+        _ => z >= 0.0,
+    }
+}
+
+/// The inverse of a positive matrix over the units that aren't at the kink, zero elsewhere; `work` holds `4 d^2` values.
+pub(super) fn invert_free(
+    pattern: usize,
+    d: usize,
+    matrix: impl Fn(usize, usize) -> f64,
+    inverse: &mut [f64],
+    work: &mut [f64],
+) -> Result<(), NoMaximum> {
+    let (kept, work) = work.split_at_mut(d * d);
+    let (whole, scratch) = work.split_at_mut(d * d);
+    let both = |k: usize| state(pattern, k / d) != 1 && state(pattern, k % d) != 1;
+    for (k, kept) in kept.iter_mut().enumerate() {
+        // A unit at the kink is cut out: its row and column become those of the identity.
+        let apart = f64::from(u8::from(k.is_multiple_of(d + 1)));
+        *kept = if both(k) { matrix(k / d, k % d) } else { apart };
+    }
+    small::invert_positive(kept, whole, scratch, d).map_err(|_| NoMaximum)?;
+    for (k, inverse) in inverse.iter_mut().enumerate() {
+        *inverse = if both(k) { whole[k] } else { 0.0 };
+    }
+    Ok(())
+}
+
 fn solve_pattern(
     (network, kink): (&TwoLayer, Kink),
     gamma: &[f64],
@@ -87,28 +119,14 @@ fn solve_pattern(
     work: &mut [f64],
 ) -> Result<(), NoMaximum> {
     let (d, outputs) = network.weights.shape();
-    let (hessian, work) = work.split_at_mut(d * d);
-    let (inverse, scratch) = work.split_at_mut(d * d);
-    let free = |j: usize| state(pattern, j) != 1;
     let scaled =
         |j: usize, o: usize| slope(kink.slopes, state(pattern, j)) * network.weights[(j, o)];
+    let hessian = |i: usize, j: usize| {
+        let cross: f64 = (0..outputs).map(|o| scaled(i, o) * scaled(j, o)).sum();
+        gamma[i * d + j] + kink.noise_precision * cross
+    };
+    invert_free(pattern, d, hessian, covariance, work)?;
     for i in 0..d {
-        for j in 0..d {
-            // A unit at the kink is cut out: its row and column become those of the identity.
-            hessian[i * d + j] = if free(i) && free(j) {
-                let cross: f64 = (0..outputs).map(|o| scaled(i, o) * scaled(j, o)).sum();
-                gamma[i * d + j] + kink.noise_precision * cross
-            } else {
-                f64::from(u8::from(i == j))
-            };
-        }
-    }
-    small::invert_positive(hessian, inverse, scratch, d).map_err(|_| NoMaximum)?;
-    for i in 0..d {
-        for j in 0..d {
-            let kept = free(i) && free(j);
-            covariance[i * d + j] = if kept { inverse[i * d + j] } else { 0.0 };
-        }
         for o in 0..outputs {
             let sum: f64 = (0..d).map(|j| covariance[i * d + j] * scaled(j, o)).sum();
             gain[i * outputs + o] = kink.noise_precision * sum;
@@ -173,11 +191,7 @@ impl Patterns<'_> {
                     sum += k * t;
                 }
                 let state = state(pattern, i);
-                agrees &= match state {
-                    0 => sum <= 0.0,
-                    1 => true,
-                    _ => sum >= 0.0,
-                };
+                agrees &= allows(state, sum);
                 if !agrees {
                     break;
                 }

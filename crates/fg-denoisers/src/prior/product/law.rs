@@ -5,6 +5,7 @@ use fg_core::special::open_uniform;
 
 use super::{LogDensity, Product, parts_of};
 use crate::family::curve::Tilt;
+use crate::family::root;
 use crate::family::survey::Survey;
 
 /// Steps of the search for a quantile within a panel: Newton's, or bisections of it to rounding.
@@ -105,23 +106,12 @@ impl Law for Table {
             half * self.rule.nodes().iter().map(node).sum::<f64>()
         };
         let wanted = share * mass(end);
-        let (mut low, mut high) = (start, end);
-        let mut x = start + share * (end - start);
-        for _ in 0..STEPS {
-            let excess = mass(x) - wanted;
-            if excess > 0.0 {
-                high = x;
-            } else {
-                low = x;
-            }
-            let newton = x - excess / self.density(x, middle, base);
-            let next = if low < newton && newton < high { newton } else { 0.5 * (low + high) };
-            let step = (next - x).abs();
-            x = next;
-            if !(step > 4.0 * f64::EPSILON * (x.abs() + (end - start))) {
-                break;
-            }
-        }
-        row[0] = x;
+        row[0] = root::rising(
+            start + share * (end - start),
+            (start, end),
+            STEPS,
+            |x| (mass(x) - wanted, self.density(x, middle, base)),
+            |step, x| !(step > 4.0 * f64::EPSILON * (x.abs() + (end - start))),
+        );
     }
 }

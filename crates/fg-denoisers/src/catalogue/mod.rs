@@ -2,20 +2,19 @@
 //!
 //! A test compares the names of the modules with this list, so that a family can't be left out.
 
+mod likelihoods;
+
 use fg_core::Rows;
 use fg_core::denoiser::{BlackBox, BlackBoxOptions, Channel, Denoiser, Likelihood};
 
-use crate::likelihood::{Activation, Link, TwoLayer, TwoLayerMap, TwoLayerMmse};
 use crate::structured::Steps;
 use crate::{
-    Awgn, BernoulliGauss, Censored, ColumnMixing, Committee, ComplexMagnitude, DiagonalNoise,
-    Discrete, ElasticNet, Exponential, Gaussian, GaussianMixture, GaussianNoise,
-    GroupBernoulliGauss, GroupLasso, Grouped, HardThreshold, Hinge, Horseshoe, Huber, HuberNoise,
-    ImageTotalVariation, Interval, L1, L2, Laplace, LaplaceNoise, LogDensity, Logistic, Lq,
-    Magnitude, Masked, MinimaxConcave, NonLocalMeans, NonNegative, NuclearNorm, ParameterError,
-    PerRow, PiecewiseLinear, Poisson, Product, Quantised, Rectified, Scad, Scaled, Sign, Simplex,
-    Smooth, Softmax, Stacked, StudentNoise, StudentT, Survival, Tabulated, TotalVariation,
-    TruncatedGaussian, Uniform, UnitModulus, WaveletShrinkage,
+    BernoulliGauss, ColumnMixing, Discrete, ElasticNet, Exponential, Gaussian, GaussianMixture,
+    GaussianNoise, GroupBernoulliGauss, GroupLasso, Grouped, HardThreshold, Horseshoe, Huber,
+    ImageTotalVariation, Interval, L1, L2, Laplace, LogDensity, Lq, MinimaxConcave, NonLocalMeans,
+    NonNegative, NuclearNorm, ParameterError, PerRow, PiecewiseLinear, Product, Scad, Scaled,
+    Simplex, Smooth, Stacked, StudentT, Tabulated, TotalVariation, TruncatedGaussian, Uniform,
+    UnitModulus, WaveletShrinkage,
 };
 
 /// A named instance of a family, for variables of `columns` columns.
@@ -342,143 +341,10 @@ fn probed<F: Fn(&Rows, f64) -> Rows + Send + Sync>(denoiser: BlackBox<F>) -> Bla
 /// # Errors
 /// As [`denoisers`].
 pub fn likelihoods() -> Result<Vec<Entry<dyn Likelihood>>, ParameterError> {
-    let mut all = explicit_likelihoods()?;
-    all.extend(smooth_likelihoods()?);
-    all.extend(label_likelihoods()?);
+    let mut all = likelihoods::explicit()?;
+    all.extend(likelihoods::smooth()?);
+    all.extend(likelihoods::labels()?);
     Ok(all)
-}
-
-/// Labels of several columns, as far as they are exact: what is averaged over points obeys derivatives within its error only.
-fn label_likelihoods() -> Likelihoods {
-    let entry = |module, instance, columns, estimator: Box<dyn Likelihood>| {
-        Entry::new(module, instance, columns, estimator)
-    };
-    let one = |link| TwoLayer::labels(&[1.5], 0.25, Activation::Relu, link);
-    let flipped = Committee::new().with_flips(0.1)?;
-    Ok(vec![
-        entry("likelihood/committee", "exact", 2, Box::<Committee>::default()),
-        entry("likelihood/committee", "flipped", 2, Box::new(flipped)),
-        entry("likelihood/softmax", "two classes, mean", 2, Box::new(Softmax::new(2)?)),
-        entry("likelihood/softmax", "maximum", 3, Box::new(Softmax::new(3)?.maximised())),
-        entry("likelihood/two_layer", "one ReLU, logistic, mean", 1, {
-            Box::new(TwoLayerMmse::new(one(Link::Logistic)?))
-        }),
-        entry("likelihood/two_layer", "one ReLU, probit, mean", 1, {
-            Box::new(TwoLayerMmse::new(one(Link::Probit { variance: 0.3 })?))
-        }),
-        entry("likelihood/two_layer", "tanh, logistic, maximum", 2, {
-            let layer = TwoLayer::labels(&[1.5, -0.5], 0.25, Activation::Tanh, Link::Logistic)?;
-            Box::new(TwoLayerMap::new(layer)?.with_step(0.0)?)
-        }),
-    ])
-}
-
-/// Likelihoods whose posteriors are integrated along a line, and maximisers.
-fn smooth_likelihoods() -> Likelihoods {
-    let entry = |module, instance, estimator: Box<dyn Likelihood>| {
-        Entry::new(module, instance, 1, estimator)
-    };
-    Ok(vec![
-        entry("likelihood/logistic", "mean", Box::<Logistic>::default()),
-        entry("likelihood/logistic", "maximum", Box::new(Logistic::new().maximised())),
-        entry("likelihood/poisson", "exponential, mean", Box::new(Poisson::exponential())),
-        entry("likelihood/poisson", "exponential, maximum", {
-            Box::new(Poisson::exponential().maximised())
-        }),
-        entry("likelihood/poisson", "rectified, mean", Box::new(Poisson::rectified())),
-        entry("likelihood/poisson", "rectified, maximum", {
-            Box::new(Poisson::rectified().maximised())
-        }),
-        entry("likelihood/student_noise", "usual", Box::new(StudentNoise::new(4.0, 0.6)?)),
-        entry("likelihood/student_noise", "precise", Box::new(StudentNoise::new(3.0, 0.02)?)),
-        entry("likelihood/student_noise", "Cauchy", Box::new(StudentNoise::new(1.0, 0.3)?)),
-        entry("likelihood/survival", "mean", Box::new(Survival::new(1.7)?.with_horizon(2.0)?)),
-        entry("likelihood/survival", "events", Box::new(Survival::new(0.6)?)),
-        entry("likelihood/survival", "maximum", Box::new(Survival::new(1.7)?.maximised())),
-        entry("likelihood/hinge", "maximum", Box::new(Hinge::new(0.8)?)),
-        entry("likelihood/hinge", "mean", Box::new(Hinge::new(0.8)?.averaged())),
-        entry("likelihood/huber", "maximum", Box::new(HuberNoise::new(0.7, 1.345)?.maximised())),
-    ])
-}
-
-fn explicit_likelihoods() -> Likelihoods {
-    let entry = |module, instance, columns, estimator: Box<dyn Likelihood>| {
-        Entry::new(module, instance, columns, estimator)
-    };
-    Ok(vec![
-        entry("likelihood/awgn", "one column", 1, Box::new(Awgn::new(4.0)?)),
-        entry(
-            "likelihood/awgn",
-            "correlated",
-            2,
-            Box::new(Awgn::from_precision_matrix(2, &CORRELATED)?),
-        ),
-        entry("likelihood/awgn", "learning", 2, Box::new(Awgn::new(4.0)?.learn_noise())),
-        entry("likelihood/awgn", "noise-free", 2, Box::new(Awgn::new(f64::INFINITY)?)),
-        entry("likelihood/censored", "noisy", 1, Box::new(Censored::new(-1.0, 0.6, 0.5)?)),
-        entry("likelihood/censored", "exact, one limit", 1, {
-            Box::new(Censored::new(f64::NEG_INFINITY, 0.1, 0.0)?)
-        }),
-        entry("likelihood/diagonal_noise", "one column missing", 3, {
-            Box::new(DiagonalNoise::new(&[2.0, 0.0, 0.5])?)
-        }),
-        entry("likelihood/masked", "signs, all there", 1, {
-            Box::new(Masked::new(Sign::probit(0.5)?, &[true; 24])?)
-        }),
-        entry("likelihood/masked", "noise, learning", 1, {
-            Box::new(Masked::new(Awgn::new(4.0)?.learn_noise(), &GAPS)?)
-        }),
-        entry("prior/grouped", "noise, learning", 1, {
-            let noise = |p: f64| Awgn::new(p).map(Awgn::learn_noise);
-            Box::new(Grouped::likelihoods([noise(4.0)?, noise(0.5)?], &THIRDS)?)
-        }),
-        entry("prior/per_row", "noise", 1, {
-            let noise = (0..24).map(|i| Awgn::new(0.5 + f64::from(i % 5)));
-            Box::new(PerRow::new(noise.collect::<Result<_, _>>()?)?)
-        }),
-        entry("likelihood/huber", "usual", 1, Box::new(HuberNoise::new(0.7, 1.345)?)),
-        entry("likelihood/laplace_noise", "unit", 1, Box::new(LaplaceNoise::new(1.0)?)),
-        entry("likelihood/quantised", "inner bin", 1, {
-            Box::new(Quantised::new(&[-0.5, 0.2, 1.0, 1.7], 0.0)?)
-        }),
-        entry(
-            "likelihood/quantised",
-            "outer bin, noisy",
-            1,
-            Box::new(Quantised::new(&[-0.5], 0.3)?),
-        ),
-        entry("likelihood/rectified", "ReLU", 1, Box::new(Rectified::relu(0.3)?)),
-        entry("likelihood/rectified", "leaky", 1, Box::new(Rectified::leaky_relu(0.1, 0.3)?)),
-        entry("likelihood/complex_magnitude", "noisy", 2, Box::new(ComplexMagnitude::new(0.25)?)),
-        entry("likelihood/magnitude", "noisy", 1, Box::new(Magnitude::new(0.25)?)),
-        entry("likelihood/magnitude", "precise", 1, Box::new(Magnitude::new(1e-3)?)),
-        entry("likelihood/sign", "exact", 1, Box::new(Sign::new())),
-        entry("likelihood/sign", "flipped", 1, Box::new(Sign::new().with_flips(0.1)?)),
-        entry("likelihood/sign", "probit", 1, Box::new(Sign::probit(0.5)?)),
-        entry(
-            "likelihood/sign",
-            "flipped probit",
-            1,
-            Box::new(Sign::probit(2.0)?.with_flips(0.02)?),
-        ),
-        entry(
-            "likelihood/two_layer",
-            "one ReLU, mean",
-            1,
-            Box::new(TwoLayerMmse::new(unit(Activation::Relu)?)),
-        ),
-        entry(
-            "likelihood/two_layer",
-            "linear, maximum",
-            1,
-            Box::new(TwoLayerMap::new(unit(Activation::Linear)?)?),
-        ),
-    ])
-}
-
-/// One hidden unit and one output: what can be compared with the laws to full accuracy.
-fn unit(activation: Activation) -> Result<TwoLayer, ParameterError> {
-    TwoLayer::new(Rows::column(vec![1.5]), vec![0.25], activation, 4.0)
 }
 
 /// Channels.
