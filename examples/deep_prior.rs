@@ -3,7 +3,7 @@
 //!
 //! The generator is a ReLU network 20 - 100 - 500 - 784; 300 random projections of its output are seen at 30 dB. One run
 //! estimates the input, all hidden layers and the output, each with error bars; state evolution predicts their errors.
-//! `--out DIR` (default `out/deep_prior`) receives `layers.csv` and the figure.
+//! `--out DIR` (default `out/deep_prior`) receives `deep_prior.csv` and the figure.
 
 use std::process::ExitCode;
 
@@ -11,18 +11,20 @@ use clap::Parser;
 use fg_core::evolution::Evolution;
 use fg_core::factor::Stratified;
 use fg_core::operator::Dense;
-use fg_core::{Options, Rows, VariableId};
+use fg_core::{Options, Rows};
 use fg_denoisers::{Awgn, Gaussian, PiecewiseLinear};
-use fg_models::metrics::{Quartiles, nmse_db};
-use fg_models::report::{Axis, CsvTable, Figure, Panel, Series, Stroke, TextTable};
+use fg_models::metrics::nmse_db;
 use fg_models::synthetic::{derived_seed, gaussian_matrix};
-use fg_models::{Fit, ModelError, MultiLayer, MultiLayerGraph};
+use fg_models::{ModelError, MultiLayer, MultiLayerGraph};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
+#[path = "support/curves.rs"]
+mod curves;
 mod support;
 
-use support::{Failure, Study, in_parallel, progress_bar, say};
+use curves::{Curves, Labels};
+use support::{Failure, Study, in_parallel, progress_bar};
 
 /// Entries of the generator's layers, and measurements.
 const SIZES: [usize; 5] = [20, 100, 500, 784, 300];
@@ -33,8 +35,8 @@ const NOISE: f64 = 1e-3;
 const SWEEPS: usize = 40;
 const DAMPING: f64 = 0.9;
 
-/// Layers that are estimated, by name and by place in the chain.
-const LAYERS: [(&str, usize); 4] = [("input", 0), ("hidden 1", 2), ("hidden 2", 4), ("output", 5)];
+/// Places in the chain of the input, the hidden layers and the output.
+const LAYERS: [usize; 4] = [0, 2, 4, 5];
 
 /// Inference with a deep generative prior.
 #[derive(Debug, Parser)]
@@ -90,7 +92,7 @@ fn network(seed: u64) -> Result<[Layer; 4], ModelError> {
     let options = Options::default().with_damping(DAMPING).with_max_sweeps(SWEEPS);
     let MultiLayerGraph { builder, layers, factors } = graph(&operators)?;
     let graph = builder.build()?;
-    let places = LAYERS.map(|(_, place)| layers[place]);
+    let places = LAYERS.map(|place| layers[place]);
     let predicted = places
         .iter()
         .fold(Evolution::new(&graph, &options), |evolution, layer| evolution.follow(*layer))
@@ -99,65 +101,35 @@ fn network(seed: u64) -> Result<[Layer; 4], ModelError> {
     let likelihood = factors[factors.len() - 1];
     let data = draw.data(likelihood).cloned().unwrap_or_else(|| Rows::zeros(SIZES[4], 1));
     let solution = graph.observe(likelihood, data)?.infer(&options)?;
-    let fit = Fit::new(layers, solution);
     Ok(places.map(|layer| {
-        let law = predicted.estimate(layer);
-        judge(&fit, layer, draw.variable(layer), law.nmse_db())
+        let truth = draw.variable(layer);
+        let claimed = solution.deviation(layer).norm_squared() / truth.norm_squared();
+        Layer {
+            error: nmse_db(solution.mean(layer), truth),
+            claimed: 10.0 * claimed.log10(),
+            predicted: predicted.estimate(layer).nmse_db(),
+        }
     }))
 }
 
-fn judge(fit: &Fit, layer: VariableId, truth: &Rows, predicted: f64) -> Layer {
-    let error = nmse_db(fit.solution().mean(layer), truth);
-    let claimed = fit.solution().deviation(layer).norm_squared() / truth.norm_squared();
-    Layer { error, claimed: 10.0 * claimed.log10(), predicted }
-}
-
 fn write(study: &Study, results: &[[Layer; 4]]) -> Result<(), Failure> {
-    let folder = study.folder("deep_prior");
-    let mut csv = CsvTable::new(["layer", "run", "nmse_db", "claimed_db", "predicted_db"]);
-    let mut table = TextTable::new(["layer", "NMSE", "quartiles", "claimed", "predicted"]);
-    let (mut measured, mut band) = (Vec::new(), Vec::new());
-    let (mut claimed, mut predicted) = (Vec::new(), Vec::new());
-    for (k, (name, _)) in LAYERS.into_iter().enumerate() {
-        let of = |value: fn(&Layer) -> f64| {
-            let values: Vec<f64> = results.iter().map(|r| value(&r[k])).collect();
-            Quartiles::of(&values).ok_or_else(|| Failure::other("no runs"))
-        };
-        let (error, claim, theory) = (of(|l| l.error)?, of(|l| l.claimed)?, of(|l| l.predicted)?);
-        for (run, result) in results.iter().enumerate() {
-            let Layer { error, claimed, predicted } = result[k];
-            let values = [error, claimed, predicted].map(|v| v.to_string());
-            csv.push([name.to_owned(), run.to_string()].into_iter().chain(values));
-        }
-        table.push([
-            name.to_owned(),
-            format!("{:.2} dB", error.median),
-            format!("{:.1} .. {:.1}", error.lower, error.upper),
-            format!("{:.2} dB", claim.median),
-            format!("{:.2} dB", theory.median),
-        ]);
-        let x = k as f64;
-        measured.push((x, error.median));
-        band.push((error.lower, error.upper));
-        claimed.push((x, claim.median));
-        predicted.push((x, theory.median));
-    }
-    csv.write(&folder.join("layers.csv")).map_err(Failure::other)?;
-    let panel = Panel {
-        title: String::new(),
-        x: Axis::linear("layer: 0 input, 1 and 2 hidden, 3 output"),
-        y: Axis::linear("NMSE (dB)"),
-        series: vec![
-            Series::new("runs: median and quartiles", "#4477AA", measured).with_band(band),
-            Series::new("claimed by the runs", "#228833", claimed).with_stroke(Stroke::Dotted),
-            Series::new("state evolution", "#EE6677", predicted).with_stroke(Stroke::Dashed),
-        ],
-        references: Vec::new(),
+    let of = |value: fn(&Layer) -> f64| -> Vec<Vec<f64>> {
+        results.iter().map(|run| run.iter().map(value).collect()).collect()
     };
-    let title = "A deep generator 20 - 100 - 500 - 784, 300 measurements, 30 dB".to_owned();
-    let figure = Figure { title, columns: 1, panels: vec![panel] };
-    figure.write(&folder, "deep_prior").map_err(Failure::other)?;
-    say(table);
-    say(format_args!("Results in {}", folder.display()));
-    Ok(())
+    Curves {
+        labels: Labels {
+            name: "deep_prior",
+            title: "A deep generator 20 - 100 - 500 - 784, 300 measurements, 30 dB".to_owned(),
+            x: "layer: 0 input, 1 and 2 hidden, 3 output",
+            y: "NMSE (dB)",
+        },
+        at: vec![0.0, 1.0, 2.0, 3.0],
+        measured: vec![
+            ("runs: median and quartiles", of(|l| l.error)),
+            ("claimed by the runs", of(|l| l.claimed)),
+            ("state evolution of their networks", of(|l| l.predicted)),
+        ],
+        predicted: Vec::new(),
+    }
+    .write(&study.folder("deep_prior"))
 }

@@ -2,7 +2,7 @@
 //!
 //! The rows of a signal of eight columns are zero together, and where they aren't, the columns are nearly equal. Matrix
 //! messages use both; separate runs and the multi-task LASSO, even at its best weight, can't recover it from so few
-//! observations. `--out DIR` (default `out/multi_task`) receives `runs.csv` and the figure.
+//! observations. `--out DIR` (default `out/multi_task`) receives `multi_task.csv` and the figure.
 
 use std::process::ExitCode;
 
@@ -12,9 +12,7 @@ use fg_core::operator::{Dense, Ensemble};
 use fg_core::{Options, Rows};
 use fg_denoisers::{BernoulliGauss, GroupBernoulliGauss, GroupLasso};
 use fg_models::comparison::Errors;
-use fg_models::synthetic::{
-    add_noise, derived_seed, exactly_sparse, gaussian_matrix, noise_variance,
-};
+use fg_models::synthetic::{add_noise, derived_seed, gaussian_matrix, noise_variance, row_sparse};
 use fg_models::{GeneralisedGraph, ModelError, linear};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
@@ -23,7 +21,7 @@ use rand_pcg::Pcg64;
 mod curves;
 mod support;
 
-use curves::Curves;
+use curves::{Curves, Labels};
 use support::{Failure, Study, in_parallel, progress_bar};
 
 /// Rows of the signal, observations, and columns.
@@ -92,11 +90,7 @@ impl Problem {
         let [n, m, d] = SIZE;
         let rng = &mut Pcg64::seed_from_u64(seed);
         let operator = Dense::new(gaussian_matrix(m, n, 1.0 / m as f64, rng))?;
-        let active = exactly_sparse((n, 1), SPARSITY, 1.0, 0.0, rng);
-        // A part that all columns share, and one of their own.
-        let common = add_noise(&Rows::zeros(n, 1), CORRELATION, rng);
-        let own = add_noise(&Rows::zeros(n, d), 1.0 - CORRELATION, rng);
-        let signal = Rows::from_fn(n, d, |i, j| active[(i, 0)] * (common[(i, 0)] + own[(i, j)]));
+        let signal = row_sparse((n, d), SPARSITY, CORRELATION, rng);
         let clean = linear::outputs(&operator, &signal);
         let noise = noise_variance(&clean, SNR_DB);
         let observations = add_noise(&clean, noise, rng);
@@ -165,10 +159,12 @@ fn write(study: &Study, results: &[[History; 4]]) -> Result<(), Failure> {
     };
     let [n, m, d] = SIZE;
     Curves {
-        name: "multi_task",
-        title: format!("{d} regressions with one support: {m} observations of {n} rows"),
-        x: "sweep",
-        y: "NMSE (dB)",
+        labels: Labels {
+            name: "multi_task",
+            title: format!("{d} regressions with one support: {m} observations of {n} rows"),
+            x: "sweep",
+            y: "NMSE (dB)",
+        },
         at: (1..=SWEEPS).map(|sweep| sweep as f64).collect(),
         measured: NAMES.into_iter().enumerate().map(|(k, name)| (name, of(k))).collect(),
         predicted: vec![("state evolution", predicted().map_err(Failure::other)?)],

@@ -10,7 +10,7 @@ use fg_core::evolution::Spectrum;
 use fg_core::operator::{Dense, Ensemble};
 use fg_core::{Options, Rows};
 use fg_denoisers::{Discrete, Sign};
-use fg_models::synthetic::{derived_seed, gaussian_matrix};
+use fg_models::synthetic::gaussian_matrix;
 use fg_models::{ModelError, generalised, linear};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
@@ -19,8 +19,8 @@ use rand_pcg::Pcg64;
 mod curves;
 mod support;
 
-use curves::Curves;
-use support::{Failure, Study, in_parallel, progress_bar};
+use curves::{Labels, over_places};
+use support::{Failure, Study};
 
 /// Number of weights.
 const WEIGHTS: usize = 1000;
@@ -41,26 +41,13 @@ fn main() -> ExitCode {
 }
 
 fn run(study: &Study) -> Result<(), Failure> {
-    let runs = study.runs(10, 2)?;
-    let bar = progress_bar(runs * RATIOS.len(), "runs");
-    let jobs = in_parallel(runs * RATIOS.len(), study.threads(), &bar, |job| {
-        let (run, k) = (job / RATIOS.len(), job % RATIOS.len());
-        learn(RATIOS[k], derived_seed(study.seed, &[run as u64, k as u64]))
-    });
-    bar.finish_and_clear();
-    let overlaps: Result<Vec<f64>, ModelError> = jobs.into_iter().collect();
-    let overlaps = overlaps.map_err(Failure::other)?;
-    let predicted = RATIOS.iter().map(|ratio| predicted(*ratio)).collect::<Result<_, _>>();
-    Curves {
+    let labels = Labels {
         name: "perceptron",
         title: format!("Binary perceptron, {WEIGHTS} weights"),
         x: "labels a weight",
         y: "overlap with the teacher",
-        at: RATIOS.to_vec(),
-        measured: vec![("runs", overlaps.chunks(RATIOS.len()).map(<[f64]>::to_vec).collect())],
-        predicted: vec![("state evolution", predicted.map_err(Failure::other)?)],
-    }
-    .write(&study.folder("perceptron"))
+    };
+    over_places(study, (&RATIOS, study.runs(10, 2)?), labels, learn, predicted)
 }
 
 /// Overlap of estimate and teacher in one run.

@@ -13,7 +13,8 @@ use fg_core::operator::{Dense, Ensemble};
 use fg_core::{Options, Rows};
 use fg_denoisers::{Gaussian, Magnitude};
 use fg_models::generalised::{self, Start};
-use fg_models::synthetic::{derived_seed, gaussian_matrix, gaussian_rows};
+use fg_models::metrics::nmse_db;
+use fg_models::synthetic::{add_noise, gaussian_matrix, gaussian_rows};
 use fg_models::{ModelError, linear};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
@@ -22,8 +23,8 @@ use rand_pcg::Pcg64;
 mod curves;
 mod support;
 
-use curves::Curves;
-use support::{Failure, Study, in_parallel, progress_bar};
+use curves::{Labels, over_places};
+use support::{Failure, Study};
 
 /// Entries of the signal.
 const ENTRIES: usize = 500;
@@ -51,26 +52,13 @@ fn main() -> ExitCode {
 }
 
 fn run(study: &Study) -> Result<(), Failure> {
-    let runs = study.runs(10, 2)?;
-    let bar = progress_bar(runs * RATIOS.len(), "runs");
-    let jobs = in_parallel(runs * RATIOS.len(), study.threads(), &bar, |job| {
-        let (run, k) = (job / RATIOS.len(), job % RATIOS.len());
-        retrieve(RATIOS[k], derived_seed(study.seed, &[run as u64, k as u64]))
-    });
-    bar.finish_and_clear();
-    let errors =
-        jobs.into_iter().collect::<Result<Vec<f64>, ModelError>>().map_err(Failure::other)?;
-    let predicted = RATIOS.iter().map(|ratio| predicted(*ratio)).collect::<Result<_, _>>();
-    Curves {
+    let labels = Labels {
         name: "phase_retrieval",
         title: format!("Real phase retrieval, {ENTRIES} entries, from a spectral start"),
         x: "magnitudes an entry",
         y: "error over power (dB), sign aside",
-        at: RATIOS.to_vec(),
-        measured: vec![("runs", errors.chunks(RATIOS.len()).map(<[f64]>::to_vec).collect())],
-        predicted: vec![("state evolution", predicted.map_err(Failure::other)?)],
-    }
-    .write(&study.folder("phase_retrieval"))
+    };
+    over_places(study, (&RATIOS, study.runs(10, 2)?), labels, retrieve, predicted)
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of rows")]
@@ -84,7 +72,7 @@ fn retrieve(ratio: f64, seed: u64) -> Result<f64, ModelError> {
     let m = magnitudes(ratio);
     let operator = Dense::new(gaussian_matrix(m, ENTRIES, 1.0 / ENTRIES as f64, rng))?;
     let signal = gaussian_rows(ENTRIES, 1, 1.0, rng);
-    let noisy = fg_models::synthetic::add_noise(&linear::outputs(&operator, &signal), NOISE, rng);
+    let noisy = add_noise(&linear::outputs(&operator, &signal), NOISE, rng);
     let data = Rows::from_fn(m, 1, |i, _| noisy[(i, 0)].abs());
     let prior = Gaussian::new(0.0, 1.0)?;
     let model = generalised::graph(operator, prior, Magnitude::new(NOISE)?, data);
@@ -93,7 +81,7 @@ fn retrieve(ratio: f64, seed: u64) -> Result<f64, ModelError> {
     let pairs = fit.estimate().as_slice().iter().zip(signal.as_slice());
     let sign = pairs.map(|(a, b)| a * b).sum::<f64>().signum();
     let flipped = Rows::from_fn(ENTRIES, 1, |i, _| sign * fit.estimate()[(i, 0)]);
-    Ok(fg_models::metrics::nmse_db(&flipped, &signal))
+    Ok(nmse_db(&flipped, &signal))
 }
 
 /// The error that theory predicts in decibels.

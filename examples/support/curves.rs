@@ -2,18 +2,25 @@
 
 use std::path::Path;
 
+use fg_models::ModelError;
 use fg_models::metrics::Quartiles;
 use fg_models::report::{Axis, CsvTable, Figure, Panel, Series, Stroke, TextTable};
+use fg_models::synthetic::derived_seed;
 
-use crate::support::{Failure, say};
+use crate::support::{Failure, Study, in_parallel, progress_bar, say};
 
-/// What was measured at some places, in several runs, and what is predicted there.
-pub(crate) struct Curves {
+/// What is written where.
+pub(crate) struct Labels {
     /// Name of the files.
     pub(crate) name: &'static str,
     pub(crate) title: String,
     pub(crate) x: &'static str,
     pub(crate) y: &'static str,
+}
+
+/// What was measured at some places, in several runs, and what is predicted there.
+pub(crate) struct Curves {
+    pub(crate) labels: Labels,
     /// The places.
     pub(crate) at: Vec<f64>,
     /// For each estimator its runs, each with a value at every place.
@@ -32,8 +39,9 @@ const PRINTED: usize = 12;
 impl Curves {
     /// Writes `NAME.csv` and the figure, and prints the table.
     pub(crate) fn write(&self, folder: &Path) -> Result<(), Failure> {
-        let mut csv = CsvTable::new(["curve", "run", self.x, "value"]);
-        let mut table = TextTable::new([self.x, "curve", "median", "quartiles"]);
+        let Labels { name: file, title, x, y } = &self.labels;
+        let mut csv = CsvTable::new(["curve", "run", *x, "value"]);
+        let mut table = TextTable::new([*x, "curve", "median", "quartiles"]);
         let mut series = Vec::new();
         let printed =
             self.at.len().saturating_sub(if self.at.len() > PRINTED { 1 } else { PRINTED });
@@ -71,20 +79,48 @@ impl Curves {
             let line = self.at.iter().copied().zip(values.iter().copied()).collect();
             series.push(Series::new(*name, *color, line).with_stroke(Stroke::Dashed));
         }
-        csv.write(&folder.join(format!("{}.csv", self.name))).map_err(Failure::other)?;
+        csv.write(&folder.join(format!("{file}.csv"))).map_err(Failure::other)?;
         let panel = Panel {
             title: String::new(),
-            x: Axis::linear(self.x),
-            y: Axis::linear(self.y),
+            x: Axis::linear(*x),
+            y: Axis::linear(*y),
             series,
             references: Vec::new(),
         };
-        let figure = Figure { title: self.title.clone(), columns: 1, panels: vec![panel] };
-        figure.write(folder, self.name).map_err(Failure::other)?;
+        let figure = Figure { title: title.clone(), columns: 1, panels: vec![panel] };
+        figure.write(folder, file).map_err(Failure::other)?;
         say(table);
         say(format_args!("Results in {}", folder.display()));
         Ok(())
     }
+}
+
+/// Curves over `at`: `measure` gives the value of a run from its place and seed, `predict` that of state evolution.
+#[allow(dead_code, reason = "some programs have runs over sweeps")]
+pub(crate) fn over_places(
+    study: &Study,
+    (at, runs): (&[f64], usize),
+    labels: Labels,
+    measure: impl Fn(f64, u64) -> Result<f64, ModelError> + Sync,
+    predict: impl Fn(f64) -> Result<f64, ModelError>,
+) -> Result<(), Failure> {
+    let bar = progress_bar(runs * at.len(), "runs");
+    let values = in_parallel(runs * at.len(), study.threads(), &bar, |job| {
+        let (run, k) = (job / at.len(), job % at.len());
+        measure(at[k], derived_seed(study.seed, &[run as u64, k as u64]))
+    });
+    bar.finish_and_clear();
+    let values: Result<Vec<f64>, ModelError> = values.into_iter().collect();
+    let values = values.map_err(Failure::other)?;
+    let predicted = at.iter().map(|x| predict(*x)).collect::<Result<_, _>>();
+    let folder = study.folder(labels.name);
+    Curves {
+        labels,
+        at: at.to_vec(),
+        measured: vec![("runs", values.chunks(at.len()).map(<[f64]>::to_vec).collect())],
+        predicted: vec![("state evolution", predicted.map_err(Failure::other)?)],
+    }
+    .write(&folder)
 }
 
 fn short(x: f64) -> String {

@@ -5,7 +5,7 @@ use fg_core::operator::Dense;
 use fg_core::{Options, Rows};
 use fg_denoisers::{Awgn, BernoulliGauss, Gaussian, GroupBernoulliGauss, PiecewiseLinear};
 use fg_models::metrics::{Quartiles, nmse_db};
-use fg_models::synthetic::{add_noise, exactly_sparse, gaussian_matrix, noise_variance};
+use fg_models::synthetic::{add_noise, gaussian_matrix, noise_variance, row_sparse};
 use fg_models::{MultiLayer, linear};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
@@ -64,10 +64,7 @@ fn rows_of_one_support_are_found_together() {
     for seed in 0..5 {
         let rng = &mut Pcg64::seed_from_u64(seed);
         let operator = Dense::new(gaussian_matrix(m, n, 1.0 / m as f64, rng)).unwrap();
-        let active = exactly_sparse((n, 1), 0.1, 1.0, 0.0, rng);
-        let common = add_noise(&Rows::zeros(n, 1), 0.95, rng);
-        let own = add_noise(&Rows::zeros(n, d), 0.05, rng);
-        let signal = Rows::from_fn(n, d, |i, j| active[(i, 0)] * (common[(i, 0)] + own[(i, j)]));
+        let signal = row_sparse((n, d), 0.1, 0.95, rng);
         let clean = linear::outputs(&operator, &signal);
         let noise = noise_variance(&clean, 30.0);
         let y = add_noise(&clean, noise, rng);

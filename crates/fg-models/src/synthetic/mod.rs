@@ -14,5 +14,6 @@ pub use ensemble::{
 pub use seed::derived_seed;
 pub use signal::{
     active_entries, add_noise, bernoulli_gauss, exactly_sparse, gaussian_rows, noise_variance,
+    row_sparse,
 };
 pub use teacher::{Samples, Teacher, TeacherSettings, TwoLayerProblem, correlated_weights};

@@ -64,6 +64,26 @@ pub fn exactly_sparse<R: Rng + ?Sized>(
     Rows::from_fn(n, d, |i, j| values[i * d + j])
 }
 
+/// `n x d` (the shape) with exactly `round(sparsity n)` rows that aren't zero, at uniform places: Gaussian, with columns of
+/// variance 1 of which any two have this correlation.
+///
+/// # Panics
+/// When `sparsity` or `correlation` is outside `[0, 1]`.
+#[track_caller]
+pub fn row_sparse<R: Rng + ?Sized>(
+    (n, d): (usize, usize),
+    sparsity: f64,
+    correlation: f64,
+    rng: &mut R,
+) -> Rows {
+    assert!((0.0..=1.0).contains(&correlation), "correlation {correlation} outside [0, 1]");
+    let active = exactly_sparse((n, 1), sparsity, 1.0, 0.0, rng);
+    // A part that all columns share, and one of their own.
+    let common = gaussian_rows(n, 1, correlation, rng);
+    let own = gaussian_rows(n, d, 1.0 - correlation, rng);
+    Rows::from_fn(n, d, |i, j| active[(i, 0)] * (common[(i, 0)] + own[(i, j)]))
+}
+
 /// `round(sparsity entries)`: how many entries of [`exactly_sparse`] aren't zero.
 ///
 /// # Panics
@@ -99,6 +119,22 @@ mod tests {
     use super::*;
     use rand::SeedableRng;
     use rand_pcg::Pcg64;
+
+    #[test]
+    fn rows_are_zero_together_and_columns_correlated() {
+        const ROWS: usize = 20_000;
+        let rows = row_sparse((ROWS, 2), 0.5, 0.9, &mut Pcg64::seed_from_u64(2));
+        let active = |i: &usize| rows[(*i, 0)] != 0.0;
+        assert_eq!((0..ROWS).filter(active).count(), ROWS / 2);
+        assert!((0..ROWS).all(|i| (rows[(i, 0)] == 0.0) == (rows[(i, 1)] == 0.0)));
+        let moment = |a: usize, b: usize| {
+            (0..ROWS).map(|i| rows[(i, a)] * rows[(i, b)]).sum::<f64>() / (ROWS / 2) as f64
+        };
+        // Five standard errors of a second moment of ten thousand: 5 sqrt(2 / 1e4).
+        for (found, expected) in [(moment(0, 0), 1.0), (moment(1, 1), 1.0), (moment(0, 1), 0.9)] {
+            assert!((found - expected).abs() < 0.071, "{found} for {expected}");
+        }
+    }
 
     #[test]
     fn noise_lies_as_far_below_the_signal_as_asked() {
