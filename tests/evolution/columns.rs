@@ -1,9 +1,10 @@
 //! State evolution against simulation for several columns that share their support.
 
 use crate::runs::{compare, errors, options};
+use fg_core::Options;
 use fg_core::evolution::{Evolution, Spectrum};
 use fg_core::factor::Stratified;
-use fg_core::operator::Dense;
+use fg_core::operator::{Dense, Ensemble};
 use fg_denoisers::GroupBernoulliGauss;
 use fg_models::synthetic::gaussian_matrix;
 use fg_models::{GeneralisedGraph, linear};
@@ -27,11 +28,11 @@ const POINTS: usize = 65536;
 /// posterior covariances are averaged, and it is half a percent; where it isn't, squared errors, which scatter more.
 const INTEGRATION: [f64; 2] = [0.005, 0.015];
 
-/// The law of the rows.
-fn correlated() -> GroupBernoulliGauss {
-    let entry = |k: usize| if k.is_multiple_of(COLUMNS + 1) { 1.0 } else { CORRELATION };
-    let covariance: Vec<f64> = (0..COLUMNS * COLUMNS).map(entry).collect();
-    GroupBernoulliGauss::with_covariance(SPARSITY, COLUMNS, &covariance).unwrap()
+/// The law of rows of `d` columns.
+fn correlated(d: usize) -> GroupBernoulliGauss {
+    let entry = |k: usize| if k.is_multiple_of(d + 1) { 1.0 } else { CORRELATION };
+    let covariance: Vec<f64> = (0..d * d).map(entry).collect();
+    GroupBernoulliGauss::with_covariance(SPARSITY, d, &covariance).unwrap()
 }
 
 /// Matched, and with a prior that takes the columns for independent and twice as many rows for other than zero.
@@ -44,7 +45,7 @@ fn columns(n: usize, runs: u64) {
         let rng = &mut Pcg64::seed_from_u64(seed);
         let operator = Dense::new(gaussian_matrix(m, n, 1.0 / m as f64, rng)).unwrap();
         let mut drawn = None;
-        for (k, prior) in [correlated(), independent()].into_iter().enumerate() {
+        for (k, prior) in [correlated(COLUMNS), independent()].into_iter().enumerate() {
             let graph = linear::unobserved(operator.clone(), COLUMNS, prior, NOISE.recip());
             let GeneralisedGraph { builder, signal, prior, operator, likelihood, .. } =
                 graph.unwrap();
@@ -56,7 +57,7 @@ fn columns(n: usize, runs: u64) {
                     .with_points(POINTS)
                     .with_tolerance(0.0);
                 if k > 0 {
-                    evolution = evolution.with_law(prior, correlated());
+                    evolution = evolution.with_law(prior, correlated(COLUMNS));
                 }
                 let prediction = evolution.run().unwrap();
                 let sweeps = prediction.sweeps();
@@ -86,4 +87,23 @@ fn rows_that_are_sparse_together() {
 #[ignore = "half a minute: a larger size"]
 fn rows_that_are_sparse_together_at_a_larger_size() {
     columns(2000, 80);
+}
+
+/// Next to a fixed point hardly anything is fresh in the noise of a sweep, and what is left of it is the error of integrals:
+/// a damped prediction goes on for long after it has settled, and stays.
+#[test]
+fn a_damped_prediction_stays_where_it_has_settled() {
+    const COUNT: usize = 60;
+    const RATIO: f64 = 0.25;
+    let operator = Ensemble::new(1000, Spectrum::marchenko_pastur(RATIO).unwrap());
+    // 30 dB below the output.
+    let noise = 1e-3 * SPARSITY / RATIO;
+    let model = linear::unobserved(operator, 2, correlated(2), noise.recip()).unwrap();
+    let signal = model.signal;
+    let options = Options::default().with_damping(0.8).with_max_sweeps(COUNT).with_tolerance(0.0);
+    let prediction = model.builder.build().unwrap().predict(&options).unwrap();
+    let nmse = prediction.sweeps().iter().map(|s| s.estimate(signal).unwrap().nmse_db());
+    let nmse: Vec<f64> = nmse.collect();
+    let settled = nmse[COUNT / 2];
+    assert!(nmse[COUNT / 2..].iter().all(|e| (e - settled).abs() < 0.1), "{nmse:.2?}");
 }
