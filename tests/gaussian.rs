@@ -6,7 +6,9 @@
 use fg_core::faer::Mat;
 use fg_core::faer::linalg::solvers::Solve;
 use fg_core::operator::Dense;
-use fg_core::{ColumnForm, Graph, GraphBuilder, Options, Rows, Status, Structure, VariableId};
+use fg_core::{
+    ColumnForm, Graph, GraphBuilder, Inference, Options, Rows, Status, Structure, VariableId,
+};
 use fg_denoisers::channel::GaussianNoise;
 use fg_denoisers::likelihood::Awgn;
 use fg_denoisers::prior::Gaussian;
@@ -228,8 +230,70 @@ fn check_means(model: &Model) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// The response to a pull at any variable is its column of the dense covariance, in which the errors of different rows hang
+/// together, whatever the messages' structure.
+fn check_response(seed: u64, looped: bool) -> Result<(), TestCaseError> {
+    /// A pull of one deviation: on Gaussian models the response is linear, so that rounding alone limits it.
+    const SIZE: f64 = 1.0;
+    let model = model(seed, looped);
+    let options =
+        Options::default().with_tolerance(CONVERGED).with_max_sweeps(5000).with_damping(0.8);
+    let mut run = Inference::new(&model.graph, &options).unwrap();
+    let before = run.run(&mut ()).unwrap();
+    let (_, covariance) = model.joint.posterior(model.columns);
+    let rng = &mut Pcg64::seed_from_u64(seed);
+    for (k, &(x, rows)) in model.variables.iter().enumerate() {
+        let direction = Rows::from_fn(rows, model.columns, |_, _| normal(rng));
+        let found = run.response(x, &direction, SIZE).unwrap();
+        let start = model.joint.offsets[k];
+        let block = covariance.submatrix(start, start, rows * model.columns, rows * model.columns);
+        let h = Mat::from_fn(rows * model.columns, 1, |i, _| direction.as_slice()[i]);
+        let expected = block * &h;
+        let scale = expected.norm_max();
+        for (got, expected) in found.covariance.as_slice().iter().zip(expected.col_as_slice(0)) {
+            let error = (got - expected).abs() / scale;
+            prop_assert!(error < 10.0 * AGREEMENT, "x{k}: {got} against {expected}");
+        }
+        prop_assert_eq!(&found.status, &[Status::Converged, Status::Converged]);
+    }
+    // The run is where it was.
+    let after = run.run(&mut ()).unwrap();
+    for &(x, _) in &model.variables {
+        prop_assert!(after.mean(x).mean_squared_error(before.mean(x)).sqrt() < AGREEMENT);
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn responses_on_trees_are_the_dense_covariance(seed in any::<u64>()) {
+        check_response(seed, false)?;
+    }
+
+    #[test]
+    fn responses_on_loops_are_the_dense_covariance(seed in any::<u64>()) {
+        check_response(seed, true)?;
+    }
+
+    #[test]
+    fn accelerated_runs_end_where_others_do(seed in any::<u64>()) {
+        let model = model(seed, true);
+        let options =
+            Options::default().with_tolerance(CONVERGED).with_max_sweeps(5000).with_damping(0.8);
+        let plain = model.graph.infer(&options).unwrap();
+        let fast = model.graph.infer(&options.with_acceleration(5)).unwrap();
+        prop_assert_eq!(&fast.report().status, &Status::Converged, "{}", fast.report());
+        for &(x, _) in &model.variables {
+            let scale = plain.mean(x).norm_squared().sqrt();
+            let gap = fast.mean(x).mean_squared_error(plain.mean(x)).sqrt() / scale;
+            prop_assert!(gap < AGREEMENT, "{gap:e}, {}", fast.report());
+        }
+        // Damped by 0.8, a loop of any strength leaves room for more than one sweep to be saved.
+        let slow = plain.report().sweeps;
+        prop_assert!(slow < 100 || fast.report().sweeps < slow, "{slow}: {}", fast.report());
+    }
 
     #[test]
     fn means_on_trees_are_those_of_the_dense_joint(seed in any::<u64>()) {

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::acceleration::Acceleration;
 use super::error::{InferenceError, StartError};
 use super::live;
 use super::observer::{IterationInfo, Observer};
@@ -26,12 +27,13 @@ use crate::schedule::Update;
 /// # }
 /// ```
 pub struct Inference<'g> {
-    graph: &'g Graph,
+    pub(super) graph: &'g Graph,
     options: Options,
-    state: State,
+    pub(super) state: State,
     start: Vec<Update>,
     sweep: Vec<Update>,
     damping_scale: f64,
+    pub(super) acceleration: Acceleration,
     recoveries: Vec<Recovery>,
 }
 
@@ -70,7 +72,17 @@ impl<'g> Inference<'g> {
         let (start, sweep) = live::prune(graph, schedule, &constant);
         let options = options.clone();
         let recoveries = Vec::new();
-        Ok(Self { graph, options, state, start, sweep, damping_scale: 1.0, recoveries })
+        let acceleration = Acceleration::new(options.acceleration);
+        Ok(Self {
+            graph,
+            options,
+            state,
+            start,
+            sweep,
+            damping_scale: 1.0,
+            acceleration,
+            recoveries,
+        })
     }
 
     /// Sets the message of `factor` at `port` that the run starts from; the first steps of the schedule leave it
@@ -138,6 +150,7 @@ impl<'g> Inference<'g> {
                 sweep,
                 change: 0.0,
                 damping_scale: self.damping_scale,
+                accelerated: false,
                 edges: Vec::with_capacity(messages),
                 learned: Vec::new(),
             };
@@ -163,6 +176,9 @@ impl<'g> Inference<'g> {
             }
             figures.learned = self.parameters();
             let change = figures.change;
+            if change >= self.options.tolerance {
+                figures.accelerated = self.acceleration.step(&mut self.state.edges);
+            }
             let (graph, state) = (self.graph, &mut self.state);
             let flow =
                 observer.on_iteration(&mut IterationInfo { graph, state, figures: &figures });
@@ -271,6 +287,7 @@ impl<'g> Inference<'g> {
     /// Goes back to the last good state with more damping, or gives up.
     fn recover(&mut self, sweep: usize, failure: Failure) -> Option<Status> {
         self.state.restore();
+        self.acceleration.forget();
         let Failure { factor, port, event } = failure;
         let factor = self.graph.factor_nodes()[factor].name.clone();
         if self.recoveries.len() >= self.options.retries {
@@ -295,6 +312,16 @@ impl<'g> Inference<'g> {
             })
             .map(|belief| belief.map_err(|(f, reason)| breakdown_error(graph, f, reason)))
             .collect()
+    }
+
+    /// What is believed of a variable now.
+    ///
+    /// # Errors
+    /// [`InferenceError::Breakdown`] when the belief doesn't exist.
+    pub fn belief(&mut self, variable: VariableId) -> Result<&Belief, InferenceError> {
+        let graph = self.graph;
+        let belief = self.state.variable_belief(graph, variable.index());
+        belief.map_err(|(factor, reason)| breakdown_error(graph, factor, reason))
     }
 
     fn fatal(&self, failure: &Failure) -> InferenceError {

@@ -21,6 +21,8 @@ pub enum InferenceError {
         /// What is missing.
         reason: Unready,
     },
+    /// A message or a field can't be set.
+    Start(StartError),
     /// A belief doesn't exist: the model leaves something undetermined, or contradicts itself.
     Breakdown {
         /// Name of the factor.
@@ -37,6 +39,7 @@ impl fmt::Display for InferenceError {
         match self {
             Self::Options(error) => error.fmt(f),
             Self::Schedule(error) => error.fmt(f),
+            Self::Start(error) => error.fmt(f),
             Self::Unready { factor, reason } => write!(f, "factor `{factor}`: {reason}"),
             Self::Breakdown { factor, variable, reason } => {
                 write!(f, "factor `{factor}`, variable `{variable}`: {reason}")
@@ -50,6 +53,12 @@ impl core::error::Error for InferenceError {}
 impl From<OptionsError> for InferenceError {
     fn from(error: OptionsError) -> Self {
         Self::Options(error)
+    }
+}
+
+impl From<StartError> for InferenceError {
+    fn from(error: StartError) -> Self {
+        Self::Start(error)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The engine: forms cavities, asks factors for beliefs, divides, projects, damps, decides order and convergence.
 
+mod acceleration;
 mod engine;
 mod error;
 mod extrinsic;
@@ -7,6 +8,7 @@ mod live;
 mod observer;
 mod options;
 mod report;
+mod response;
 mod solution;
 mod state;
 
@@ -15,6 +17,7 @@ pub use error::{InferenceError, StartError};
 pub use observer::{Every, IterationInfo, Observer};
 pub use options::{Options, OptionsError};
 pub use report::{EdgeFigures, Event, Recovery, Report, Status, SweepFigures};
+pub use response::Response;
 pub use solution::Solution;
 
 pub(crate) use extrinsic::Extrinsic;

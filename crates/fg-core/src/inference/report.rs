@@ -110,6 +110,8 @@ pub struct SweepFigures {
     pub change: f64,
     /// Factor on every damping weight: below one after retries.
     pub damping_scale: f64,
+    /// Whether the messages were moved on by [acceleration](crate::Options::acceleration).
+    pub accelerated: bool,
     /// One entry a message sent, in order.
     pub edges: Vec<EdgeFigures>,
     /// What has been learned by the end of the sweep: every learned parameter of every factor.

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use super::extrinsic::Extrinsic;
 use crate::denoiser::Parameter;
 use crate::factor::{Belief, Breakdown, Cavity, Factor};
-use crate::graph::Graph;
+use crate::graph::{Graph, Variable};
 use crate::message::{Layout, Message, small};
+use crate::rows::Rows;
 
 /// Ports of a factor whose cavities fit on the stack; factors with more allocate a short list an update.
 const INLINE_PORTS: usize = 4;
@@ -63,6 +64,10 @@ pub(super) struct State {
     pub(super) divisions: Vec<Division>,
     pub(super) factors: Vec<FactorState>,
     pub(super) vacuous: Vec<Message>,
+    /// External fields, where a variable has one.
+    fields: Vec<Option<Message>>,
+    /// Counts changes of fields.
+    field_version: u64,
     /// Beliefs of variables that only constant messages reach.
     products: Vec<Option<Belief>>,
 }
@@ -110,7 +115,27 @@ impl State {
         let layouts = || graph.variable_nodes().iter().map(|v| v.layout.clone());
         let vacuous = layouts().map(Message::vacuous).collect();
         let products = layouts().map(|_| None).collect();
-        Ok(Self { edges, divisions, factors, vacuous, products })
+        let fields = layouts().map(|_| None).collect();
+        Ok(Self { edges, divisions, factors, vacuous, fields, field_version: 0, products })
+    }
+
+    /// Adds `sum_i h_i . x_i` to a variable's log-density, in place of the field it had.
+    pub(super) fn set_field(&mut self, graph: &Graph, variable: usize, field: &Rows) {
+        let Variable { layout, edges, .. } = &graph.variable_nodes()[variable];
+        let vacuous = || Message::vacuous(layout.clone());
+        self.fields[variable].get_or_insert_with(vacuous).parts_mut().0.copy_from(field);
+        for &e in edges {
+            self.edges[e].cavity.get_or_insert_with(vacuous);
+        }
+        self.field_version += 1;
+    }
+
+    /// Sets the messages of all edges that the model doesn't fix.
+    pub(super) fn set_messages(&mut self, messages: &[Message]) {
+        for (edge, message) in self.edges.iter_mut().zip(messages).filter(|(e, _)| !e.constant) {
+            edge.message.copy_from(message);
+            edge.version += 1;
+        }
     }
 
     /// Remembers all messages.
@@ -255,7 +280,8 @@ impl State {
 
     fn cavity_version(&self, graph: &Graph, e: usize) -> u64 {
         let edges = &graph.variable_nodes()[graph.edges()[e].variable].edges;
-        edges.iter().filter(|&&o| o != e).map(|&o| self.edges[o].version).sum()
+        let others = edges.iter().filter(|&&o| o != e);
+        self.field_version + others.map(|&o| self.edges[o].version).sum::<u64>()
     }
 
     fn form_cavity(&mut self, graph: &Graph, e: usize) -> Result<(), Breakdown> {
@@ -263,6 +289,9 @@ impl State {
         let variable = &graph.variable_nodes()[graph.edges()[e].variable];
         product.clear();
         let mut result = Ok(());
+        if let Some(field) = &self.fields[graph.edges()[e].variable] {
+            product.copy_from(field);
+        }
         for &o in variable.edges.iter().filter(|&&o| o != e) {
             result = result.and(product.multiply(&self.edges[o].message));
         }
@@ -278,6 +307,9 @@ impl State {
     ) -> Result<&Belief, Breakdown> {
         let node = &graph.variable_nodes()[variable];
         let mut product = Message::vacuous(node.layout.clone());
+        if let Some(field) = &self.fields[variable] {
+            product.copy_from(field);
+        }
         for &e in &node.edges {
             product
                 .multiply(&self.edges[e].message)

@@ -1,0 +1,167 @@
+//! Anderson acceleration: a sweep goes on to where the sweeps before say together that the fixed point is.
+
+use super::state::EdgeState;
+use crate::message::small;
+
+/// The messages that earlier sweeps ended with and the steps that led there, in natural parameters of all messages that
+/// aren't fixed by the model.
+///
+/// With the messages `g_t` after sweep `t` and the step `f_t` of that sweep, the coefficients `theta` minimise
+/// `|f_t - sum_j theta_j (f_t - f_j)|` over earlier sweeps `j`, and the messages become `g_t - sum_j theta_j (g_t - g_j)`.
+/// Each message, and each precision, counts by its own size.
+///
+/// Reference: H. F. Walker and P. Ni, "Anderson acceleration for fixed-point iterations", SIAM Journal on Numerical Analysis
+/// 49 (2011), doi 10.1137/10078356X.
+#[derive(Debug)]
+pub(super) struct Acceleration {
+    depth: usize,
+    /// The newest sweep first.
+    history: Vec<Sweep>,
+    weights: Vec<f64>,
+    theta: Vec<f64>,
+}
+
+/// What one sweep did.
+#[derive(Debug, Default)]
+struct Sweep {
+    reached: Vec<f64>,
+    step: Vec<f64>,
+}
+
+/// Differences of steps that are a combination of newer ones up to this share of their square tell only rounding.
+const DEPENDENT: f64 = 1e-12;
+
+impl Acceleration {
+    /// By up to `depth` earlier sweeps; none doesn't accelerate.
+    pub(super) fn new(depth: usize) -> Self {
+        Self { depth, history: Vec::new(), weights: Vec::new(), theta: Vec::new() }
+    }
+
+    /// Forgets all sweeps: the messages have changed by other means.
+    pub(super) fn forget(&mut self) {
+        self.history.clear();
+    }
+
+    /// Moves the messages on from where a sweep that began at `saved` has left them; `false` where there is nothing to go
+    /// by, or where a precision would become indefinite, after which it begins anew.
+    pub(super) fn step(&mut self, edges: &mut [EdgeState]) -> bool {
+        let known = |edge: &EdgeState| {
+            [&edge.message, &edge.saved].iter().any(|m| m.precision().any_infinite())
+        };
+        if self.depth == 0 || edges.iter().any(|edge| !edge.constant && known(edge)) {
+            self.forget();
+            return false;
+        }
+        self.remember(edges);
+        self.minimise();
+        let moved = self.theta.iter().any(|t| *t != 0.0);
+        if !moved || !self.stays_positive(edges) {
+            if moved {
+                self.forget();
+            }
+            return false;
+        }
+        let mut at = 0;
+        for edge in edges.iter_mut().filter(|e| !e.constant) {
+            let (natural, precision) = edge.message.parts_mut();
+            for value in natural.as_mut_slice() {
+                *value = self.accelerated(at);
+                at += 1;
+            }
+            for b in 0..precision.blocks() {
+                for value in precision.block_mut(b) {
+                    *value = self.accelerated(at);
+                    at += 1;
+                }
+            }
+            edge.version += 1;
+        }
+        true
+    }
+
+    /// Takes the last sweep into the history, in place of the oldest where it is full.
+    fn remember(&mut self, edges: &[EdgeState]) {
+        let mut sweep = match self.history.len() > self.depth {
+            true => self.history.pop().unwrap_or_default(),
+            false => Sweep::default(),
+        };
+        let Sweep { reached, step } = &mut sweep;
+        for buffer in [&mut *reached, &mut *step, &mut self.weights] {
+            buffer.clear();
+        }
+        for edge in edges.iter().filter(|e| !e.constant) {
+            let natural = [&edge.message, &edge.saved].map(|m| m.natural().as_slice());
+            let precision = [&edge.message, &edge.saved].map(|m| m.precision().values());
+            for [now, before] in [natural, precision] {
+                let size: f64 = now.iter().map(|v| v * v).sum();
+                let weight = if size > 0.0 { size.recip() } else { 0.0 };
+                reached.extend(now);
+                step.extend(now.iter().zip(before).map(|(g, x)| g - x));
+                self.weights.resize(reached.len(), weight);
+            }
+        }
+        self.history.insert(0, sweep);
+    }
+
+    /// Finds the coefficients of earlier sweeps; that of one that tells nothing beside newer ones is zero.
+    fn minimise(&mut self) {
+        let [newest, earlier @ ..] = &self.history[..] else { return };
+        let m = earlier.len();
+        let product = |a: &[f64], b: &dyn Fn(usize) -> f64| -> f64 {
+            let terms = self.weights.iter().zip(a).zip(&newest.step).enumerate();
+            terms.map(|(k, ((w, a), f))| w * (f - a) * b(k)).sum()
+        };
+        // Cholesky, the row of a dependent difference left out.
+        let mut lower = vec![0.0; m * m];
+        self.theta.clear();
+        self.theta.resize(m, 0.0);
+        let mut solved: Vec<f64> = vec![0.0; m];
+        for i in 0..m {
+            let own = &earlier[i].step;
+            let square = product(own, &|k| newest.step[k] - own[k]);
+            let mut rest = square;
+            for j in 0..i {
+                if lower[j * m + j] == 0.0 {
+                    continue;
+                }
+                let other = &earlier[j].step;
+                let gram = product(own, &|k| newest.step[k] - other[k]);
+                let inner: f64 = (0..j).map(|l| lower[i * m + l] * lower[j * m + l]).sum();
+                lower[i * m + j] = (gram - inner) / lower[j * m + j];
+                rest -= lower[i * m + j].powi(2);
+            }
+            if rest > DEPENDENT * square {
+                lower[i * m + i] = rest.sqrt();
+                let right = product(own, &|k| newest.step[k]);
+                let inner: f64 = (0..i).map(|l| lower[i * m + l] * solved[l]).sum();
+                solved[i] = (right - inner) / lower[i * m + i];
+            }
+        }
+        for i in (0..m).rev().filter(|&i| lower[i * m + i] > 0.0) {
+            let inner: f64 = (i + 1..m).map(|l| lower[l * m + i] * self.theta[l]).sum();
+            self.theta[i] = (solved[i] - inner) / lower[i * m + i];
+        }
+    }
+
+    /// Entry `k` of the accelerated messages.
+    fn accelerated(&self, k: usize) -> f64 {
+        let now = self.history[0].reached[k];
+        let earlier = self.theta.iter().zip(&self.history[1..]);
+        now - earlier.map(|(t, sweep)| t * (now - sweep.reached[k])).sum::<f64>()
+    }
+
+    /// Whether all accelerated precisions are positive, or nothing as they were.
+    fn stays_positive(&self, edges: &[EdgeState]) -> bool {
+        let mut at = 0;
+        edges.iter().filter(|e| !e.constant).all(|edge| {
+            let (layout, values) = (edge.message.layout(), edge.message.precision().values());
+            let first = at + layout.rows() * layout.columns();
+            at = first + values.len();
+            let (d, size) = (layout.columns(), layout.columns() * layout.columns());
+            values.chunks_exact(size).zip((first..at).step_by(size)).all(|(before, b)| {
+                let mut block: Vec<f64> = (b..b + size).map(|k| self.accelerated(k)).collect();
+                small::cholesky(&mut block, d).is_ok() || before.iter().all(|v| *v == 0.0)
+            })
+        })
+    }
+}
