@@ -27,9 +27,9 @@ use curves::{Curves, Labels};
 use support::{Failure, Study, in_parallel, progress_bar};
 
 fn main() -> ExitCode {
-    let rng = &mut Pcg64::seed_from_u64(1);
     let (n, m) = (512usize, 4096usize);
-    for seed in 0..4 {
+    let (mut sq, mut cl, mut db) = (0.0, 0.0, vec![]);
+    for seed in 0..12 {
         let rng = &mut Pcg64::seed_from_u64(seed);
         let a = Dense::new(gaussian_matrix(m, n, 1.0 / n as f64, rng)).unwrap();
         let rho = 0.1;
@@ -43,42 +43,31 @@ fn main() -> ExitCode {
             BernoulliGauss::new(rho, 0.0, 1.0 / rho).unwrap(),
             Sign::probit(noise).unwrap(),
             y,
-        );
-        let v = model.signal;
-        let mut watch = |info: &mut IterationInfo<'_>| {
-            if let Ok(mean) = info.mean(v) {
-                let (xx, hh) = (x.norm_squared(), mean.norm_squared());
-                let xh: f64 = x.as_slice().iter().zip(mean.as_slice()).map(|(a, b)| a * b).sum();
-                let mean = mean.clone();
-                let deb = 10.0 * (1.0 - xh * xh / (xx * hh)).log10();
-                let raw = nmse_db(&mean, &x);
-                if info.sweep() < 25 || info.sweep() % 10 == 0 {
-                    println!(
-                        "{} {:?} raw {:.2} deb {:.2} len {:.4}",
-                        info.sweep(),
-                        info.figures().accelerated,
-                        raw,
-                        deb,
-                        (hh / xx).sqrt()
-                    );
-                }
-            }
-            ControlFlow::Continue(())
-        };
+        )
+        .with_length();
         let fit = model
             .fit(
-                &Options::default()
-                    .with_max_sweeps(300)
-                    .with_tolerance(1e-7)
-                    .with_acceleration(std::env::var("DEPTH").unwrap().parse().unwrap()),
-                &mut watch,
+                &Options::default().with_max_sweeps(500).with_tolerance(1e-8).with_acceleration(5),
+                &mut (),
             )
             .unwrap();
+        let mean = fit.estimate();
+        let (xx, hh) = (x.norm_squared(), mean.norm_squared());
+        let xh: f64 = x.as_slice().iter().zip(mean.as_slice()).map(|(a, b)| a * b).sum();
+        let deb = 10.0 * (1.0 - xh * xh / (xx * hh)).log10();
+        let raw = nmse_db(&mean, &x);
+        let c = fit.deviation().norm_squared() / x.norm_squared();
+        sq += 10f64.powf(raw / 10.0);
+        cl += c;
+        db.push(deb);
         println!(
-            "claimed {:.2} {}",
-            10.0 * (fit.deviation().norm_squared() / x.norm_squared()).log10(),
+            "raw {raw:.2} deb {deb:.2} len {:.3} claimed {:.2} length {:?} {}",
+            (hh / xx).sqrt(),
+            10.0 * c.log10(),
+            fit.length_deviation(),
             fit.report()
         );
     }
+    println!("{} {}", 10.0 * (sq / 12.0f64).log10(), 10.0 * (cl / 12.0f64).log10());
     ExitCode::SUCCESS
 }

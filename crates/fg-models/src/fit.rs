@@ -10,6 +10,7 @@ use crate::predict::{Predicted, predict};
 pub struct Fit {
     unknowns: Vec<VariableId>,
     solution: Solution,
+    length: Option<f64>,
 }
 
 impl Fit {
@@ -20,7 +21,12 @@ impl Fit {
     #[track_caller]
     pub fn new(unknowns: Vec<VariableId>, solution: Solution) -> Self {
         assert!(!unknowns.is_empty(), "a fit needs an unknown");
-        Self { unknowns, solution }
+        Self { unknowns, solution, length: None }
+    }
+
+    pub(crate) fn with_length(mut self, deviation: Option<f64>) -> Self {
+        self.length = deviation;
+        self
     }
 
     /// The unknowns of the model, with which to ask the [`solution`](Self::solution); the first is the one that
@@ -34,9 +40,20 @@ impl Fit {
         self.solution.mean(self.unknowns[0])
     }
 
-    /// Standard deviation of each entry, `n x d`.
+    /// Standard deviation of each entry, `n x d`; with that of the [length](Self::length_deviation) where it was asked for.
     pub fn deviation(&self) -> Rows {
-        self.solution.deviation(self.unknowns[0])
+        let mut deviation = self.solution.deviation(self.unknowns[0]);
+        if let Some(length) = self.length {
+            let entries = deviation.as_mut_slice().iter_mut().zip(self.estimate().as_slice());
+            entries.for_each(|(s, x)| *s = s.hypot(length * x));
+        }
+        deviation
+    }
+
+    /// Standard deviation of the length of the unknown over its length, an error that all entries have in common; none where
+    /// it wasn't [asked for](crate::GeneralisedGraph::with_length), or the runs that tell it didn't settle.
+    pub fn length_deviation(&self) -> Option<f64> {
+        self.length
     }
 
     /// The belief about the unknown.

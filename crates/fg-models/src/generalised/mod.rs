@@ -1,5 +1,6 @@
 //! The generalised linear model: `prior - X - [A] - Z - likelihood`, data given a linear image of an unknown.
 
+mod length;
 mod spectral;
 mod start;
 
@@ -28,6 +29,8 @@ pub struct GeneralisedGraph {
     pub likelihood: FactorId,
     /// What is known about `X` before the first sweep of [`fit`](Self::fit). Default: [`Start::Auto`].
     pub start: Start,
+    /// Whether [`fit`](Self::fit) also measures how uncertain the length of `X` is. Default: no.
+    pub length: bool,
 }
 
 /// Name of the likelihood in reports.
@@ -95,7 +98,8 @@ fn assemble(
     let operator = builder.linear("A", signal, output, operator);
     let likelihood = observe(&mut builder, output);
     let start = Start::Auto;
-    GeneralisedGraph { builder, signal, output, prior, operator, likelihood, start }
+    let length = false;
+    GeneralisedGraph { builder, signal, output, prior, operator, likelihood, start, length }
 }
 
 impl GeneralisedGraph {
@@ -103,6 +107,16 @@ impl GeneralisedGraph {
     #[must_use]
     pub fn with_start(mut self, start: Start) -> Self {
         self.start = start;
+        self
+    }
+
+    /// Also measures how uncertain the length of `X` is, for which a run that has converged settles twice more under a
+    /// small pull: the error bars of the fit then contain it. For data that tell the direction of `X` and hardly its
+    /// length, such as signs, it is most of the error, and no row's own error bar shows it. Wants a small tolerance, and
+    /// [acceleration](Options::acceleration).
+    #[must_use]
+    pub fn with_length(mut self) -> Self {
+        self.length = true;
         self
     }
 
@@ -143,25 +157,35 @@ impl GeneralisedGraph {
         observer: &mut dyn Observer,
     ) -> Result<Fit, ModelError> {
         let (unknowns, parts) = (vec![self.signal, self.output], start::Parts::of(&self));
-        let Self { builder, signal, prior, start, .. } = self;
+        let Self { builder, signal, prior, start, length, .. } = self;
         let graph = builder.build()?;
         let mut run = Inference::new(&graph, options)?;
         let damped =
             damping.map(|weight| Inference::new(&graph, &options.clone().with_damping(weight)));
         let damped = damped.transpose()?;
         start.set(&mut run, &graph, &parts)?;
-        let solution = run.run(observer)?;
-        let Some(mut damped) = damped else { return Ok(Fit::new(unknowns, solution)) };
-        match solution.report().status {
-            Status::SweepLimit => {
-                let layout = graph.layout(signal);
-                if graph.factor(prior).constant_message(0, layout).is_none() {
-                    damped.start(prior, 0, run.message(prior, 0).clone())?;
+        let mut solution = run.run(observer)?;
+        if let Some(mut damped) = damped {
+            let again = match solution.report().status {
+                Status::SweepLimit => {
+                    let layout = graph.layout(signal);
+                    if graph.factor(prior).constant_message(0, layout).is_none() {
+                        damped.start(prior, 0, run.message(prior, 0).clone())?;
+                    }
+                    true
                 }
+                Status::Diverged { .. } => {
+                    start.set(&mut damped, &graph, &parts)?;
+                    true
+                }
+                _ => false,
+            };
+            if again {
+                solution = damped.run(observer)?;
+                run = damped;
             }
-            Status::Diverged { .. } => start.set(&mut damped, &graph, &parts)?,
-            _ => return Ok(Fit::new(unknowns, solution)),
         }
-        Ok(Fit::new(unknowns, damped.run(observer)?))
+        let length = if length { length::deviation(&mut run, signal, &solution)? } else { None };
+        Ok(Fit::new(unknowns, solution).with_length(length))
     }
 }

@@ -49,13 +49,21 @@ impl Batch<'_, '_> {
         whole + outputs as f64 * network.output.log_scale()
     }
 
-    /// Chooses the loop compiled for these sizes; a label takes so long that theirs don't matter.
+    /// Does what is asked for, on this machine's vector units. All callers share this one copy of the loops, which take the
+    /// compiler as long as the rest of the crate together.
+    #[inline(never)]
+    pub(super) fn run(self) -> Result<(), Breakdown> {
+        pulp::Arch::new().dispatch(self)
+    }
+
+    /// Chooses the loop compiled for these sizes; a label takes so long that theirs don't matter, and neither do those of a
+    /// machine without vector units.
     #[inline(always)]
     fn sized<S: pulp::Simd, C: Curve>(self, simd: S, curve: C) -> Result<(), Breakdown> {
         let (shape, node) = (self.node.shape(), self.node);
         let usual = |units| Shape { units, outputs: 1, nodes: C::NODES.unwrap_or(units) };
         match node.network.output {
-            Output::Noise { precision } if shape == usual(4) => {
+            Output::Noise { precision } if !S::IS_SCALAR && shape == usual(4) => {
                 self.rows(simd, curve, Noise { precision }, usual(4))
             }
             Output::Noise { precision } => self.rows(simd, curve, Noise { precision }, shape),
@@ -177,9 +185,15 @@ impl pulp::WithSimd for Batch<'_, '_> {
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, simd: S) -> Self::Output {
         match self.node.network.activation {
-            Activation::Relu => self.sized(simd, Kinked { left: 0.0, right: 1.0 }),
-            Activation::LeakyRelu { slope } => self.sized(simd, Kinked { left: slope, right: 1.0 }),
-            Activation::Linear => self.sized(simd, Kinked { left: 1.0, right: 1.0 }),
+            Activation::Relu if !S::IS_SCALAR => self.sized(simd, Kinked { left: 0.0, right: 1.0 }),
+            Activation::Relu | Activation::LeakyRelu { .. } | Activation::Linear => {
+                let left = match self.node.network.activation {
+                    Activation::LeakyRelu { slope } => slope,
+                    Activation::Linear => 1.0,
+                    _ => 0.0,
+                };
+                self.sized(simd, Kinked { left, right: 1.0 })
+            }
             Activation::Sigmoid => self.sized(simd, Logistic::SIGMOID),
             Activation::Tanh => self.sized(simd, Logistic::TANH),
             Activation::Erf => self.sized(simd, ErrorFunction),

@@ -181,14 +181,7 @@ impl Likelihood for TwoLayerMmse {
     ) -> Result<(), Breakdown> {
         let memory = scratch.slice(Batch::len(self));
         let (out, log_partition) = (Some(out), None);
-        pulp::Arch::new().dispatch(Batch {
-            node: self,
-            observed,
-            cavity,
-            out,
-            log_partition,
-            memory,
-        })
+        Batch { node: self, observed, cavity, out, log_partition, memory }.run()
     }
 
     fn outputs(&self, _d: usize) -> usize {
@@ -221,7 +214,7 @@ impl Likelihood for TwoLayerMmse {
             log_partition: Some(out),
             memory: &mut memory,
         };
-        pulp::Arch::new().dispatch(batch).is_ok()
+        batch.run().is_ok()
     }
 
     fn standard_error(&self) -> f64 {
