@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use fg_core::evolution::Spectrum;
 use fg_core::operator::{Dense, Ensemble};
-use fg_core::{Options, Rows};
+use fg_core::{Options, Rows, Status};
 use fg_denoisers::{Discrete, Sign};
 use fg_models::synthetic::gaussian_matrix;
 use fg_models::{ModelError, generalised, linear};
@@ -51,7 +51,7 @@ fn run(study: &Study) -> Result<(), Failure> {
 }
 
 /// Overlap of estimate and teacher in one run.
-fn learn(ratio: f64, seed: u64) -> Result<f64, ModelError> {
+fn learn(ratio: f64, seed: u64) -> Result<(f64, Status), ModelError> {
     let rng = &mut Pcg64::seed_from_u64(seed);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of rows")]
     let labels = (ratio * WEIGHTS as f64).round() as usize;
@@ -62,7 +62,8 @@ fn learn(ratio: f64, seed: u64) -> Result<f64, ModelError> {
     let model = generalised::graph(samples, Discrete::binary(), Sign::new(), data);
     let fit = model.fit(&Options::default().with_max_sweeps(SWEEPS), &mut ())?;
     let pairs = fit.estimate().as_slice().iter().zip(teacher.as_slice());
-    Ok(pairs.map(|(a, b)| a * b).sum::<f64>() / WEIGHTS as f64)
+    let overlap = pairs.map(|(a, b)| a * b).sum::<f64>() / WEIGHTS as f64;
+    Ok((overlap, fit.report().status.clone()))
 }
 
 /// The overlap that theory predicts.

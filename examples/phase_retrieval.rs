@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use fg_core::evolution::{Evolution, MessageLaw, Spectrum};
 use fg_core::operator::{Dense, Ensemble};
-use fg_core::{Options, Rows};
+use fg_core::{Options, Rows, Status};
 use fg_denoisers::{Gaussian, Magnitude};
 use fg_models::generalised::{self, Start};
 use fg_models::metrics::nmse_db;
@@ -67,7 +67,7 @@ fn magnitudes(ratio: f64) -> usize {
 }
 
 /// The error of one run in decibels.
-fn retrieve(ratio: f64, seed: u64) -> Result<f64, ModelError> {
+fn retrieve(ratio: f64, seed: u64) -> Result<(f64, Status), ModelError> {
     let rng = &mut Pcg64::seed_from_u64(seed);
     let m = magnitudes(ratio);
     let operator = Dense::new(gaussian_matrix(m, ENTRIES, 1.0 / ENTRIES as f64, rng))?;
@@ -81,7 +81,7 @@ fn retrieve(ratio: f64, seed: u64) -> Result<f64, ModelError> {
     let pairs = fit.estimate().as_slice().iter().zip(signal.as_slice());
     let sign = pairs.map(|(a, b)| a * b).sum::<f64>().signum();
     let flipped = Rows::from_fn(ENTRIES, 1, |i, _| sign * fit.estimate()[(i, 0)]);
-    Ok(nmse_db(&flipped, &signal))
+    Ok((nmse_db(&flipped, &signal), fit.report().status.clone()))
 }
 
 /// The error that theory predicts in decibels.

@@ -1,7 +1,9 @@
 //! Curves of several estimators over sweeps or over a parameter, measured and predicted: table, CSV and figure.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
+use fg_core::Status;
 use fg_models::ModelError;
 use fg_models::metrics::Quartiles;
 use fg_models::report::{Axis, CsvTable, Figure, Panel, Series, Stroke, TextTable};
@@ -95,13 +97,14 @@ impl Curves {
     }
 }
 
-/// Curves over `at`: `measure` gives the value of a run from its place and seed, `predict` that of state evolution.
+/// Curves over `at`: `measure` gives the value of a run and how it ended from its place and seed, `predict` the value of
+/// state evolution.
 #[allow(dead_code, reason = "some programs have runs over sweeps")]
 pub(crate) fn over_places(
     study: &Study,
     (at, runs): (&[f64], usize),
     labels: Labels,
-    measure: impl Fn(f64, u64) -> Result<f64, ModelError> + Sync,
+    measure: impl Fn(f64, u64) -> Result<(f64, Status), ModelError> + Sync,
     predict: impl Fn(f64) -> Result<f64, ModelError>,
 ) -> Result<(), Failure> {
     let bar = progress_bar(runs * at.len(), "runs");
@@ -110,8 +113,9 @@ pub(crate) fn over_places(
         measure(at[k], derived_seed(study.seed, &[run as u64, k as u64]))
     });
     bar.finish_and_clear();
-    let values: Result<Vec<f64>, ModelError> = values.into_iter().collect();
-    let values = values.map_err(Failure::other)?;
+    let values: Result<Vec<(f64, Status)>, ModelError> = values.into_iter().collect();
+    let (values, statuses): (Vec<f64>, Vec<Status>) =
+        values.map_err(Failure::other)?.into_iter().unzip();
     let predicted = at.iter().map(|x| predict(*x)).collect::<Result<_, _>>();
     let folder = study.folder(labels.name);
     Curves {
@@ -120,7 +124,24 @@ pub(crate) fn over_places(
         measured: vec![("runs", values.chunks(at.len()).map(<[f64]>::to_vec).collect())],
         predicted: vec![("state evolution", predicted.map_err(Failure::other)?)],
     }
-    .write(&folder)
+    .write(&folder)?;
+    say_endings(&statuses);
+    Ok(())
+}
+
+/// Says how many runs ended in which way.
+#[allow(dead_code, reason = "some programs tell of every run by itself")]
+pub(crate) fn say_endings<'s>(statuses: impl IntoIterator<Item = &'s Status>) {
+    let mut endings = BTreeMap::new();
+    for status in statuses {
+        let ending = match status {
+            Status::Diverged { .. } => "diverged".to_owned(),
+            status => status.to_string(),
+        };
+        *endings.entry(ending).or_insert(0usize) += 1;
+    }
+    let list: Vec<String> = endings.into_iter().map(|(e, count)| format!("{count} {e}")).collect();
+    say(format_args!("Runs: {}", list.join(", ")));
 }
 
 fn short(x: f64) -> String {

@@ -22,5 +22,5 @@ pub use error::ModelError;
 pub use fit::Fit;
 pub use generalised::GeneralisedGraph;
 pub use multilayer::{MultiLayer, MultiLayerGraph};
-pub use predict::Predicted;
+pub use predict::{Predicted, predicted_log_density};
 pub use two_layer::{Start, TwoLayerFit, TwoLayerGraph, TwoLayerModel};

@@ -13,6 +13,21 @@ pub fn nmse_db(estimate: &Rows, truth: &Rows) -> f64 {
     10.0 * (estimate.mean_squared_error(truth) * count / truth.norm_squared()).log10()
 }
 
+/// As [`nmse_db`] for the estimate at its best length, `10 log10(1 - <estimate, truth>^2 / (|estimate|^2 |truth|^2))`: the error
+/// of the direction alone.
+///
+/// # Panics
+/// When the shapes differ.
+#[track_caller]
+pub fn debiased_nmse_db(estimate: &Rows, truth: &Rows) -> f64 {
+    assert_eq!(estimate.shape(), truth.shape(), "estimate and truth need one shape");
+    let pairs = estimate.as_slice().iter().zip(truth.as_slice());
+    let overlap: f64 = pairs.map(|(a, b)| a * b).sum();
+    let scale = overlap / estimate.norm_squared();
+    let best = Rows::from_fn(estimate.rows(), estimate.columns(), |i, j| scale * estimate[(i, j)]);
+    nmse_db(&best, truth)
+}
+
 /// Test error in units of the noise: `1 + mean square of (prediction - clean) / noise_variance`.
 ///
 /// This is the expected squared error on noisy test data over the noise variance, without the sampling noise of the

@@ -201,7 +201,8 @@ impl<'g> Inference<'g> {
         let report = Report { status, sweeps: history.len(), history, recoveries };
         observer.on_end(&report);
         let beliefs = self.final_beliefs(report.status.is_usable())?;
-        Ok(Solution { beliefs, parameters: self.parameters(), report })
+        let cavities = self.state.cavities(self.graph);
+        Ok(Solution { beliefs, cavities, parameters: self.parameters(), report })
     }
 
     fn parameters(&self) -> Vec<(FactorId, Parameter)> {

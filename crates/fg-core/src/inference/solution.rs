@@ -4,6 +4,7 @@ use super::report::Report;
 use crate::denoiser::Parameter;
 use crate::factor::Belief;
 use crate::graph::{FactorId, VariableId};
+use crate::message::Message;
 use crate::rows::Rows;
 
 /// Estimates of all variables after a run.
@@ -11,6 +12,7 @@ use crate::rows::Rows;
 #[must_use]
 pub struct Solution {
     pub(super) beliefs: Vec<Belief>,
+    pub(super) cavities: Vec<Vec<Message>>,
     pub(super) parameters: Vec<(FactorId, Parameter)>,
     pub(super) report: Report,
 }
@@ -49,6 +51,16 @@ impl Solution {
     /// Mean and covariances together.
     pub fn belief(&self, variable: VariableId) -> &Belief {
         &self.beliefs[variable.index()]
+    }
+
+    /// What a factor was told at a port in the end: the product of all other messages about its variable. For a prior that is
+    /// the unknown seen with Gaussian noise, all that the data say of it.
+    ///
+    /// # Panics
+    /// When there is no such port.
+    #[track_caller]
+    pub fn cavity(&self, factor: FactorId, port: usize) -> &Message {
+        &self.cavities[factor.index()][port]
     }
 
     /// The parameters of all factors that were learned along the way, with their last values.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::extrinsic::Extrinsic;
 use crate::denoiser::Parameter;
 use crate::factor::{Belief, Breakdown, Cavity, Factor};
-use crate::graph::{Graph, Variable};
+use crate::graph::{FactorNode, Graph, Variable};
 use crate::message::{Layout, Message, small};
 use crate::rows::Rows;
 
@@ -297,6 +297,18 @@ impl State {
         }
         self.edges[e].cavity = Some(product);
         result.map_err(|error| Breakdown::Contradiction { port: 0, row: error.row })
+    }
+
+    /// The cavities of all ports, factor by factor; empty where messages contradict each other.
+    pub(super) fn cavities(&mut self, graph: &Graph) -> Vec<Vec<Message>> {
+        let of = |e: usize| {
+            let formed = self.form_cavity(graph, e);
+            let told = cavity(graph, &self.edges, &self.vacuous, e);
+            if formed.is_ok() { told.clone() } else { Message::vacuous(told.layout().clone()) }
+        };
+        let edges = |node: &FactorNode| node.first_edge..node.first_edge + node.ports.len();
+        let mut edge = of;
+        graph.factor_nodes().iter().map(|node| edges(node).map(&mut edge).collect()).collect()
     }
 
     /// The product of all messages about a variable.

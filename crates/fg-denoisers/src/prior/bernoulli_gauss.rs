@@ -1,5 +1,6 @@
 //! Sparse entries: exactly zero, or Gaussian with a given probability.
 
+use fg_core::Message;
 use fg_core::denoiser::{Denoiser, GaussianRow, Law, Parameter, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
 use fg_core::special::exp::exp_negative;
@@ -130,6 +131,33 @@ impl BernoulliGauss {
     /// Variance of the entries that aren't zero.
     pub fn variance(&self) -> f64 {
         self.variance
+    }
+
+    /// The probability that each entry isn't zero, for a message `told` about it (one column), such as the
+    /// [cavity](fg_core::Solution::cavity) of this prior after a run.
+    ///
+    /// # Panics
+    /// When the message is about more than one column.
+    #[track_caller]
+    pub fn inclusion(&self, told: &Message) -> Vec<f64> {
+        assert_eq!(told.layout().columns(), 1, "a message about one column");
+        let (layout, precision) = (told.layout(), told.precision());
+        let natural = told.natural().as_slice();
+        let mut probabilities = Vec::with_capacity(layout.rows());
+        for b in 0..layout.blocks() {
+            let rows = &natural[layout.range(b)];
+            if precision.is_infinite(b) {
+                probabilities.extend(rows.iter().map(|x| f64::from(u8::from(*x != 0.0))));
+            } else if self.sparsity == 1.0 {
+                probabilities.extend(rows.iter().map(|_| 1.0));
+            } else {
+                let slab = self.slab(precision.block(b)[0]);
+                // 1 / (1 + exp(-t)) without overflow.
+                let probability = |n: &f64| (-log1pexp(slab.mean_and_log_odds_of_zero(*n).1)).exp();
+                probabilities.extend(rows.iter().map(probability));
+            }
+        }
+        probabilities
     }
 
     fn slab(&self, gamma: f64) -> Slab {
@@ -311,6 +339,23 @@ mod tests {
         // Rounding only: E x = rho m, Var x = rho (v + m^2) - (rho m)^2.
         assert!((mean - 0.5).abs() < 1e-15 && (variance - 1.5).abs() < 1e-15, "{mean} {variance}");
         assert!(log.abs() < 1e-15, "{log}");
+    }
+
+    #[test]
+    fn inclusion_is_the_share_of_the_slab() {
+        let prior = BernoulliGauss::new(0.1, 1.0, 4.0).unwrap();
+        let layout = fg_core::Structure::shared().layout(3, 1).unwrap();
+        let means = fg_core::Rows::column(vec![-1.0, 0.3, 60.0]);
+        let gamma = 2.0;
+        let precision = fg_core::Precision::isotropic(layout, gamma).unwrap();
+        let found = prior.inclusion(&Message::from_mean(&means, precision).unwrap());
+        for (found, r) in found.iter().zip(means.as_slice()) {
+            let density = |mean: f64, variance: f64| -> f64 {
+                (-0.5 * (r - mean).powi(2) / variance).exp() / variance.sqrt()
+            };
+            let (slab, zero) = (0.1 * density(1.0, 4.5), 0.9 * density(0.0, 0.5));
+            assert!((found - slab / (slab + zero)).abs() < 1e-14, "{r}: {found}");
+        }
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 mod adam;
 mod amp;
+mod lasso;
 
 pub use adam::{AdamOptions, AdamOptionsError, Regression, adam};
 pub use amp::amp;
+pub use lasso::Lasso;

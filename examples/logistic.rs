@@ -1,0 +1,155 @@
+//! Sparse logistic regression: how well new labels are predicted, and how well that is predicted.
+//!
+//! Held-out log-loss in nats a label against the number of labels: with the belief about the weights averaged over, with
+//! the estimate plugged in, and with weights fitted under an L1 penalty at the best of several strengths, which only the
+//! truth tells. `--out DIR` (default `out/logistic`) receives `logistic.csv` and the figure.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use fg_core::evolution::Spectrum;
+use fg_core::factor::Stratified;
+use fg_core::operator::{Dense, Ensemble, LinearOperator};
+use fg_core::special::log1pexp;
+use fg_core::{Options, Rows, Status};
+use fg_denoisers::{BernoulliGauss, L1, Logistic};
+use fg_models::synthetic::{derived_seed, gaussian_matrix};
+use fg_models::{Fit, ModelError, generalised, linear, predicted_log_density};
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64;
+
+#[path = "support/curves.rs"]
+mod curves;
+mod support;
+
+use curves::{Curves, Labels, say_endings};
+use support::{Failure, Study, in_parallel, progress_bar};
+
+/// Weights, and the share of them that aren't zero.
+const WEIGHTS: usize = 400;
+const SPARSITY: f64 = 0.1;
+/// Variance of the logarithm of the odds.
+const POWER: f64 = 16.0;
+/// Labels a weight.
+const RATIOS: [f64; 7] = [0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0];
+/// New labels.
+const HELD_OUT: usize = 4000;
+const SWEEPS: usize = 200;
+const DAMPING: f64 = 0.8;
+/// Strengths of the penalty that are tried.
+const STRENGTHS: [f64; 5] = [0.1, 0.2, 0.4, 0.8, 1.6];
+
+/// Logistic regression: held-out log-loss against the number of labels.
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[command(flatten)]
+    study: Study,
+}
+
+fn main() -> ExitCode {
+    support::exit(run(&Arguments::parse().study))
+}
+
+fn run(study: &Study) -> Result<(), Failure> {
+    let (runs, places) = (study.runs(10, 2)?, RATIOS.len());
+    let bar = progress_bar(runs * places, "runs");
+    let results = in_parallel(runs * places, study.threads(), &bar, |job| {
+        learn(RATIOS[job % places], derived_seed(study.seed, &[job as u64]))
+    });
+    bar.finish_and_clear();
+    let results: Result<Vec<_>, ModelError> = results.into_iter().collect();
+    let results = results.map_err(Failure::other)?;
+    let curve = |k: usize| -> Vec<Vec<f64>> {
+        results
+            .chunks(places)
+            .map(|run| run.iter().map(|(losses, _)| losses[k]).collect())
+            .collect()
+    };
+    let predicted = RATIOS.iter().map(|ratio| predicted(*ratio)).collect::<Result<_, _>>();
+    Curves {
+        labels: Labels {
+            name: "logistic",
+            title: format!("Sparse logistic regression, {WEIGHTS} weights"),
+            x: "labels a weight",
+            y: "held-out log-loss (nats)",
+        },
+        at: RATIOS.to_vec(),
+        measured: vec![
+            ("averaged over the belief", curve(0)),
+            ("estimate plugged in", curve(1)),
+            ("L1 penalty, best strength", curve(2)),
+        ],
+        predicted: vec![("state evolution, averaged", predicted.map_err(Failure::other)?)],
+    }
+    .write(&study.folder("logistic"))?;
+    say_endings(results.iter().flat_map(|(_, statuses)| statuses));
+    Ok(())
+}
+
+fn prior() -> Result<BernoulliGauss, ModelError> {
+    Ok(BernoulliGauss::new(SPARSITY, 0.0, POWER / SPARSITY)?)
+}
+
+/// Inputs with `E |x|^2 = 1` and the labels they are given.
+fn sample(count: usize, weights: &Rows, rng: &mut Pcg64) -> Result<(Dense, Rows), ModelError> {
+    let inputs = Dense::new(gaussian_matrix(count, WEIGHTS, 1.0 / WEIGHTS as f64, rng))?;
+    let odds = linear::outputs(&inputs, weights);
+    let label = |i: usize| {
+        let probability = (-log1pexp(-odds[(i, 0)])).exp();
+        if rng.random::<f64>() < probability { 1.0 } else { -1.0 }
+    };
+    Ok((inputs, Rows::column((0..count).map(label).collect())))
+}
+
+/// Held-out losses of one run, and how its estimators ended.
+fn learn(ratio: f64, seed: u64) -> Result<([f64; 3], Vec<Status>), ModelError> {
+    let rng = &mut Pcg64::seed_from_u64(seed);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of rows")]
+    let count = (ratio * WEIGHTS as f64).round() as usize;
+    let inputs = Dense::new(gaussian_matrix(count, WEIGHTS, 1.0 / WEIGHTS as f64, rng))?;
+    let model = generalised::unobserved(inputs.clone(), 1, prior()?, Logistic::new());
+    let (x, likelihood) = (model.signal, model.likelihood);
+    // Stratified, the weights have the power they should have, and so the labels their difficulty.
+    let draw = model.builder.build()?.draw(&mut Stratified(rng))?;
+    let weights = draw.variable(x).clone();
+    let labels = draw.data(likelihood).cloned().unwrap_or_else(|| Rows::zeros(count, 1));
+    let (new, truth) = sample(HELD_OUT, &weights, rng)?;
+    let plugged = |fit: &Fit| {
+        let odds = linear::outputs(&new, fit.estimate());
+        let pairs = odds.as_slice().iter().zip(truth.as_slice());
+        pairs.map(|(z, y)| log1pexp(-y * z)).sum::<f64>() / HELD_OUT as f64
+    };
+    let options = Options::default().with_damping(DAMPING).with_max_sweeps(SWEEPS);
+    let model = generalised::graph(inputs.clone(), prior()?, Logistic::new(), labels.clone());
+    let fit = model.fit(&options, &mut ())?;
+    let rows = dense_rows(&new);
+    let averaged = fit.predict(&rows).log_density(&Logistic::new(), &truth);
+    let averaged = averaged.map_or(f64::NAN, |log| -log.iter().sum::<f64>() / HELD_OUT as f64);
+    let mut statuses = vec![fit.report().status.clone()];
+    let mut penalised = f64::INFINITY;
+    for strength in STRENGTHS {
+        let likelihood = Logistic::new().maximised();
+        let model =
+            generalised::graph(inputs.clone(), L1::new(strength)?, likelihood, labels.clone());
+        let fit = model.fit(&options, &mut ())?;
+        penalised = penalised.min(plugged(&fit));
+        statuses.push(fit.report().status.clone());
+    }
+    Ok(([averaged, plugged(&fit), penalised], statuses))
+}
+
+fn dense_rows(inputs: &Dense) -> Rows {
+    let matrix = inputs.matrix();
+    Rows::from_fn(inputs.outputs(), inputs.inputs(), |i, j| matrix[(i, j)])
+}
+
+/// The loss that theory predicts.
+fn predicted(ratio: f64) -> Result<f64, ModelError> {
+    let operator = Ensemble::new(WEIGHTS, Spectrum::marchenko_pastur(ratio)?.scaled(ratio)?);
+    let model = generalised::unobserved(operator, 1, prior()?, Logistic::new());
+    let weights = model.signal;
+    let options = Options::default().with_max_sweeps(SWEEPS);
+    let prediction = model.builder.build()?.predict(&options)?;
+    let score = predicted_log_density(prediction.estimate(weights), 1.0, &Logistic::new());
+    Ok(score.map_or(f64::NAN, |score| -score))
+}
