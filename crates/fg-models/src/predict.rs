@@ -70,7 +70,7 @@ impl Predicted {
 }
 
 /// Points of the average over new data. Doubled, they change the prediction of a sparse logistic model by less than 1e-3.
-const POINTS: usize = 4096;
+const POINTS: usize = 32_768;
 
 /// The mean log-density of new data under `likelihood` that state evolution predicts, [`Predicted::log_density`] averaged
 /// over new inputs with independent entries and `E |x|^2 = input_power`, and over data drawn from the likelihood: less, by the

@@ -30,6 +30,13 @@ struct Sweep {
 
 /// Differences of steps that are a combination of newer ones up to this share of their square tell only rounding.
 const DEPENDENT: f64 = 1e-12;
+/// The sum of the moduli of all coefficients, at most: how far, in units of what the remembered sweeps have covered, messages
+/// are moved beyond them. Where the sweeps are next to each other a longer leap would mostly amplify what isn't linear; leaps
+/// in one direction that succeed lengthen what has been covered.
+const REACH: f64 = 10.0;
+
+/// A step so many times longer than a remembered one tells that messages have left the region where that one holds.
+const GROWTH: f64 = 10.0;
 
 impl Acceleration {
     /// By up to `depth` earlier sweeps; none doesn't accelerate.
@@ -100,6 +107,11 @@ impl Acceleration {
                 self.weights.resize(reached.len(), weight);
             }
         }
+        let square =
+            |s: &Sweep| -> f64 { s.step.iter().zip(&self.weights).map(|(f, w)| w * f * f).sum() };
+        if self.history.iter().any(|past| square(&sweep) > GROWTH * GROWTH * square(past)) {
+            self.history.clear();
+        }
         self.history.insert(0, sweep);
     }
 
@@ -140,6 +152,10 @@ impl Acceleration {
         for i in (0..m).rev().filter(|&i| lower[i * m + i] > 0.0) {
             let inner: f64 = (i + 1..m).map(|l| lower[l * m + i] * self.theta[l]).sum();
             self.theta[i] = (solved[i] - inner) / lower[i * m + i];
+        }
+        let reach: f64 = self.theta.iter().map(|t| t.abs()).sum();
+        if reach > REACH {
+            self.theta.iter_mut().for_each(|t| *t *= REACH / reach);
         }
     }
 

@@ -5,8 +5,8 @@ use fg_core::{Inference, Solution, Status, VariableId};
 use crate::ModelError;
 
 /// The pull in units of the deviation that the rows' error bars claim along the estimate. The true deviation can be a hundred
-/// times that, and the estimate then moves by a hundredth of the square of it: a pull of one would leave the linear range.
-const PULL: f64 = 0.01;
+/// times that, and the estimate then moves by a fifth of it: with a pull of one it would leave the linear range.
+const PULL: f64 = 0.002;
 
 /// The standard deviation of the length of the signal over its length, beyond what the rows' own error bars add up to; none
 /// where the run or one of the pulled ones hasn't settled, or where there is no length.
