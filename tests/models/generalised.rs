@@ -44,7 +44,8 @@ fn directions_are_found_from_signs() {
 }
 
 fn claims(size: (usize, usize), seeds: u64) -> [f64; 3] {
-    let options = Options::default().with_max_sweeps(600).with_tolerance(1e-8).with_acceleration(5);
+    let options =
+        Options::default().with_max_sweeps(2000).with_tolerance(1e-8).with_acceleration(5);
     let (mut error, mut claimed, mut rows) = (0.0, 0.0, 0.0);
     for seed in 0..seeds {
         let (fit, signal) = signs(size, seed, &options, true);
@@ -58,14 +59,14 @@ fn claims(size: (usize, usize), seeds: u64) -> [f64; 3] {
     [error, claimed, rows].map(|sum| 10.0 * (sum / seeds as f64).log10())
 }
 
-/// Signs tell the length of a signal only next to zero. What the rows' error bars claim is most of ten decibels too little;
-/// with the length, what is claimed is what is found. The length being one number a run, the mean square of 24 runs has a
-/// standard error of 1.2 dB.
+/// Signs tell the length of a signal only next to zero. What the rows' error bars claim is almost ten decibels too little; with
+/// the length, what is claimed is what is found. The length being one number a run, the mean square of twelve runs scatters
+/// by a factor of 1.4, three times which is five decibels.
 #[test]
 fn error_bars_contain_the_length() {
-    let [error, claimed, rows] = claims((1024, 128), 24);
-    assert!((error - claimed).abs() < 3.0, "{error} dB, claimed {claimed}, by rows {rows}");
-    assert!(error > rows + 3.0, "{error} dB, by rows {rows}");
+    let [error, claimed, rows] = claims((2048, 256), 12);
+    assert!((error - claimed).abs() < 5.0, "{error} dB, claimed {claimed}, by rows {rows}");
+    assert!(error > rows + 5.0, "{error} dB, by rows {rows}");
 }
 
 /// As above at the published size; 40 runs have a standard error of 0.9 dB.

@@ -61,11 +61,11 @@ impl Acceleration {
         }
         self.remember(edges);
         self.minimise();
-        let moved = self.theta.iter().any(|t| *t != 0.0);
-        if !moved || !self.stays_positive(edges) {
-            if moved {
-                self.forget();
-            }
+        if !self.goes_on() {
+            return false;
+        }
+        if !self.stays_positive(edges) {
+            self.forget();
             return false;
         }
         let mut at = 0;
@@ -164,6 +164,15 @@ impl Acceleration {
         let now = self.history[0].reached[k];
         let earlier = self.theta.iter().zip(&self.history[1..]);
         now - earlier.map(|(t, sweep)| t * (now - sweep.reached[k])).sum::<f64>()
+    }
+
+    /// Whether the accelerated messages lie ahead. Where steps become longer along the way, smaller ones lie behind; but there
+    /// is no fixed point there, the run has come from there.
+    fn goes_on(&self) -> bool {
+        let [newest, ..] = &self.history[..] else { return false };
+        let terms = self.weights.iter().zip(&newest.step).enumerate();
+        terms.map(|(k, (w, f))| w * f * (self.accelerated(k) - newest.reached[k])).sum::<f64>()
+            > 0.0
     }
 
     /// Whether all accelerated precisions are positive, or nothing as they were.
