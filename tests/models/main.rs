@@ -4,4 +4,5 @@
 
 mod layers;
 mod linear;
+mod low_rank;
 mod perceptron;
