@@ -25,7 +25,9 @@ pub enum Start {
     /// their rotation.
     ///
     /// The factor is also told what estimates the directions would be made of, without which the first sweeps would
-    /// count the data twice: runs from here follow state evolution that starts from an observation of this precision.
+    /// count the data twice: undamped runs from here follow state evolution that starts from an observation of this
+    /// precision. Damped ones come to the same fixed point by a way that isn't predicted, as their first message and the
+    /// next share their noise.
     ///
     /// Reference: A. Montanari and R. Venkataramanan, "Estimation of low-rank matrices via approximate message passing",
     /// Annals of Statistics 49 (2021), doi 10.1214/20-AOS1958.
