@@ -44,7 +44,8 @@ fn fixed_point(model: LowRankGraph, columns: usize, noise: f64) -> (Prediction, 
         .with_start(data, unknowns.len() - 1, start)
         .with_noise_variance(data, noise);
     let prediction = evolution.run().unwrap();
-    assert_eq!(prediction.status(), &PredictedStatus::FixedPoint);
+    let status = prediction.status();
+    assert_eq!(status, &PredictedStatus::FixedPoint, "{} sweeps", prediction.sweeps().len());
     (prediction, unknowns)
 }
 

@@ -108,7 +108,7 @@ fn memories_of_another_shape_are_refused() {
 
 #[test]
 fn sweeps_of_a_low_rank_factor_allocate_nothing_but_their_figures() {
-    let side = |i: usize| if i % 3 == 0 { 1.0 } else { -1.0 };
+    let side = |i: usize| if i.is_multiple_of(3) { 1.0 } else { -1.0 };
     let noise = |i: usize, j: usize| ((i.max(j) * 17 + i.min(j) * 29) as f64).sin();
     let data = Rows::from_fn(ROWS, ROWS, |i, j| side(i) * side(j) + 3.0 * noise(i, j));
     let mut builder = GraphBuilder::new();
