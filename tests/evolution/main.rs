@@ -8,6 +8,7 @@ mod chain;
 mod columns;
 mod extremes;
 mod learning_curve;
+mod low_rank;
 mod runs;
 mod simulation;
 mod thresholds;

@@ -5,4 +5,5 @@
 mod generalised;
 mod layers;
 mod linear;
+mod low_rank;
 mod perceptron;

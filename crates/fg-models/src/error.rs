@@ -3,6 +3,7 @@
 use core::fmt;
 
 use fg_core::evolution::{EvolutionError, LawError, SpectrumError};
+use fg_core::factor::LowRankError;
 use fg_core::graph::DrawError;
 use fg_core::inference::StartError;
 use fg_core::message::MessageError;
@@ -20,6 +21,8 @@ pub enum ModelError {
     Parameter(ParameterError),
     /// The operator's matrix is empty or not finite.
     Operator(OperatorError),
+    /// Data or noise variance of a low-rank model can't be used.
+    LowRank(LowRankError),
     /// Shapes or data don't fit together.
     Graph(GraphError),
     /// The message to start from doesn't fit.
@@ -45,6 +48,7 @@ impl fmt::Display for ModelError {
         match self {
             Self::Parameter(error) => error.fmt(f),
             Self::Operator(error) => error.fmt(f),
+            Self::LowRank(error) => error.fmt(f),
             Self::Graph(error) => error.fmt(f),
             Self::Start(error) => error.fmt(f),
             Self::Message(error) => error.fmt(f),
@@ -63,6 +67,7 @@ impl core::error::Error for ModelError {
         match self {
             Self::Parameter(error) => Some(error),
             Self::Operator(error) => Some(error),
+            Self::LowRank(error) => Some(error),
             Self::Graph(error) => Some(error),
             Self::Start(error) => Some(error),
             Self::Message(error) => Some(error),
@@ -89,6 +94,7 @@ macro_rules! from_part {
 from_part!(
     Parameter(ParameterError),
     Operator(OperatorError),
+    LowRank(LowRankError),
     Graph(GraphError),
     Start(StartError),
     Message(MessageError),

@@ -1,6 +1,7 @@
 //! How a run is told what is known before its first sweep: a first message of independent errors.
 
-use fg_core::message::MessageError;
+use fg_core::factor::{Belief, Cavity};
+use fg_core::message::{MessageError, small};
 use fg_core::{FactorId, Graph, Inference, Message, Precision, Rows};
 
 use crate::ModelError;
@@ -27,4 +28,29 @@ pub(crate) fn send(
 pub(crate) fn shrunk(mut values: Rows, share: f64) -> Rows {
     values.as_mut_slice().iter_mut().for_each(|v| *v *= share.sqrt());
     values
+}
+
+/// The variance of an entry before anything is known about the data, where the prior has a mean and a positive variance
+/// then.
+pub(crate) fn alone(graph: &Graph, prior: FactorId) -> Option<f64> {
+    let (factor, layout) = (graph.factor(prior), graph.layout(graph.variable_at(prior, 0)));
+    let nothing = Message::vacuous(layout.clone());
+    let mut beliefs = [Belief::new(layout.clone())];
+    let cavities = [Cavity { message: &nothing, version: 0 }];
+    let told = factor.workspace(core::slice::from_ref(layout)).and_then(|mut workspace| {
+        factor.beliefs(&cavities, &[true], &mut beliefs, &mut *workspace)
+    });
+    told.ok()?;
+    let [belief] = &mut beliefs;
+    belief.average();
+    let d = layout.columns();
+    let mut total = 0.0;
+    for b in (0..layout.blocks()).filter(|b| !belief.is_known(*b)) {
+        let block = &belief.covariances()[b * d * d..(b + 1) * d * d];
+        if !(0..d).all(|j| block[j * d + j] > 0.0) {
+            return None;
+        }
+        total += layout.range(b).len() as f64 * small::trace(block, d);
+    }
+    Some(total / (layout.rows() * d) as f64)
 }

@@ -18,7 +18,7 @@ pub enum EvolutionError {
         /// Name of the factor.
         factor: String,
     },
-    /// A factor is none of those that can be followed: row-wise ones and linear ones.
+    /// A factor is none of those that can be followed: row-wise, linear and low-rank ones.
     Unfollowed {
         /// Name of the factor.
         factor: String,
@@ -58,6 +58,13 @@ pub enum EvolutionError {
         expected: usize,
         /// Columns given.
         found: usize,
+    },
+    /// A true noise variance isn't finite and above zero.
+    Variance {
+        /// Name of the factor.
+        factor: String,
+        /// The value given.
+        found: f64,
     },
     /// The operator's singular values can't be computed.
     Spectrum {
@@ -132,7 +139,7 @@ impl fmt::Display for EvolutionError {
                 )
             }
             Self::Unfollowed { factor } => {
-                write!(f, "factor `{factor}` is neither row-wise nor linear")
+                write!(f, "factor `{factor}` is neither row-wise nor linear nor low-rank")
             }
             Self::Learning { factor } => {
                 write!(f, "factor `{factor}` learns its parameters, which isn't followed: fix them")
@@ -154,6 +161,12 @@ impl fmt::Display for EvolutionError {
             }
             Self::Columns { what, expected, found } => {
                 write!(f, "{what} needs {expected} columns, got {found}")
+            }
+            Self::Variance { factor, found } => {
+                write!(
+                    f,
+                    "noise variance of factor `{factor}` must be finite and above 0, got {found}"
+                )
             }
             Self::Spectrum { factor } => {
                 write!(f, "singular values of factor `{factor}` can't be computed")

@@ -2,7 +2,7 @@
 //!
 //! Each message has a law ([`MessageLaw`]): what it claims and what is true of it. Laws go through the same schedule,
 //! division, projection and damping as the messages of a run: row-wise factors answer by their own code on
-//! low-discrepancy rows, linear factors in closed form over a [`Spectrum`]. It holds for many rows and few columns,
+//! low-discrepancy rows, linear factors in closed form over a [`Spectrum`], low-rank factors by second moments. It holds for many rows and few columns,
 //! where row-wise factors meet only through operators whose singular bases are independent and uniform in law.
 //!
 //! ```
@@ -20,6 +20,7 @@ mod error;
 mod innovation;
 mod law;
 mod linear;
+mod low_rank;
 mod node;
 mod phase;
 mod points;
@@ -74,6 +75,7 @@ pub struct Evolution<'g> {
     likelihoods: Vec<(FactorId, Box<dyn Likelihood>)>,
     channels: Vec<(FactorId, Box<dyn Channel>)>,
     spectra: Vec<(FactorId, Spectrum)>,
+    noises: Vec<(FactorId, f64)>,
     moments: Vec<(VariableId, truth::Moments)>,
     starts: Vec<(FactorId, usize, MessageLaw)>,
     followed: Vec<VariableId>,
@@ -107,6 +109,7 @@ impl<'g> Evolution<'g> {
             likelihoods: Vec::new(),
             channels: Vec::new(),
             spectra: Vec::new(),
+            noises: Vec::new(),
             moments: Vec::new(),
             starts: Vec::new(),
             followed: Vec::new(),
@@ -181,6 +184,12 @@ impl<'g> Evolution<'g> {
     /// spectrum's, and the sizes of the graph's variables play no part.
     pub fn with_spectrum(mut self, linear: FactorId, spectrum: Spectrum) -> Self {
         self.spectra.push((linear, spectrum));
+        self
+    }
+
+    /// The noise variance that the data of a low-rank factor truly have, in place of the one it assumes.
+    pub fn with_noise_variance(mut self, factor: FactorId, variance: f64) -> Self {
+        self.noises.push((factor, variance));
         self
     }
 

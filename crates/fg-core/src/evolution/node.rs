@@ -2,17 +2,19 @@
 
 use super::law::MessageLaw;
 use super::linear::LinearNode;
+use super::low_rank::LowRankNode;
 use super::port::Port;
 use super::prediction::{EstimateLaw, Samples};
 use super::rowwise::RowwiseNode;
 use crate::factor::Breakdown;
 use crate::message::Message;
 
-/// The two kinds of factor that can be followed.
+/// The kinds of factor that can be followed.
 #[derive(Debug)]
 pub(super) enum Node<'g> {
     Rowwise(Box<RowwiseNode<'g>>),
     Linear(Box<LinearNode>),
+    LowRank(Box<LowRankNode>),
 }
 
 impl Node<'_> {
@@ -20,6 +22,7 @@ impl Node<'_> {
         match self {
             Self::Rowwise(node) => &node.ports[port],
             Self::Linear(node) => &node.ports[port],
+            Self::LowRank(node) => &node.ports[port],
         }
     }
 
@@ -27,6 +30,7 @@ impl Node<'_> {
         match self {
             Self::Rowwise(node) => &mut node.ports[port],
             Self::Linear(node) => &mut node.ports[port],
+            Self::LowRank(node) => &mut node.ports[port],
         }
     }
 
@@ -35,6 +39,7 @@ impl Node<'_> {
         match self {
             Self::Rowwise(node) => node.tell(port, law, cross),
             Self::Linear(node) => node.tell(port, law, cross),
+            Self::LowRank(node) => node.tell(port, law, cross),
         }
     }
 
@@ -43,6 +48,19 @@ impl Node<'_> {
         match self {
             Self::Rowwise(node) => node.message(port, law),
             Self::Linear(node) => node.message(port, law),
+            Self::LowRank(node) => node.message(port, law),
+        }
+    }
+
+    /// Whether beliefs depend on what the factor has sent itself.
+    pub(super) fn is_recurrent(&self) -> bool {
+        matches!(self, Self::LowRank(_))
+    }
+
+    /// Takes note of the law of a message sent, where only the last one matters and beliefs depend on it.
+    pub(super) fn sent(&mut self, port: usize, law: &MessageLaw) {
+        if let Self::LowRank(node) = self {
+            node.sent(port, law);
         }
     }
 
@@ -51,10 +69,12 @@ impl Node<'_> {
         match self {
             Self::Rowwise(node) => node.beliefs()?,
             Self::Linear(node) => node.beliefs()?,
+            Self::LowRank(node) => node.beliefs()?,
         }
         let ports = match self {
             Self::Rowwise(node) => &mut node.ports[..],
             Self::Linear(node) => &mut node.ports[..],
+            Self::LowRank(node) => &mut node.ports[..],
         };
         for (p, port) in ports.iter_mut().enumerate() {
             port.average();
@@ -89,7 +109,7 @@ impl Node<'_> {
     pub(super) fn estimate(&self, port: usize) -> EstimateLaw {
         let constant = match self {
             Self::Linear(node) => node.constant_of_output(),
-            Self::Rowwise(_) => Vec::new(),
+            Self::Rowwise(_) | Self::LowRank(_) => Vec::new(),
         };
         self.port(port).estimate(self.shift(port).map(|b| (b, constant)))
     }
@@ -102,7 +122,7 @@ impl Node<'_> {
                 let weights = node.ports[port].weights.clone();
                 Some(Samples { truth, cavity, estimate, weights })
             }
-            Self::Linear(_) => None,
+            Self::Linear(_) | Self::LowRank(_) => None,
         }
     }
 }

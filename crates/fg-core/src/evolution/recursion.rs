@@ -160,6 +160,12 @@ fn check(evolution: &Evolution<'_>) -> Result<(), EvolutionError> {
             return Err(EvolutionError::Columns { what: "a start", expected, found });
         }
     }
+    for (factor, value) in &evolution.noises {
+        fits(*factor, "a true noise variance", |a| matches!(a, Anatomy::LowRank(_)))?;
+        if !(*value > 0.0 && *value < f64::INFINITY) {
+            return Err(EvolutionError::Variance { factor: name(*factor), found: *value });
+        }
+    }
     match evolution.warnings().into_iter().find(|w| !evolution.accepted.contains(w)) {
         Some(warning) => Err(EvolutionError::Unacknowledged(warning)),
         None => Ok(()),
@@ -223,6 +229,9 @@ impl<'g> State<'g> {
             edge.law = law.clone();
             edge.noises = vec![law.noise.clone()];
             edge.updated = true;
+            if !self.joint {
+                self.nodes[factor.index()].sent(*port, law);
+            }
         }
         if self.joint {
             for (e, edge) in self.graph.edges().iter().enumerate() {
@@ -344,6 +353,10 @@ impl<'g> State<'g> {
             edge.noises.push(law.noise.clone());
             node.finish(port, law)
         };
+        if !self.joint {
+            node.sent(port, &law);
+        }
+        self.fresh[factor] &= !node.is_recurrent();
         edge.law = law.clone();
         edge.version += 1;
         edge.updated = true;
@@ -419,6 +432,7 @@ fn is_matched(evolution: &Evolution<'_>) -> bool {
         && evolution.likelihoods.is_empty()
         && evolution.channels.is_empty()
         && evolution.moments.is_empty()
+        && evolution.noises.is_empty()
         && evolution.starts.is_empty();
     // A narrower form than the covariance's own, a clamp or a bound makes a message other than what it claims.
     let exact = graph

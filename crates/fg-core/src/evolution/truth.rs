@@ -6,6 +6,7 @@ use super::Evolution;
 use super::error::EvolutionError;
 use super::innovation::roots;
 use super::linear::LinearNode;
+use super::low_rank::LowRankNode;
 use super::node::Node;
 use super::points::Points;
 use super::port::{Port, add_product, mean, second_moment};
@@ -13,8 +14,11 @@ use super::rowwise::{Kind, RowwiseNode};
 use super::scalar::Scalar;
 use super::spectrum::Spectrum;
 use crate::denoiser::{Channel, Denoiser, Estimation, GaussianRow, Law, model_of};
-use crate::factor::{ChannelFactor, LikelihoodFactor, LinearFactor, PriorFactor, Role, Uniforms};
+use crate::factor::{
+    ChannelFactor, LikelihoodFactor, LinearFactor, LowRankFactor, PriorFactor, Role, Uniforms,
+};
 use crate::graph::{FactorId, Graph};
+use crate::message::ColumnForm;
 use crate::rows::Rows;
 
 /// Grids of scalar priors have so many times the points of other row integrals: their rows are cheap, and sparse laws
@@ -32,6 +36,7 @@ pub(super) enum Anatomy<'g> {
     Likelihood(&'g LikelihoodFactor),
     Channel(&'g dyn Channel),
     Linear(&'g LinearFactor),
+    LowRank(&'g LowRankFactor),
 }
 
 /// What a factor is, where it can be followed.
@@ -45,6 +50,9 @@ pub(super) fn anatomy(graph: &Graph, factor: usize) -> Option<Anatomy<'_>> {
     }
     if let Some(channel) = any.downcast_ref::<ChannelFactor>() {
         return Some(Anatomy::Channel(channel.channel()));
+    }
+    if let Some(product) = any.downcast_ref::<LowRankFactor>() {
+        return Some(Anatomy::LowRank(product));
     }
     any.downcast_ref::<LinearFactor>().map(Anatomy::Linear)
 }
@@ -169,6 +177,7 @@ impl<'e, 'g> Setup<'e, 'g> {
                 Node::Rowwise(Box::new(RowwiseNode::new(kind, ports, data, None, points)))
             }
             Anatomy::Linear(linear) => self.linear(factor, linear)?,
+            Anatomy::LowRank(product) => self.low_rank(factor, product)?,
         })
     }
 
@@ -244,6 +253,18 @@ impl<'e, 'g> Setup<'e, 'g> {
         let forms = [x, z].map(|v| self.graph().variable_nodes()[v].layout.form());
         let node = LinearNode::new(&spectrum, bias, forms, &input, self.matched);
         Ok(Node::Linear(Box::new(node)))
+    }
+
+    fn low_rank(&self, factor: usize, own: &LowRankFactor) -> Result<Node<'g>, EvolutionError> {
+        let variables: Vec<usize> =
+            (0..if own.is_symmetric() { 1 } else { 2 }).map(|p| self.variable(factor, p)).collect();
+        let truths: Result<Vec<Moments>, _> =
+            variables.iter().map(|v| self.moments_of(*v)).collect();
+        let form = |v: &usize| self.graph().variable_nodes()[*v].layout.form();
+        let forms: Vec<ColumnForm> = variables.iter().map(form).collect();
+        let noise = given(&self.evolution.noises, factor).copied().unwrap_or(own.variance());
+        let joint = self.evolution.is_joint();
+        Ok(Node::LowRank(Box::new(LowRankNode::new(own, noise, &forms, &truths?, joint))))
     }
 
     /// The caller's moments of a variable win over those propagated.
@@ -336,7 +357,7 @@ impl<'e, 'g> Setup<'e, 'g> {
                 }
                 Ok(rows)
             }
-            Some(Anatomy::Likelihood(_)) | None => Err(order()),
+            Some(Anatomy::Likelihood(_) | Anatomy::LowRank(_)) | None => Err(order()),
         }
     }
 

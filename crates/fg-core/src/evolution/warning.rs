@@ -36,12 +36,12 @@ pub(super) fn warnings(evolution: &Evolution<'_>) -> Vec<Warning> {
     warnings
 }
 
-/// Whether a factor is linear, or Gaussian in its variable whatever its data.
+/// Whether a factor's messages are Gaussian sums over many rows, or it is Gaussian in its variable whatever its data.
 fn is_gaussian(graph: &Graph, factor: usize) -> bool {
     let node = &graph.factor_nodes()[factor];
     let columns = |port: usize| graph.layouts_of(factor)[port].columns();
     match anatomy(graph, factor) {
-        Some(Anatomy::Linear(_)) => true,
+        Some(Anatomy::Linear(_) | Anatomy::LowRank(_)) => true,
         Some(Anatomy::Prior(denoiser)) => {
             let rows = denoiser.rows().unwrap_or(1);
             (0..rows).all(|i| denoiser.gaussian(i, columns(0)).is_some())

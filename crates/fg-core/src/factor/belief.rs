@@ -18,6 +18,7 @@ pub struct Belief {
     known: Vec<bool>,
     gain: Gain,
     has_gain: bool,
+    memory: Rows,
     standard_error: f64,
 }
 
@@ -49,6 +50,7 @@ impl Belief {
             known: vec![false; blocks],
             gain: Gain { natural: Rows::zeros(n, d), precision: vec![0.0; blocks * d * d] },
             has_gain: false,
+            memory: Rows::default(),
             standard_error: 0.0,
             layout,
         }
@@ -100,6 +102,20 @@ impl Belief {
     /// The gain, where the factor gave one.
     pub fn gain(&self) -> Option<&Gain> {
         self.has_gain.then_some(&self.gain)
+    }
+
+    /// What the factor wants to remember with the message that is made of this belief, `rows x columns`, to be filled.
+    /// It is damped, kept and given back as the message is: see [`Sent`](super::Sent).
+    pub fn memory_mut(&mut self, rows: usize, columns: usize) -> &mut Rows {
+        if self.memory.shape() != (rows, columns) {
+            self.memory = Rows::zeros(rows, columns);
+        }
+        &mut self.memory
+    }
+
+    /// What is to be remembered with the message; empty for most factors.
+    pub fn memory(&self) -> &Rows {
+        &self.memory
     }
 
     /// Declares the rows of block `b` known: the mean is exact, the covariance zero.

@@ -7,6 +7,7 @@ mod channel;
 mod error;
 mod likelihood;
 pub(crate) mod linear;
+pub(crate) mod low_rank;
 mod prior;
 mod rowwise;
 mod uniforms;
@@ -17,6 +18,7 @@ pub(crate) use error::Size;
 pub use error::{Breakdown, Misfit, Undrawable, Unready};
 pub use likelihood::LikelihoodFactor;
 pub use linear::{LinearFactor, Solver};
+pub use low_rank::{LowRankError, LowRankFactor};
 pub use prior::PriorFactor;
 pub(crate) use rowwise::gaussian_estimate;
 pub use uniforms::{Independent, Stratified, Uniforms};
@@ -60,6 +62,15 @@ pub struct Cavity<'a> {
     pub version: u64,
 }
 
+/// What a factor has sent at one port.
+#[derive(Clone, Copy, Debug)]
+pub struct Sent<'a> {
+    /// The message, damped.
+    pub message: &'a Message,
+    /// What it [remembered](Belief::memory_mut) with the message, damped as the message was; zero before the first.
+    pub memory: &'a Rows,
+}
+
 /// A term of the joint density, over one or more variables.
 ///
 /// Required: [`ports`](Self::ports), [`beliefs`](Self::beliefs) and [`name`](Self::name).
@@ -99,6 +110,19 @@ pub trait Factor: Any + fmt::Debug + Send + Sync {
     fn constant_message(&self, port: usize, layout: &Layout) -> Option<Message> {
         let _ = (port, layout);
         None
+    }
+
+    /// Shape of what the factor remembers with every message it sends at `port`; `None`, the default, for factors whose
+    /// beliefs depend on their cavities alone.
+    fn memory(&self, port: usize, variables: &[Layout]) -> Option<(usize, usize)> {
+        let _ = (port, variables);
+        None
+    }
+
+    /// Tells a factor with a [`memory`](Self::memory) what it has sent at all ports, each time before it is asked for
+    /// beliefs.
+    fn recall(&self, sent: &[Sent<'_>], workspace: &mut dyn Any) {
+        let _ = (sent, workspace);
     }
 
     /// Computes the beliefs of the ports `p` for which `wanted[p]`, given the cavities of all ports.

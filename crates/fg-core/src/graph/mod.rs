@@ -12,7 +12,7 @@ pub use draw::{Draw, DrawError};
 pub use error::GraphError;
 pub use ids::{FactorId, VariableId};
 
-use crate::factor::{Factor, LikelihoodFactor, Port, Unready};
+use crate::factor::{Factor, LikelihoodFactor, LowRankFactor, Port, Unready};
 use crate::message::Layout;
 use crate::rows::Rows;
 use core::any::Any;
@@ -110,7 +110,7 @@ impl Graph {
             .map(|&e| (FactorId(self.edges[e].factor), self.edges[e].port))
     }
 
-    /// Gives a likelihood its data, replacing what it had.
+    /// Gives a likelihood or a low-rank factor its data, replacing what it had.
     ///
     /// # Errors
     /// [`GraphError::NotALikelihood`] when the factor holds no data, [`GraphError::Data`] when the data doesn't
@@ -119,6 +119,11 @@ impl Graph {
         let layouts = self.layouts_of(factor.0);
         let node = &mut self.factors[factor.0];
         let boxed: &mut dyn Any = &mut *node.factor;
+        if let Some(product) = boxed.downcast_mut::<LowRankFactor>() {
+            let set = product.set_data(&data);
+            let bad = |reason| GraphError::Data { factor: node.name.clone(), reason };
+            return set.map_err(bad).map(|()| self);
+        }
         let Some(likelihood) = boxed.downcast_mut::<LikelihoodFactor>() else {
             return Err(GraphError::NotALikelihood { factor: node.name.clone() });
         };
@@ -156,6 +161,12 @@ impl Graph {
 
     pub(crate) fn factor_nodes(&self) -> &[FactorNode] {
         &self.factors
+    }
+
+    /// Whether a factor's beliefs depend on what it has sent itself.
+    pub(crate) fn is_recurrent(&self, factor: usize) -> bool {
+        let (node, layouts) = (&self.factors[factor], self.layouts_of(factor));
+        (0..layouts.len()).any(|port| node.factor.memory(port, &layouts).is_some())
     }
 
     /// Layouts of the variables at a factor's ports.

@@ -4,7 +4,7 @@ use super::state::EdgeState;
 use crate::message::small;
 
 /// The messages that earlier sweeps ended with and the steps that led there, in natural parameters of all messages that
-/// aren't fixed by the model.
+/// aren't fixed by the model, with what factors remember of them.
 ///
 /// With the messages `g_t` after sweep `t` and the step `f_t` of that sweep, the coefficients `theta` minimise
 /// `|f_t - sum_j theta_j (f_t - f_j)|` over earlier sweeps `j`, and the messages become `g_t - sum_j theta_j (g_t - g_j)`.
@@ -81,6 +81,10 @@ impl Acceleration {
                     at += 1;
                 }
             }
+            for value in edge.memory.as_mut_slice() {
+                *value = self.accelerated(at);
+                at += 1;
+            }
             edge.version += 1;
         }
         true
@@ -99,7 +103,8 @@ impl Acceleration {
         for edge in edges.iter().filter(|e| !e.constant) {
             let natural = [&edge.message, &edge.saved].map(|m| m.natural().as_slice());
             let precision = [&edge.message, &edge.saved].map(|m| m.precision().values());
-            for [now, before] in [natural, precision] {
+            let memory = [&edge.memory, &edge.saved_memory].map(|m| m.as_slice());
+            for [now, before] in [natural, precision, memory] {
                 let size: f64 = now.iter().map(|v| v * v).sum();
                 let weight = if size > 0.0 { size.recip() } else { 0.0 };
                 reached.extend(now);
@@ -181,9 +186,10 @@ impl Acceleration {
         edges.iter().filter(|e| !e.constant).all(|edge| {
             let (layout, values) = (edge.message.layout(), edge.message.precision().values());
             let first = at + layout.rows() * layout.columns();
-            at = first + values.len();
+            let last = first + values.len();
+            at = last + edge.memory.as_slice().len();
             let (d, size) = (layout.columns(), layout.columns() * layout.columns());
-            values.chunks_exact(size).zip((first..at).step_by(size)).all(|(before, b)| {
+            values.chunks_exact(size).zip((first..last).step_by(size)).all(|(before, b)| {
                 let mut block: Vec<f64> = (b..b + size).map(|k| self.accelerated(k)).collect();
                 small::cholesky(&mut block, d).is_ok() || before.iter().all(|v| *v == 0.0)
             })

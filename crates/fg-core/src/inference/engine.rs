@@ -14,6 +14,7 @@ use crate::denoiser::Parameter;
 use crate::factor::{Belief, Breakdown};
 use crate::graph::{FactorId, Graph, VariableId};
 use crate::message::{Message, small};
+use crate::rows::Rows;
 use crate::schedule::Update;
 
 /// A run of expectation propagation on a graph: messages, workspaces, schedule.
@@ -119,6 +120,34 @@ impl<'g> Inference<'g> {
         for update in self.start.iter_mut().filter(|u| u.factor == factor) {
             update.ports.retain(|&p| p != port);
         }
+        Ok(())
+    }
+
+    /// Sets what `factor` remembers with the message at `port` that the run starts from: see [`Factor::memory`]. Without
+    /// it such a factor takes that message for one that owes nothing to its own data.
+    ///
+    /// # Errors
+    /// [`StartError`] when there is no such port or the memory has another shape.
+    ///
+    /// [`Factor::memory`]: crate::factor::Factor::memory
+    pub fn start_memory(
+        &mut self,
+        factor: FactorId,
+        port: usize,
+        memory: &Rows,
+    ) -> Result<(), StartError> {
+        let name = || self.graph.factor_name(factor).to_owned();
+        let node = &self.graph.factor_nodes()[factor.index()];
+        if port >= node.ports.len() {
+            return Err(StartError::UnknownPort { factor: name(), port });
+        }
+        let edge = &mut self.state.edges[node.first_edge + port];
+        let (expected, found) = (edge.memory.shape(), memory.shape());
+        if expected != found {
+            return Err(StartError::Memory { factor: name(), port, expected, found });
+        }
+        edge.memory.copy_from(memory);
+        edge.version += 1;
         Ok(())
     }
 
@@ -265,9 +294,13 @@ impl<'g> Inference<'g> {
             return Err(Event::Explosion { growth });
         }
         edge.moment = edge.moment.max(moment);
-        if edge.updated || self.damping_scale < 1.0 {
-            candidate.damp(&edge.message, edge.damping * self.damping_scale);
+        let damped = edge.updated || self.damping_scale < 1.0;
+        let weight = if damped { edge.damping * self.damping_scale } else { 1.0 };
+        if damped {
+            candidate.damp(&edge.message, weight);
         }
+        let remembered = edge.memory.as_mut_slice().iter_mut().zip(belief.memory().as_slice());
+        remembered.for_each(|(old, new)| *old = weight * new + (1.0 - weight) * *old);
         core::mem::swap(&mut edge.message, candidate);
         edge.version += 1;
         edge.updated = true;

@@ -88,6 +88,17 @@ pub enum StartError {
         /// Shape of the message.
         found: (usize, usize),
     },
+    /// What the factor remembers has another shape.
+    Memory {
+        /// Name of the factor.
+        factor: String,
+        /// The port.
+        port: usize,
+        /// Shape of what it remembers; empty where it remembers nothing.
+        expected: (usize, usize),
+        /// Shape given.
+        found: (usize, usize),
+    },
     /// The factor's message doesn't depend on the run, so that it can't be chosen.
     Constant {
         /// Name of the factor.
@@ -106,6 +117,11 @@ impl fmt::Display for StartError {
             Self::Layout { variable, expected, found } => write!(
                 f,
                 "initial message about `{variable}` must be {} x {} with the variable's structure, got {} x {}",
+                expected.0, expected.1, found.0, found.1
+            ),
+            Self::Memory { factor, port, expected, found } => write!(
+                f,
+                "memory of factor `{factor}` at port {port} must be {} x {}, got {} x {}",
                 expected.0, expected.1, found.0, found.1
             ),
             Self::Constant { factor, port } => write!(

@@ -32,6 +32,8 @@ fn keep_read(
             u.ports.iter().copied().filter(keep).collect()
         })
         .collect();
+    let recurrent: Vec<bool> =
+        (0..graph.factor_nodes().len()).map(|f| graph.is_recurrent(f)).collect();
     loop {
         let mut computed = vec![false; graph.factor_nodes().len()];
         for reader in readers {
@@ -43,7 +45,9 @@ fn keep_read(
         let read = |factor: usize, port: usize| {
             let variable = graph.edges()[graph.edge(factor, port)].variable;
             let edges = &graph.variable_nodes()[variable].edges;
-            edges.iter().map(|&e| graph.edges()[e].factor).any(|f| f != factor && computed[f])
+            // A factor with a memory reads what it has sent itself.
+            let reads = |f: usize| (f != factor || recurrent[f]) && computed[f];
+            edges.iter().map(|&e| graph.edges()[e].factor).any(reads)
         };
         let mut changed = false;
         for (update, ports) in updates.iter().zip(&mut alive) {

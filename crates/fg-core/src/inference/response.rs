@@ -4,7 +4,7 @@ use super::engine::Inference;
 use super::error::{InferenceError, StartError};
 use super::report::Status;
 use crate::graph::VariableId;
-use crate::message::{Message, small};
+use crate::message::small;
 use crate::rows::Rows;
 
 /// What a pull at a variable does to its estimate.
@@ -65,7 +65,7 @@ impl Inference<'_> {
         size: f64,
     ) -> Result<Response, InferenceError> {
         self.check_shape(variable, direction)?;
-        let messages: Vec<Message> = self.state.edges.iter().map(|e| e.message.clone()).collect();
+        let messages = self.state.messages();
         let belief = self.belief(variable)?;
         let layout = belief.layout();
         let (d, blocks) = (layout.columns(), layout.blocks());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::extrinsic::Extrinsic;
 use crate::denoiser::Parameter;
-use crate::factor::{Belief, Breakdown, Cavity, Factor};
+use crate::factor::{Belief, Breakdown, Cavity, Factor, Sent};
 use crate::graph::{FactorNode, Graph, Variable};
 use crate::message::{Layout, Message, small};
 use crate::rows::Rows;
@@ -18,6 +18,9 @@ pub(super) struct EdgeState {
     pub(super) message: Message,
     /// The message at the start of the sweep, to go back to.
     pub(super) saved: Message,
+    /// What the factor remembers with the message, empty for most; and with the one at the start of the sweep.
+    pub(super) memory: Rows,
+    pub(super) saved_memory: Rows,
     /// The product of the other messages, where there is more than one.
     cavity: Option<Message>,
     pub(super) damping: f64,
@@ -31,6 +34,12 @@ pub(super) struct EdgeState {
     pub(super) moment: f64,
 }
 
+impl EdgeState {
+    fn sent(&self) -> Sent<'_> {
+        Sent { message: &self.message, memory: &self.memory }
+    }
+}
+
 /// Where the new message of an edge is computed.
 #[derive(Debug)]
 pub(super) struct Division {
@@ -41,6 +50,8 @@ pub(super) struct Division {
 pub(super) struct FactorState {
     /// Whether it has parameters to learn.
     learns: bool,
+    /// Whether its beliefs depend on what it has sent itself.
+    recurrent: bool,
     /// What learning has made of it; the graph's own until then.
     learned: Option<Arc<dyn Factor>>,
     /// The same at the start of the sweep, to go back to.
@@ -84,6 +95,8 @@ impl State {
             let variable = &graph.variable_nodes()[edge.variable];
             let layout = &variable.layout;
             let factor = &graph.factor_nodes()[edge.factor].factor;
+            let memory = factor.memory(edge.port, &graph.layouts_of(edge.factor));
+            let memory = memory.map_or_else(Rows::default, |(n, d)| Rows::zeros(n, d));
             let constant = factor.constant_message(edge.port, layout);
             let vacuous = || Message::vacuous(layout.clone());
             let extrinsic = Extrinsic::new(layout.columns());
@@ -94,6 +107,8 @@ impl State {
                 version: u64::from(constant.is_some()),
                 message: constant.unwrap_or_else(vacuous),
                 saved: vacuous(),
+                saved_memory: memory.clone(),
+                memory,
                 cavity: (variable.edges.len() > 2).then(vacuous),
                 damping,
                 moment: 0.0,
@@ -104,6 +119,7 @@ impl State {
             let layouts = graph.layouts_of(f);
             factors.push(FactorState {
                 learns: !node.factor.learning().is_empty(),
+                recurrent: graph.is_recurrent(f),
                 learned: None,
                 saved: None,
                 workspace: node.factor.workspace(&layouts).map_err(|reason| (f, reason))?,
@@ -130,10 +146,17 @@ impl State {
         self.field_version += 1;
     }
 
+    /// The messages of all edges, with what factors remember of them.
+    pub(super) fn messages(&self) -> Vec<(Message, Rows)> {
+        self.edges.iter().map(|e| (e.message.clone(), e.memory.clone())).collect()
+    }
+
     /// Sets the messages of all edges that the model doesn't fix.
-    pub(super) fn set_messages(&mut self, messages: &[Message]) {
-        for (edge, message) in self.edges.iter_mut().zip(messages).filter(|(e, _)| !e.constant) {
+    pub(super) fn set_messages(&mut self, messages: &[(Message, Rows)]) {
+        let edges = self.edges.iter_mut().zip(messages);
+        for (edge, (message, memory)) in edges.filter(|(e, _)| !e.constant) {
             edge.message.copy_from(message);
+            edge.memory.copy_from(memory);
             edge.version += 1;
         }
     }
@@ -142,6 +165,7 @@ impl State {
     pub(super) fn save(&mut self) {
         for edge in &mut self.edges {
             edge.saved.copy_from(&edge.message);
+            edge.saved_memory.copy_from(&edge.memory);
         }
         for factor in self.factors.iter_mut().filter(|f| f.learns) {
             factor.saved = factor.learned.clone();
@@ -152,6 +176,7 @@ impl State {
     pub(super) fn restore(&mut self) {
         for edge in self.edges.iter_mut().filter(|e| !e.constant) {
             edge.message.copy_from(&edge.saved);
+            edge.memory.copy_from(&edge.saved_memory);
             edge.version += 1;
         }
         for factor in self.factors.iter_mut().filter(|f| f.learns) {
@@ -197,7 +222,8 @@ impl State {
     ) -> Result<(), Breakdown> {
         let node = &graph.factor_nodes()[factor];
         let edges = node.first_edge..node.first_edge + node.ports.len();
-        let now = edges.clone().map(|e| self.cavity_version(graph, e)).sum();
+        let own = |e: usize| if self.factors[factor].recurrent { self.edges[e].version } else { 0 };
+        let now = edges.clone().map(|e| self.cavity_version(graph, e) + own(e)).sum();
         let fresh = |p: &usize| self.factors[factor].computed_at[*p] == Some(now);
         if ports.iter().all(fresh) {
             return Ok(());
@@ -236,6 +262,7 @@ impl State {
         }
         // The factor's own state leaves `self` while the cavities borrow the messages.
         let own = &mut self.factors[factor];
+        let recurrent = own.recurrent;
         let learned = own.learned.clone();
         let mut workspace = core::mem::replace(&mut own.workspace, Box::new(()));
         let mut beliefs = core::mem::take(&mut own.beliefs);
@@ -245,6 +272,17 @@ impl State {
             version: self.cavity_version(graph, e),
         };
         let current = learned.as_deref().unwrap_or(&*node.factor);
+        if recurrent {
+            let own = &self.edges[edges.clone()];
+            if own.len() <= INLINE_PORTS {
+                let inline: [Sent<'_>; INLINE_PORTS] =
+                    core::array::from_fn(|p| own[p.min(own.len() - 1)].sent());
+                current.recall(&inline[..own.len()], &mut *workspace);
+            } else {
+                let list: Vec<Sent<'_>> = own.iter().map(EdgeState::sent).collect();
+                current.recall(&list, &mut *workspace);
+            }
+        }
         let parts = Parts { workspace: &mut workspace, beliefs: &mut beliefs, wanted: &mut wanted };
         let count = edges.len();
         let result = if count <= INLINE_PORTS {

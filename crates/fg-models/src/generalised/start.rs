@@ -2,16 +2,16 @@
 
 use core::any::Any;
 
-use fg_core::factor::{Belief, Cavity, LikelihoodFactor, LinearFactor};
+use fg_core::factor::{LikelihoodFactor, LinearFactor};
 use fg_core::inference::StartError;
-use fg_core::message::{Layout, small};
-use fg_core::{FactorId, Graph, Inference, Message, Rows};
+use fg_core::message::Layout;
+use fg_core::{FactorId, Graph, Inference, Rows};
 use fg_denoisers::ParameterError;
 
 use super::{GeneralisedGraph, spectral};
 use crate::ModelError;
 use crate::linear::outputs;
-use crate::start::{OUTPUT_PORT, send, shrunk};
+use crate::start::{OUTPUT_PORT, alone, send, shrunk};
 
 /// What is known about `X` before the first sweep. It only starts the run: the model, and so its fixed points, stay as
 /// they are.
@@ -157,31 +157,6 @@ fn guess(
 fn speaks(graph: &Graph, prior: FactorId) -> bool {
     let layout = graph.layout(graph.variable_at(prior, 0));
     graph.factor(prior).constant_message(0, layout).is_some() || alone(graph, prior).is_some()
-}
-
-/// The variance of an entry before anything is known about the data, where the prior has a mean and a positive variance
-/// then.
-fn alone(graph: &Graph, prior: FactorId) -> Option<f64> {
-    let (factor, layout) = (graph.factor(prior), graph.layout(graph.variable_at(prior, 0)));
-    let nothing = Message::vacuous(layout.clone());
-    let mut beliefs = [Belief::new(layout.clone())];
-    let cavities = [Cavity { message: &nothing, version: 0 }];
-    let told = factor.workspace(core::slice::from_ref(layout)).and_then(|mut workspace| {
-        factor.beliefs(&cavities, &[true], &mut beliefs, &mut *workspace)
-    });
-    told.ok()?;
-    let [belief] = &mut beliefs;
-    belief.average();
-    let d = layout.columns();
-    let mut total = 0.0;
-    for b in (0..layout.blocks()).filter(|b| !belief.is_known(*b)) {
-        let block = &belief.covariances()[b * d * d..(b + 1) * d * d];
-        if !(0..d).all(|j| block[j * d + j] > 0.0) {
-            return None;
-        }
-        total += layout.range(b).len() as f64 * small::trace(block, d);
-    }
-    Some(total / (layout.rows() * d) as f64)
 }
 
 /// The variance of the entries of `X` at which `A X` is as large as the observations.

@@ -1,0 +1,205 @@
+//! Where a run of the low-rank model starts: from the leading directions of its data, a guess, or the priors alone.
+
+use core::any::Any;
+
+use fg_core::factor::LowRankFactor;
+use fg_core::inference::StartError;
+use fg_core::message::MessageError;
+use fg_core::operator::Dense;
+use fg_core::{FactorId, Graph, Inference, Message, Precision, Rows};
+use fg_denoisers::ParameterError;
+
+use super::leading::{Leading, leading};
+use crate::ModelError;
+use crate::start::alone;
+
+/// What is known about the unknowns before the first sweep. It only starts the run: the model, and so its fixed points,
+/// stay as they are.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub enum Start {
+    /// The leading eigenvectors of symmetric data, singular vectors of other data: what the same factor would come to
+    /// with Gaussian priors. Column `k` is the `k`-th direction; its size and precision follow from the `k`-th value by
+    /// what random matrix theory says of a spike in noise. Where no value stands out of the noise the direction is
+    /// as if it just did. Its sign is one of those that are possible, and so is, where several directions are equally strong,
+    /// their rotation.
+    ///
+    /// The factor is also told what estimates the directions would be made of, without which the first sweeps would
+    /// count the data twice: undamped runs from here follow state evolution that starts from an observation of this
+    /// precision. Damped ones come to the same fixed point by a way that isn't predicted, as their first message and the
+    /// next share their noise.
+    ///
+    /// Reference: A. Montanari and R. Venkataramanan, "Estimation of low-rank matrices via approximate message passing",
+    /// Annals of Statistics 49 (2021), doi 10.1214/20-AOS1958.
+    #[default]
+    Spectral,
+    /// Values of `V`, of `X` in the symmetric form, that owe nothing to the data and share the part `share`, in `(0, 1)`,
+    /// of their variance with the truth.
+    Guess {
+        /// `n x d`.
+        values: Rows,
+        /// Part of their variance that is taken for true.
+        share: f64,
+    },
+    /// The priors by themselves, which is enough where they have a mean.
+    Prior,
+}
+
+/// Smallest signal-to-noise ratio of a direction, one being where it begins to tell anything: below, a run would start
+/// at zero, where a symmetric model stays.
+const FAINTEST: f64 = 1.1;
+
+impl Start {
+    /// Sets the first messages of a run.
+    pub(super) fn set(
+        &self,
+        run: &mut Inference<'_>,
+        graph: &Graph,
+        data: FactorId,
+        priors: &[FactorId],
+    ) -> Result<(), ModelError> {
+        match self {
+            Self::Prior => Ok(()),
+            Self::Guess { values, share } => {
+                guess(run, graph, (data, priors.len() - 1), values, *share)
+            }
+            Self::Spectral => {
+                let factor: &dyn Any = graph.factor(data);
+                let own = factor.downcast_ref::<LowRankFactor>();
+                let Some((factor, matrix)) = own.and_then(|f| Some((f, f.data()?))) else {
+                    return Ok(());
+                };
+                if factor.is_symmetric() {
+                    symmetric(run, graph, data, (factor, matrix))
+                } else {
+                    rectangular(run, graph, (data, priors), (factor, matrix))
+                }
+            }
+        }
+    }
+}
+
+fn guess(
+    run: &mut Inference<'_>,
+    graph: &Graph,
+    at: (FactorId, usize),
+    values: &Rows,
+    share: f64,
+) -> Result<(), ModelError> {
+    let variable = graph.variable_at(at.0, at.1);
+    let layout = graph.layout(variable);
+    let (expected, found) = ((layout.rows(), layout.columns()), values.shape());
+    if found != expected {
+        let variable = graph.variable_name(variable).to_owned();
+        return Err(StartError::Layout { variable, expected, found }.into());
+    }
+    let power = values.norm_squared() / values.as_slice().len() as f64;
+    let refuse = |parameter, value, requirement| {
+        Err(ParameterError::OutOfRange { parameter, value, requirement }.into())
+    };
+    if !(share > 0.0 && share < 1.0) {
+        return refuse("share", share, "above 0 and below 1");
+    }
+    if !(power > 0.0 && power.is_finite()) {
+        return refuse("mean square of the guess", power, "finite and above 0");
+    }
+    let column = Column { precision: share / ((1.0 - share) * power), size: share.sqrt().recip() };
+    send(run, graph, at, values, &vec![column; values.columns()])
+}
+
+/// A direction as a message: the factor to the values of its observation, and the precision of that.
+#[derive(Clone, Copy, Debug)]
+struct Column {
+    precision: f64,
+    size: f64,
+}
+
+/// Sends `values`, each column multiplied by its size, as observations.
+fn send(
+    run: &mut Inference<'_>,
+    graph: &Graph,
+    (factor, port): (FactorId, usize),
+    values: &Rows,
+    columns: &[Column],
+) -> Result<(), ModelError> {
+    let layout = graph.layout(graph.variable_at(factor, port)).clone();
+    let d = columns.len();
+    let mut matrix = vec![0.0; d * d];
+    columns.iter().enumerate().for_each(|(k, c)| matrix[k * d + k] = c.precision);
+    let precision = Precision::from_matrix(layout, &matrix).map_err(MessageError::from)?;
+    let mean = scaled(values, |k| columns[k].size);
+    run.start(factor, port, Message::from_mean(&mean, precision)?)?;
+    Ok(())
+}
+
+fn scaled(values: &Rows, size: impl Fn(usize) -> f64) -> Rows {
+    Rows::from_fn(values.rows(), values.columns(), |i, k| size(k) * values[(i, k)])
+}
+
+/// With `s` the variance of a column of `X`, its eigenvalue is `n s + Delta / s`, and with `lambda = n s^2 / Delta` the
+/// Gaussian fixed point has the posterior mean `sqrt(q n s)` times the unit eigenvector, `q = 1 - 1 / lambda`, and the
+/// precision `(lambda - 1) / s`.
+fn symmetric(
+    run: &mut Inference<'_>,
+    graph: &Graph,
+    data: FactorId,
+    (factor, matrix): (&LowRankFactor, &Dense),
+) -> Result<(), ModelError> {
+    let (n, noise) = (factor.shape().0 as f64, factor.variance());
+    let d = graph.layout(graph.variable_at(data, 0)).columns();
+    let Leading { values, right, .. } = leading(matrix, true, d);
+    let columns: Vec<(f64, Column)> = values
+        .iter()
+        .map(|value| {
+            let root = (value * value - 4.0 * n * noise).max(0.0).sqrt();
+            let variance = ((value + root) / (2.0 * n)).max((FAINTEST * noise / n).sqrt());
+            let ratio = n * variance * variance / noise;
+            let share = 1.0 - ratio.recip();
+            let precision = (ratio - 1.0) / variance;
+            ((share * n * variance).sqrt(), Column { precision, size: share.recip() })
+        })
+        .collect();
+    let estimate = scaled(&right, |k| columns[k].0);
+    let columns: Vec<Column> = columns.into_iter().map(|(_, column)| column).collect();
+    send(run, graph, (data, 0), &estimate, &columns)?;
+    Ok(run.start_memory(data, 0, &estimate)?)
+}
+
+/// With `t^2 = m n s` for the product `s` of the variances of a column of `U` and of `V`, the square of its singular
+/// value is `(t^2 + m Delta) (t^2 + n Delta) / t^2`. The Gaussian fixed point has, with `a = m s / Delta` and
+/// `b = n s / Delta`, the shares `q_u = (a b - 1) / (a + a b)` and `q_v = (a b - 1) / (b + a b)`, and the precision
+/// `q / (1 - q)` over the variance of a column.
+fn rectangular(
+    run: &mut Inference<'_>,
+    graph: &Graph,
+    (data, priors): (FactorId, &[FactorId]),
+    (factor, matrix): (&LowRankFactor, &Dense),
+) -> Result<(), ModelError> {
+    let (m, n, noise) = (factor.shape().0 as f64, factor.shape().1 as f64, factor.variance());
+    let d = graph.layout(graph.variable_at(data, 0)).columns();
+    let own = [0, 1].map(|port| alone(graph, priors[port]).unwrap_or(1.0));
+    let Leading { values, left, right } = leading(matrix, false, d);
+    let mut columns = [Vec::new(), Vec::new()];
+    for value in &values {
+        let excess = value * value - (m + n) * noise;
+        let root = (excess * excess - 4.0 * m * n * noise * noise).max(0.0).sqrt();
+        let strength = (0.5 * (excess + root)).max((FAINTEST * m * n).sqrt() * noise);
+        let product = strength / (m * n);
+        let (a, b) = (m * product / noise, n * product / noise);
+        // The data tell the product; what the priors say of the two shares it out.
+        let scale = (product / (own[0] * own[1])).sqrt();
+        for (port, (ratio, rows)) in [(a, m), (b, n)].into_iter().enumerate() {
+            let (variance, share) = (scale * own[port], (a * b - 1.0) / (ratio + a * b));
+            let precision = share / ((1.0 - share) * variance);
+            let column = Column { precision, size: share.recip() };
+            columns[port].push(((share * rows * variance).sqrt(), column));
+        }
+    }
+    let estimates = [(&left, 0), (&right, 1)].map(|(side, p)| scaled(side, |k| columns[p][k].0));
+    for port in [0, 1] {
+        let own: Vec<Column> = columns[port].iter().map(|(_, column)| *column).collect();
+        send(run, graph, (data, port), &estimates[port], &own)?;
+        run.start_memory(data, port, &estimates[1 - port])?;
+    }
+    Ok(())
+}

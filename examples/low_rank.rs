@@ -1,0 +1,113 @@
+//! Signs hidden in a symmetric matrix of noise: from which signal on are they seen, and how well?
+//!
+//! The spiked Wigner model `Y = x x' + noise` of variance `n / lambda`. Below `lambda = 1` nothing is seen, above it the
+//! leading eigenvector sees the signs, and message passing, which knows that they are signs, sees them better. `--out DIR`
+//! (default `out/low_rank`) receives `low_rank.csv` and the figure.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use fg_core::evolution::MessageLaw;
+use fg_core::factor::Independent;
+use fg_core::{Evolution, Options, Rows};
+use fg_denoisers::{Discrete, Gaussian};
+use fg_models::synthetic::derived_seed;
+use fg_models::{LowRankGraph, ModelError, low_rank};
+use rand::SeedableRng;
+use rand_pcg::Pcg64;
+
+#[path = "support/curves.rs"]
+mod curves;
+mod support;
+
+use curves::{Curves, Labels};
+use support::{Failure, Study, in_parallel, progress_bar};
+
+/// Number of signs.
+const SIZE: usize = 2000;
+/// Signal-to-noise ratios.
+const RATIOS: [f64; 12] = [0.6, 0.8, 0.9, 1.0, 1.1, 1.2, 1.35, 1.5, 2.0, 2.5, 3.0, 4.0];
+/// Next to the transition runs are slow.
+const SWEEPS: usize = 200;
+/// Precision of what predictions start from, as good as nothing.
+const TINY: f64 = 1e-4;
+
+/// A spiked Wigner matrix: cosine of estimate and truth against the signal-to-noise ratio.
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[command(flatten)]
+    study: Study,
+}
+
+fn main() -> ExitCode {
+    support::exit(run(&Arguments::parse().study))
+}
+
+fn run(study: &Study) -> Result<(), Failure> {
+    let (runs, places) = (study.runs(10, 2)?, RATIOS.len());
+    let bar = progress_bar(runs * places, "runs");
+    let found = in_parallel(runs * places, study.threads(), &bar, |job| {
+        let (run, k) = (job / places, job % places);
+        measured(RATIOS[k], derived_seed(study.seed, &[run as u64, k as u64]))
+    });
+    bar.finish_and_clear();
+    let found: Result<Vec<[f64; 2]>, ModelError> = found.into_iter().collect();
+    let found = found.map_err(Failure::other)?;
+    let of = |estimator: usize| {
+        let values = |run: &[[f64; 2]]| run.iter().map(|found| found[estimator]).collect();
+        found.chunks(places).map(values).collect()
+    };
+    let predicted: Result<Vec<f64>, ModelError> = RATIOS.iter().map(|r| predicted(*r)).collect();
+    let eigenvector = RATIOS.iter().map(|r| (1.0 - r.recip()).max(0.0).sqrt()).collect();
+    Curves {
+        labels: Labels {
+            name: "low_rank",
+            title: format!("{SIZE} signs in a symmetric matrix of noise"),
+            x: "signal-to-noise ratio",
+            y: "cosine with the truth",
+        },
+        at: RATIOS.to_vec(),
+        measured: vec![("message passing", of(0)), ("leading eigenvector", of(1))],
+        predicted: vec![
+            ("state evolution", predicted.map_err(Failure::other)?),
+            ("random matrix theory", eigenvector),
+        ],
+    }
+    .write(&study.folder("low_rank"))
+}
+
+/// Cosines of the truth with the estimate and with the leading eigenvector, in one run.
+fn measured(ratio: f64, seed: u64) -> Result<[f64; 2], ModelError> {
+    let variance = SIZE as f64 / ratio;
+    let model = low_rank::unobserved_symmetric(SIZE, 1, Discrete::binary(), variance)?;
+    let LowRankGraph { builder, unknowns, data, .. } = model;
+    let draw = builder.build()?.draw(&mut Independent(&mut Pcg64::seed_from_u64(seed)))?;
+    let (truth, nothing) = (draw.variable(unknowns[0]), Rows::default());
+    let data = draw.data(data).unwrap_or(&nothing);
+    let options = Options::default().with_max_sweeps(SWEEPS);
+    let signs = low_rank::symmetric(data, 1, Discrete::binary(), variance)?;
+    let signs = signs.fit(&options, &mut ())?;
+    // A run with a Gaussian prior starts from the eigenvector and stays there.
+    let numbers = low_rank::symmetric(data, 1, Gaussian::new(0.0, 1.0)?, variance)?;
+    let numbers = numbers.fit(&options.with_max_sweeps(1), &mut ())?;
+    Ok([&signs, &numbers].map(|fit| cosine(fit.estimate(), truth)))
+}
+
+/// Whatever the sign, which the data don't tell.
+fn cosine(a: &Rows, b: &Rows) -> f64 {
+    let sum: f64 = a.as_slice().iter().zip(b.as_slice()).map(|(a, b)| a * b).sum();
+    let lengths = (a.norm_squared() * b.norm_squared()).sqrt();
+    if lengths > 0.0 { sum.abs() / lengths } else { 0.0 }
+}
+
+/// The cosine that theory predicts: the square root of the overlap, as the model is matched.
+fn predicted(ratio: f64) -> Result<f64, ModelError> {
+    let variance = SIZE as f64 / ratio;
+    let model = low_rank::unobserved_symmetric(SIZE, 1, Discrete::binary(), variance)?;
+    let (x, data) = (model.unknowns[0], model.data);
+    let graph = model.builder.build()?;
+    let start = MessageLaw::isotropic(TINY, 1)?;
+    let options = Options::default().with_max_sweeps(10 * SWEEPS);
+    let prediction = Evolution::new(&graph, &options).with_start(data, 0, start).run()?;
+    Ok(prediction.estimate(x).overlap()[0].max(0.0).sqrt())
+}
