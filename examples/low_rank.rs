@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use fg_core::evolution::MessageLaw;
 use fg_core::factor::Independent;
-use fg_core::{Evolution, Options, Rows};
+use fg_core::{Evolution, Options, Rows, Status};
 use fg_denoisers::{Discrete, Gaussian};
 use fg_models::synthetic::derived_seed;
 use fg_models::{LowRankGraph, ModelError, low_rank};
@@ -20,7 +20,7 @@ use rand_pcg::Pcg64;
 mod curves;
 mod support;
 
-use curves::{Curves, Labels};
+use curves::{Curves, Labels, say_endings};
 use support::{Failure, Study, in_parallel, progress_bar};
 
 /// Number of signs.
@@ -51,8 +51,9 @@ fn run(study: &Study) -> Result<(), Failure> {
         measured(RATIOS[k], derived_seed(study.seed, &[run as u64, k as u64]))
     });
     bar.finish_and_clear();
-    let found: Result<Vec<[f64; 2]>, ModelError> = found.into_iter().collect();
-    let found = found.map_err(Failure::other)?;
+    let found: Result<Vec<([f64; 2], Status)>, ModelError> = found.into_iter().collect();
+    let (found, statuses): (Vec<[f64; 2]>, Vec<Status>) =
+        found.map_err(Failure::other)?.into_iter().unzip();
     let of = |estimator: usize| {
         let values = |run: &[[f64; 2]]| run.iter().map(|found| found[estimator]).collect();
         found.chunks(places).map(values).collect()
@@ -73,11 +74,13 @@ fn run(study: &Study) -> Result<(), Failure> {
             ("random matrix theory", eigenvector),
         ],
     }
-    .write(&study.folder("low_rank"))
+    .write(&study.folder("low_rank"))?;
+    say_endings(&statuses);
+    Ok(())
 }
 
-/// Cosines of the truth with the estimate and with the leading eigenvector, in one run.
-fn measured(ratio: f64, seed: u64) -> Result<[f64; 2], ModelError> {
+/// Cosines of the truth with the estimate and with the leading eigenvector, in one run, and how that ended.
+fn measured(ratio: f64, seed: u64) -> Result<([f64; 2], Status), ModelError> {
     let variance = SIZE as f64 / ratio;
     let model = low_rank::unobserved_symmetric(SIZE, 1, Discrete::binary(), variance)?;
     let LowRankGraph { builder, unknowns, data, .. } = model;
@@ -90,7 +93,8 @@ fn measured(ratio: f64, seed: u64) -> Result<[f64; 2], ModelError> {
     // A run with a Gaussian prior starts from the eigenvector and stays there.
     let numbers = low_rank::symmetric(data, 1, Gaussian::new(0.0, 1.0)?, variance)?;
     let numbers = numbers.fit(&options.with_max_sweeps(1), &mut ())?;
-    Ok([&signs, &numbers].map(|fit| cosine(fit.estimate(), truth)))
+    let cosines = [&signs, &numbers].map(|fit| cosine(fit.estimate(), truth));
+    Ok((cosines, signs.report().status.clone()))
 }
 
 /// Whatever the sign, which the data don't tell.
