@@ -4,4 +4,5 @@
 
 mod layers;
 mod linear;
+mod mixed_regression;
 mod perceptron;

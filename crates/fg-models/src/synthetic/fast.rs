@@ -8,9 +8,9 @@ use rand::{Rng, RngExt};
 /// What stands for an `m x n` matrix of independent entries of variance `1 / n` where that is too large to be stored: fast
 /// orthogonal factors and singular values at the quantiles of the law of Marchenko and Pastur.
 ///
-/// Each factor is twice a random order, random signs and a cosine transform: not uniform over the orthogonal group, but in
-/// large problems nothing that the models here look at has been seen to differ. Singular values of a Gaussian matrix are
-/// that close to the quantiles that their averages differ by the order of `1 / n`.
+/// Each factor is twice a random order, random signs and a cosine transform, which mixes all entries but isn't uniform over
+/// the orthogonal group. Averages over the singular values of a Gaussian matrix differ from those over the quantiles by the
+/// order of `1 / n`.
 ///
 /// # Errors
 /// [`OperatorError`] without rows or columns.
