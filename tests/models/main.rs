@@ -4,5 +4,4 @@
 
 mod layers;
 mod linear;
-mod mixed_regression;
 mod perceptron;
