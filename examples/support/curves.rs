@@ -99,13 +99,31 @@ impl Curves {
 
 /// Curves over `at`: `measure` gives the value of a run and how it ended from its place and seed, `predict` the value of
 /// state evolution.
-#[allow(dead_code, reason = "some programs have runs over sweeps")]
+#[allow(dead_code, reason = "some programs have runs over sweeps, or several curves")]
 pub(crate) fn over_places(
     study: &Study,
-    (at, runs): (&[f64], usize),
+    places: (&[f64], usize),
     labels: Labels,
     measure: impl Fn(f64, u64) -> Result<(f64, Status), ModelError> + Sync,
     predict: impl Fn(f64) -> Result<f64, ModelError>,
+) -> Result<(), Failure> {
+    let measured =
+        (["runs"], |x: f64, seed| measure(x, seed).map(|(value, status)| ([value], status)));
+    let predicted = (["state evolution"], |x: f64| predict(x).map(|value| [value]));
+    several_over_places(study, places, labels, measured, predicted)
+}
+
+/// As [`over_places`], with several named values of a run and of its prediction.
+#[allow(dead_code, reason = "some programs have runs over sweeps")]
+pub(crate) fn several_over_places<const K: usize, const P: usize>(
+    study: &Study,
+    (at, runs): (&[f64], usize),
+    labels: Labels,
+    (measured, measure): (
+        [&'static str; K],
+        impl Fn(f64, u64) -> Result<([f64; K], Status), ModelError> + Sync,
+    ),
+    (predicted, predict): ([&'static str; P], impl Fn(f64) -> Result<[f64; P], ModelError>),
 ) -> Result<(), Failure> {
     let bar = progress_bar(runs * at.len(), "runs");
     let values = in_parallel(runs * at.len(), study.threads(), &bar, |job| {
@@ -113,16 +131,22 @@ pub(crate) fn over_places(
         measure(at[k], derived_seed(study.seed, &[run as u64, k as u64]))
     });
     bar.finish_and_clear();
-    let values: Result<Vec<(f64, Status)>, ModelError> = values.into_iter().collect();
-    let (values, statuses): (Vec<f64>, Vec<Status>) =
+    let values: Result<Vec<([f64; K], Status)>, ModelError> = values.into_iter().collect();
+    let (values, statuses): (Vec<[f64; K]>, Vec<Status>) =
         values.map_err(Failure::other)?.into_iter().unzip();
-    let predicted = at.iter().map(|x| predict(*x)).collect::<Result<_, _>>();
+    let of = |curve: usize| -> Vec<Vec<f64>> {
+        let run = |values: &[[f64; K]]| values.iter().map(|v| v[curve]).collect();
+        values.chunks(at.len()).map(run).collect()
+    };
+    let laws: Result<Vec<[f64; P]>, ModelError> = at.iter().map(|x| predict(*x)).collect();
+    let laws = laws.map_err(Failure::other)?;
+    let law = |curve: usize| laws.iter().map(|v| v[curve]).collect();
     let folder = study.folder(labels.name);
     Curves {
         labels,
         at: at.to_vec(),
-        measured: vec![("runs", values.chunks(at.len()).map(<[f64]>::to_vec).collect())],
-        predicted: vec![("state evolution", predicted.map_err(Failure::other)?)],
+        measured: measured.into_iter().enumerate().map(|(k, name)| (name, of(k))).collect(),
+        predicted: predicted.into_iter().enumerate().map(|(k, name)| (name, law(k))).collect(),
     }
     .write(&folder)?;
     say_endings(&statuses);

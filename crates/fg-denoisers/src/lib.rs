@@ -27,8 +27,8 @@ pub use channel::{ColumnMixing, GaussianNoise, PiecewiseLinear, Smooth};
 pub use error::ParameterError;
 pub use likelihood::{
     Awgn, Censored, Committee, ComplexMagnitude, DiagonalNoise, Hinge, HuberNoise, LaplaceNoise,
-    Logistic, Magnitude, Masked, Poisson, Quantised, Rectified, Sign, Softmax, StudentNoise,
-    Survival,
+    Logistic, Magnitude, Masked, MixedColumns, Poisson, Quantised, Rectified, Sign, Softmax,
+    StudentNoise, Survival,
 };
 pub use penalty::{
     ElasticNet, GroupLasso, HardThreshold, Huber, Interval, L1, L2, Lq, MinimaxConcave,

@@ -7,8 +7,8 @@ use super::{CORRELATED, Entry, GAPS, Likelihoods, THIRDS};
 use crate::likelihood::{Activation, Link, TwoLayer, TwoLayerMap, TwoLayerMmse};
 use crate::{
     Awgn, Censored, Committee, ComplexMagnitude, DiagonalNoise, Grouped, Hinge, HuberNoise,
-    LaplaceNoise, Logistic, Magnitude, Masked, ParameterError, PerRow, Poisson, Quantised,
-    Rectified, Sign, Softmax, StudentNoise, Survival,
+    LaplaceNoise, Logistic, Magnitude, Masked, MixedColumns, ParameterError, PerRow, Poisson,
+    Quantised, Rectified, Sign, Softmax, StudentNoise, Survival,
 };
 
 /// Labels of several columns, as far as they are exact: what is averaged over points obeys derivatives within its error only.
@@ -21,6 +21,7 @@ pub(super) fn labels() -> Likelihoods {
     Ok(vec![
         entry("likelihood/committee", "exact", 2, Box::<Committee>::default()),
         entry("likelihood/committee", "flipped", 2, Box::new(flipped)),
+        entry("likelihood/committee", "ties seen", 2, Box::new(Committee::new().with_ties())),
         entry("likelihood/softmax", "two classes, mean", 2, Box::new(Softmax::new(2)?)),
         entry("likelihood/softmax", "maximum", 3, Box::new(Softmax::new(3)?.maximised())),
         entry("likelihood/two_layer", "one ReLU, logistic, mean", 1, {
@@ -90,6 +91,12 @@ pub(super) fn explicit() -> Likelihoods {
         }),
         entry("likelihood/masked", "noise, learning", 1, {
             Box::new(Masked::new(Awgn::new(4.0)?.learn_noise(), &GAPS)?)
+        }),
+        entry("likelihood/mixed_columns", "two, learning", 2, {
+            Box::new(MixedColumns::new(&[0.3, 0.7], 4.0)?.learn_noise().learn_weights())
+        }),
+        entry("likelihood/mixed_columns", "three", 3, {
+            Box::new(MixedColumns::new(&[1.0, 2.0, 0.5], 20.0)?)
         }),
         entry("prior/grouped", "noise, learning", 1, {
             let noise = |p: f64| Awgn::new(p).map(Awgn::learn_noise);

@@ -3,6 +3,7 @@
 //! Randomness is always an argument. Parallel runs take one seed each, from [`derived_seed`].
 
 mod ensemble;
+mod fast;
 mod seed;
 mod signal;
 mod teacher;
@@ -11,6 +12,7 @@ pub use ensemble::{
     EnsembleError, gaussian_matrix, geometric_spectrum, haar, haar_frame, rotationally_invariant,
     scrambled_cosines,
 };
+pub use fast::fast_gaussian;
 pub use seed::derived_seed;
 pub use signal::{
     active_entries, add_noise, bernoulli_gauss, exactly_sparse, gaussian_rows, noise_variance,

@@ -219,20 +219,32 @@ impl<'a, S: Simd> Vote<'a, S> {
         let d = self.zeros.len();
         // Far left the columns that fall along the line are positive.
         let falling = self.signs.iter().filter(|s| **s < 0.0).count() as f64;
-        let mut lead = self.splat(y * (2.0 * falling - d as f64));
+        let towards = if y == 0.0 { 1.0 } else { y };
+        let mut lead = self.splat(towards * (2.0 * falling - d as f64));
         let (one, half) = (self.splat(1.0), self.splat(0.5));
         for k in 0..=d {
             let mut at = self.splat(0.0);
             if k > 0 {
                 at = at.at_least(self.load(self.zeros[k - 1]));
-                lead = self.load(self.rises[k - 1]).mul_add(self.splat(2.0 * y), lead);
+                lead = self.load(self.rises[k - 1]).mul_add(self.splat(2.0 * towards), lead);
             }
             if k < d {
                 at = at.at_most(self.load(self.zeros[k]));
             }
-            let share = lead.at_least(-one).at_most(one).mul_add(half, half);
+            let lead = lead.at_least(-one).at_most(one);
             let (scale, flips) = (self.splat(1.0 - 2.0 * vote.flips), self.splat(vote.flips));
-            visit(at, share.mul_add(scale, flips), k);
+            let share = lead.mul_add(half, half).mul_add(scale, flips);
+            // The lead of a tie is zero.
+            let decided = lead.at_least(-lead);
+            visit(
+                at,
+                match vote.ties {
+                    true if y == 0.0 => one - decided,
+                    true => share * decided,
+                    false => share,
+                },
+                k,
+            );
         }
     }
 

@@ -14,12 +14,15 @@ use crate::error::ParameterError;
 use crate::family::{Declared, Rule, curve, label};
 use crossings::Batch;
 
-/// Labels -1 and 1 by the vote of the signs of all columns, ties by the toss of a coin, with flips or without.
+/// Labels -1 and 1 by the vote of the signs of all columns, with flips or without; ties by the toss of a coin, or as a label
+/// of their own, 0.
 ///
 /// # Density
 ///
 /// ```text
 /// p(1 | z) = eps + (1 - 2 eps) w,      w = 1 for a majority of positive columns, 1/2 for a tie, 0 for a minority
+///
+/// with ties:  p(0 | z) = 1 for a tie, else 0;  p(1 | z) = 0 for a tie
 /// ```
 ///
 /// # Parameters
@@ -27,6 +30,7 @@ use crossings::Batch;
 /// | name | default | range | meaning |
 /// |---|---|---|---|
 /// | units `d` | 2 | 2 and more | the columns of the variable |
+/// | ties | unseen | seen or unseen | whether a tie is a label of its own |
 /// | flips `eps` | 0 | `[0, 1/2]` | probability that a label is the other one afterwards |
 /// | points | 256 | 16 to 65536 | lines of the average, from three units with correlations on |
 ///
@@ -85,6 +89,8 @@ use crossings::Batch;
 pub struct Committee {
     units: usize,
     flips: f64,
+    /// Whether ties are seen.
+    ties: bool,
     rule: Rule,
     /// Empty for two units.
     points: Vec<GaussianPoints>,
@@ -115,7 +121,7 @@ impl Committee {
     /// The vote of two units without flips.
     pub fn new() -> Self {
         let (rule, declared) = (curve::rule(), Declared::none());
-        Self { units: 2, flips: 0.0, rule, points: Vec::new(), declared }
+        Self { units: 2, flips: 0.0, ties: false, rule, points: Vec::new(), declared }
     }
 
     /// The vote of so many units. Default: 2.
@@ -142,6 +148,12 @@ impl Committee {
         Err(ParameterError::OutOfRange { parameter: "flips", value: flips, requirement })
     }
 
+    /// Ties are seen, as the label 0; flips don't change them. Default: a coin decides.
+    #[must_use]
+    pub fn with_ties(self) -> Self {
+        Self { ties: true, ..self }
+    }
+
     /// Lines of the average. Default: 256; of no effect for two units and for diagonal precisions.
     ///
     /// # Errors
@@ -164,8 +176,16 @@ impl Committee {
         self.flips
     }
 
+    /// Whether ties are seen.
+    pub fn ties(&self) -> bool {
+        self.ties
+    }
+
     /// Probability of the label `y` where so many units are positive.
     fn share(&self, y: f64, positive: usize) -> f64 {
+        if self.ties && (y == 0.0 || 2 * positive == self.units) {
+            return f64::from(u8::from(y == 0.0 && 2 * positive == self.units));
+        }
         let lead = y * (2.0 * positive as f64 - self.units as f64);
         self.flips + (1.0 - 2.0 * self.flips) * (0.5 + 0.5 * lead.clamp(-1.0, 1.0))
     }
@@ -240,7 +260,13 @@ impl Likelihood for Committee {
     }
 
     fn check(&self, observed: &[f64]) -> Result<(), String> {
-        label::check(observed)
+        match observed {
+            [y] if self.ties && *y == 0.0 => Ok(()),
+            [_] if self.ties => {
+                label::check(observed).map_err(|e| e.replace("-1 or 1", "-1, 0 or 1"))
+            }
+            _ => label::check(observed),
+        }
     }
 
     fn standard_error(&self) -> f64 {
@@ -271,7 +297,12 @@ impl Likelihood for Committee {
     /// Zero counts as positive.
     fn draw(&self, z: &[f64], uniforms: &[f64], y: &mut [f64]) {
         let positive = z.iter().filter(|z| **z >= 0.0).count();
-        y[0] = if uniforms[0] >= 1.0 - self.share(1.0, positive) { 1.0 } else { -1.0 };
+        let tie = self.ties && 2 * positive == self.units;
+        y[0] = match uniforms[0] >= 1.0 - self.share(1.0, positive) {
+            _ if tie => 0.0,
+            true => 1.0,
+            false => -1.0,
+        };
     }
 
     fn name(&self) -> String {

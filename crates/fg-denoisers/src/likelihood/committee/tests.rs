@@ -60,6 +60,15 @@ fn labels_are_drawn_with_their_probabilities_and_parameters_checked() {
     assert!(draw([1.0, -2.0], 0.5 + 1e-9) && !draw([1.0, -2.0], 0.5 - 1e-9));
     assert!(draw([-1.0, -2.0], 0.9 + 1e-9) && !draw([-1.0, -2.0], 0.9 - 1e-9));
     assert!(Committee::new().with_flips(0.6).is_err() && vote.check(&[0.0]).is_err());
+    let seen = vote.clone().with_ties();
+    let label = |z: [f64; 2], u: f64| {
+        let mut y = [f64::NAN];
+        seen.draw(&z, &[u], &mut y);
+        y[0]
+    };
+    assert_eq!([label([1.0, -2.0], 0.0), label([1.0, -2.0], 0.999)], [0.0, 0.0]);
+    assert_eq!([label([1.0, 2.0], 0.05), label([1.0, 2.0], 0.5)], [-1.0, 1.0]);
+    assert!(seen.check(&[0.0]).is_ok() && seen.check(&[0.5]).is_err());
     let cavity = RowCavity::new(2, 2, &[0.0; 2], &[0.0; 2], &[1.0, 1.0, 1.0, 1.0]);
     let mut out = RowEstimate { mean: &mut [0.0; 2], covariance: &mut [0.0; 4] };
     let found = vote.estimate(&[1.0], &cavity, &mut out, &mut Scratch::default());
@@ -99,7 +108,10 @@ fn orthants(vote: &Committee, y: f64, r: &[f64], gamma: &[f64]) -> Row {
         let sign = |j: usize| if orthant >> j & 1 == 1 { 1.0 } else { -1.0 };
         let votes: f64 = (0..d).map(sign).sum();
         let label = 0.5 + 0.5 * f64::clamp(y * votes, -1.0, 1.0);
-        let share = vote.flips() + (1.0 - 2.0 * vote.flips()) * label;
+        let share = match vote.ties() && (votes == 0.0 || y == 0.0) {
+            true => f64::from(u8::from(votes == 0.0 && y == 0.0)),
+            false => vote.flips() + (1.0 - 2.0 * vote.flips()) * label,
+        };
         let weight = share * (0..d).map(|j| half(j, sign(j)).0).sum::<f64>().exp();
         mass += weight;
         for j in 0..d {
@@ -132,10 +144,14 @@ fn independent_columns_agree_with_a_sum_over_all_orthants() {
         (&[0.0, 0.4, 0.2, -0.3, 1.0], &[1.0, 1.0, 9.0, 2.0, 0.1]),
     ];
     for (r, entries) in cases {
-        for flips in [0.0, 0.2] {
-            for y in [1.0, -1.0] {
+        for (flips, ties) in [(0.0, false), (0.2, false), (0.1, true)] {
+            // Only an even number of units can tie.
+            let labels: &[f64] =
+                if ties && r.len() == 4 { &[1.0, -1.0, 0.0] } else { &[1.0, -1.0] };
+            for &y in labels {
                 let vote = Committee::new().with_units(r.len()).unwrap();
                 let vote = vote.with_flips(flips).unwrap();
+                let vote = if ties { vote.with_ties() } else { vote };
                 let gamma = diagonal(entries);
                 let found = answer(&vote, y, r, &gamma).unwrap();
                 let expected = orthants(&vote, y, r, &gamma);
@@ -177,10 +193,11 @@ fn lines_converge_to_the_closed_form_where_correlations_vanish() {
     // Measured with 4096 lines: 1.1e-2 for five units, which are against the evidence, 2e-3 for fewer; it falls to 9e-4 and
     // 1e-4 with 65536.
     const TOLERANCE: f64 = 2e-2;
-    for (d, flips) in [(3, 0.0), (4, 0.1), (5, 0.0)] {
+    for (d, flips, labels) in [(3, 0.0, 2), (4, 0.1, 2), (4, 0.1, 3), (5, 0.0, 2)] {
         let vote = Committee::new().with_units(d).unwrap().with_flips(flips).unwrap();
         let vote = vote.with_points(4096).unwrap();
-        for y in [1.0, -1.0] {
+        let vote = if labels == 3 { vote.with_ties() } else { vote };
+        for &y in &[1.0, -1.0, 0.0][..labels] {
             let (r, full) = correlated(d, 1e-12);
             let (_, diagonal) = correlated(d, 0.0);
             let (lines, exact) =

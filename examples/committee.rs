@@ -1,0 +1,144 @@
+//! A committee of two hidden units learns from its teacher's votes: from how many on does it tell the units apart?
+//!
+//! The label of a sample is the sum of two signs, a tie being a label of its own. Below 2.05 labels a weight both units of the estimate are alike, with the
+//! mean of the teacher's in each; above, Gaussian weights specialise, gradually. Binary weights are found exactly from about
+//! two labels a weight on. Messages hold a full 2 x 2 precision; runs start from random values with next to no weight, as a
+//! run that starts from nothing can't prefer one order of the units, and overlaps count after the best of both orders.
+//! `--out DIR` (default `out/committee`) receives `committee.csv` and the figure.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use fg_core::denoiser::Denoiser;
+use fg_core::evolution::{Evolution, MessageLaw, Spectrum};
+use fg_core::operator::{Dense, Ensemble};
+use fg_core::{Options, Rows, Status};
+use fg_denoisers::{Committee, Discrete, Gaussian, ParameterError};
+use fg_models::generalised::{self, Start};
+use fg_models::metrics::match_units;
+use fg_models::synthetic::{gaussian_matrix, gaussian_rows};
+use fg_models::{ModelError, linear};
+use rand::SeedableRng;
+use rand_pcg::Pcg64;
+
+#[path = "support/curves.rs"]
+mod curves;
+mod support;
+
+use curves::{Labels, several_over_places};
+use support::{Failure, Study};
+
+/// Weights of a unit, and units.
+const SIZE: [usize; 2] = [500, 2];
+/// Labels a weight.
+const RATIOS: [f64; 10] = [0.5, 1.0, 1.5, 1.8, 2.0, 2.2, 2.5, 3.0, 3.5, 4.0];
+/// Next to the transition runs are slow.
+const SWEEPS: usize = 200;
+/// Part of the variance of the random start that is taken for true, in runs and in the prediction.
+const SHARE: f64 = 0.5;
+/// Points of the prediction's integrals.
+const POINTS: usize = 2048;
+
+/// A committee machine: overlaps with its teacher against the number of labels.
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[command(flatten)]
+    study: Study,
+}
+
+fn main() -> ExitCode {
+    support::exit(run(&Arguments::parse().study))
+}
+
+fn run(study: &Study) -> Result<(), Failure> {
+    let labels = Labels {
+        name: "committee",
+        title: format!("Committee of two units, {} weights each", SIZE[0]),
+        x: "labels a weight",
+        y: "overlap with the teacher",
+    };
+    let measured = ["own unit", "other unit", "binary weights, own unit"];
+    let predicted =
+        ["state evolution: own unit", "state evolution: other unit", "state evolution: binary"];
+    let (ratios, runs) = if study.quick {
+        (&RATIOS[3..6], study.runs(1, 1)?)
+    } else {
+        (&RATIOS[..], study.runs(10, 1)?)
+    };
+    several_over_places(study, (ratios, runs), labels, (measured, learn), (predicted, predict))
+}
+
+/// Votes of two units, of which a tie is seen.
+fn vote() -> Committee {
+    Committee::new().with_ties()
+}
+
+/// All four rows of two signs.
+fn binary() -> Result<Discrete, ParameterError> {
+    Discrete::new(2, &[1.0, 1.0, 1.0, -1.0, -1.0, 1.0, -1.0, -1.0], &[1.0; 4])
+}
+
+/// Overlaps of estimate and teacher in one run of either prior.
+fn learn(ratio: f64, seed: u64) -> Result<([f64; 3], Status), ModelError> {
+    let rng = &mut Pcg64::seed_from_u64(seed);
+    let [n, d] = SIZE;
+    let gaussian = gaussian_rows(n, d, 1.0, rng);
+    let signs = Rows::from_fn(n, d, |i, j| 1f64.copysign(gaussian[(i, j)]));
+    let ([own, other], status) = overlaps(ratio, &gaussian, Gaussian::new(0.0, 1.0)?, rng)?;
+    let ([exact, _], second) = overlaps(ratio, &signs, binary()?, rng)?;
+    // The worse ending of both.
+    let status = if status == Status::Converged { second } else { status };
+    Ok(([own, other, exact], status))
+}
+
+/// Mean overlap of a unit with its own in the teacher, and with the other one, and how the run ended.
+fn overlaps(
+    ratio: f64,
+    teacher: &Rows,
+    prior: impl Denoiser + 'static,
+    rng: &mut Pcg64,
+) -> Result<([f64; 2], Status), ModelError> {
+    let [n, d] = SIZE;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of rows")]
+    let labels = (ratio * n as f64).round() as usize;
+    let samples = Dense::new(gaussian_matrix(labels, n, 1.0 / n as f64, rng))?;
+    let votes = linear::outputs(&samples, teacher);
+    let data = Rows::from_fn(labels, 1, |i, _| {
+        0.5 * votes.row(i).iter().map(|z| 1f64.copysign(*z)).sum::<f64>()
+    });
+    let start = Start::Guess { values: gaussian_rows(n, d, 1.0, rng), share: SHARE };
+    let model = generalised::graph(samples, prior, vote(), data).with_start(start);
+    let fit = model.fit(&Options::default().with_max_sweeps(SWEEPS), &mut ())?;
+    let order = match_units(fit.estimate(), teacher, &Rows::zeros(d, 1)).permutation;
+    let overlap = |j: usize, k: usize| {
+        (0..n).map(|i| fit.estimate()[(i, order[j])] * teacher[(i, k)]).sum::<f64>() / n as f64
+    };
+    let mean = [0.5 * (overlap(0, 0) + overlap(1, 1)), 0.5 * (overlap(0, 1) + overlap(1, 0))];
+    Ok((mean, fit.report().status.clone()))
+}
+
+/// The overlaps that theory predicts, from a start that knows a little of each unit.
+fn predict(ratio: f64) -> Result<[f64; 3], ModelError> {
+    let [own, other] = predicted(ratio, Gaussian::new(0.0, 1.0)?)?;
+    let [exact, _] = predicted(ratio, binary()?)?;
+    Ok([own, other, exact])
+}
+
+fn predicted(ratio: f64, prior: impl Denoiser + 'static) -> Result<[f64; 2], ModelError> {
+    let spectrum = Spectrum::marchenko_pastur(ratio)?.scaled(ratio)?;
+    let model = generalised::unobserved(Ensemble::new(SIZE[0], spectrum), 2, prior, vote());
+    let (operator, signal) = (model.operator, model.signal);
+    let diagonal = |v: f64| [v, 0.0, 0.0, v];
+    let start = MessageLaw::from_mean_form(
+        2,
+        &diagonal(1.0 / (1.0 - SHARE)),
+        &diagonal(SHARE),
+        &diagonal(SHARE * (1.0 - SHARE)),
+    )?;
+    let graph = model.builder.build()?;
+    let options = Options::default().with_max_sweeps(2 * SWEEPS);
+    let evolution = Evolution::new(&graph, &options).with_points(POINTS);
+    let prediction = evolution.with_start(operator, 1, start).run()?;
+    let q = prediction.estimate(signal).overlap();
+    Ok([0.5 * (q[0] + q[3]), 0.5 * (q[1] + q[2])])
+}
