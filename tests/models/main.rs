@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "parts of tests fail by panicking")]
 
+mod committee;
 mod generalised;
 mod layers;
 mod linear;
