@@ -3,6 +3,7 @@
 use core::any::Any;
 
 use super::Evolution;
+use super::entries::of_entries;
 use super::error::EvolutionError;
 use super::innovation::roots;
 use super::linear::LinearNode;
@@ -13,7 +14,9 @@ use super::rowwise::{Kind, RowwiseNode};
 use super::scalar::Scalar;
 use super::spectrum::Spectrum;
 use crate::denoiser::{Channel, Denoiser, Estimation, GaussianRow, Law, model_of};
-use crate::factor::{ChannelFactor, LikelihoodFactor, LinearFactor, PriorFactor, Role, Uniforms};
+use crate::factor::{
+    ChannelFactor, LikelihoodFactor, LinearEntries, LinearFactor, PriorFactor, Role, Uniforms,
+};
 use crate::graph::{FactorId, Graph};
 use crate::rows::Rows;
 
@@ -32,6 +35,7 @@ pub(super) enum Anatomy<'g> {
     Likelihood(&'g LikelihoodFactor),
     Channel(&'g dyn Channel),
     Linear(&'g LinearFactor),
+    Entries(&'g LinearFactor),
 }
 
 /// What a factor is, where it can be followed.
@@ -45,6 +49,9 @@ pub(super) fn anatomy(graph: &Graph, factor: usize) -> Option<Anatomy<'_>> {
     }
     if let Some(channel) = any.downcast_ref::<ChannelFactor>() {
         return Some(Anatomy::Channel(channel.channel()));
+    }
+    if let Some(entries) = any.downcast_ref::<LinearEntries>() {
+        return Some(Anatomy::Entries(entries.of_entries()));
     }
     any.downcast_ref::<LinearFactor>().map(Anatomy::Linear)
 }
@@ -169,6 +176,7 @@ impl<'e, 'g> Setup<'e, 'g> {
                 Node::Rowwise(Box::new(RowwiseNode::new(kind, ports, data, None, points)))
             }
             Anatomy::Linear(linear) => self.linear(factor, linear)?,
+            Anatomy::Entries(linear) => self.entries(factor, linear)?,
         })
     }
 
@@ -243,6 +251,23 @@ impl<'e, 'g> Setup<'e, 'g> {
         self.produce(z, Moments { mean, second });
         let forms = [x, z].map(|v| self.graph().variable_nodes()[v].layout.form());
         let node = LinearNode::new(&spectrum, bias, forms, &input, self.matched);
+        Ok(Node::Linear(Box::new(node)))
+    }
+
+    fn entries(
+        &mut self,
+        factor: usize,
+        linear: &LinearFactor,
+    ) -> Result<Node<'g>, EvolutionError> {
+        let spectrum = self.spectrum(factor, linear)?;
+        let [x, z] = [0, 1].map(|p| self.variable(factor, p));
+        let input = self.moments_of(x)?;
+        let mut output = of_entries(&input);
+        output.second.iter_mut().for_each(|m| *m *= spectrum.output_power());
+        self.produce(z, output);
+        let output = self.moments_of(z)?;
+        let forms = [x, z].map(|v| self.graph().variable_nodes()[v].layout.form());
+        let node = LinearNode::over_entries(&spectrum, forms, [&input, &output], self.matched);
         Ok(Node::Linear(Box::new(node)))
     }
 
@@ -324,7 +349,7 @@ impl<'e, 'g> Setup<'e, 'g> {
         match anatomy(graph, edge.factor) {
             Some(Anatomy::Prior(_)) => Ok(self.prior_rows(edge.factor, points)?.0),
             Some(Anatomy::Channel(_)) => Ok(self.through_channel(edge.factor, points)?.1),
-            Some(Anatomy::Linear(_)) => {
+            Some(Anatomy::Linear(_) | Anatomy::Entries(_)) => {
                 let moments = self.moments_of(variable)?;
                 let d = moments.mean.len();
                 let (root, _) = roots(&moments.covariance(), 0.0, d);

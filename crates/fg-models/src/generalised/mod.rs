@@ -1,13 +1,17 @@
 //! The generalised linear model: `prior - X - [A] - Z - likelihood`, data given a linear image of an unknown.
 
+mod complex;
+mod parts;
 mod spectral;
 mod start;
 
+pub use complex::{complex, complex_unobserved};
 pub use start::Start;
 
 use fg_core::denoiser::{Denoiser, Likelihood};
 use fg_core::operator::LinearOperator;
-use fg_core::{FactorId, GraphBuilder, Inference, Observer, Options, Rows, Status, VariableId};
+use fg_core::{ColumnForm, FactorId, GraphBuilder, Inference, Observer, Options};
+use fg_core::{Rows, Status, Structure, VariableId};
 
 use crate::{Fit, ModelError};
 
@@ -63,7 +67,7 @@ pub fn graph(
     data: Rows,
 ) -> GeneralisedGraph {
     let columns = likelihood.columns().or(prior.columns()).unwrap_or(data.columns());
-    assemble(operator, columns, prior, |builder, output| {
+    assemble(operator, columns, false, prior, |builder, output| {
         builder.likelihood(DATA, output, data, likelihood)
     })
 }
@@ -76,23 +80,32 @@ pub fn unobserved(
     prior: impl Denoiser + 'static,
     likelihood: impl Likelihood + 'static,
 ) -> GeneralisedGraph {
-    assemble(operator, columns, prior, |builder, output| {
+    assemble(operator, columns, false, prior, |builder, output| {
         builder.unobserved(DATA, output, likelihood)
     })
 }
 
+/// With an operator on the rows, or on the entries.
 fn assemble(
     operator: impl LinearOperator + 'static,
     columns: usize,
+    entries: bool,
     prior: impl Denoiser + 'static,
     observe: impl FnOnce(&mut GraphBuilder, VariableId) -> FactorId,
 ) -> GeneralisedGraph {
-    let (n, m) = (operator.inputs(), operator.outputs());
+    let mixed = if entries { columns } else { 1 };
+    let (n, m) = (operator.inputs() / mixed, operator.outputs() / mixed);
     let mut builder = GraphBuilder::new();
     let signal = builder.variable("X", n, columns);
     let output = builder.variable("Z", m, columns);
     let prior = builder.prior("prior", signal, prior);
-    let operator = builder.linear("A", signal, output, operator);
+    let operator = if entries {
+        let isotropic = Structure::shared().with_columns(ColumnForm::Isotropic);
+        [signal, output].map(|variable| builder.structure(variable, isotropic.clone()));
+        builder.linear_entries("A", signal, output, operator)
+    } else {
+        builder.linear("A", signal, output, operator)
+    };
     let likelihood = observe(&mut builder, output);
     let start = Start::Auto;
     GeneralisedGraph { builder, signal, output, prior, operator, likelihood, start }
@@ -142,7 +155,7 @@ impl GeneralisedGraph {
         damping: Option<f64>,
         observer: &mut dyn Observer,
     ) -> Result<Fit, ModelError> {
-        let (unknowns, parts) = (vec![self.signal, self.output], start::Parts::of(&self));
+        let (unknowns, parts) = (vec![self.signal, self.output], parts::Parts::of(&self));
         let Self { builder, signal, prior, start, .. } = self;
         let graph = builder.build()?;
         let mut run = Inference::new(&graph, options)?;
