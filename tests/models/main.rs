@@ -5,3 +5,4 @@
 mod layers;
 mod linear;
 mod perceptron;
+mod phase_retrieval;

@@ -117,6 +117,9 @@ mod tests {
     use rand::{RngExt, SeedableRng};
     use rand_pcg::Pcg64;
 
+    /// Truth and two messages about it.
+    type Row = ([f64; 2], Vec<f64>, Vec<f64>);
+
     /// Rows of truth and of two messages about them, against the moments of their entries.
     #[test]
     fn laws_of_entries_are_averages_over_rows() {
@@ -129,7 +132,7 @@ mod tests {
         // Truths (1, 2), (-1, 0.5) and noises of which each pair comes equally often: moments are plain averages.
         let (truths, noises) =
             ([[1.0, 2.0], [-1.0, 0.5]], [[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]]);
-        let mut rows = Vec::new();
+        let mut rows: Vec<Row> = Vec::new();
         for i in 0..ROWS {
             let (x, e) = (truths[i % 2], noises[i / 2 % 4]);
             let noise = |k: usize| -> Vec<f64> {
@@ -142,9 +145,7 @@ mod tests {
             };
             rows.push((x, told(0, &first), told(1, &second)));
         }
-        let average = |f: &dyn Fn(&([f64; 2], Vec<f64>, Vec<f64>)) -> f64| {
-            rows.iter().map(f).sum::<f64>() / ROWS as f64
-        };
+        let average = |f: &dyn Fn(&Row) -> f64| rows.iter().map(f).sum::<f64>() / ROWS as f64;
         let truth = Moments {
             mean: (0..d).map(|j| average(&|r| r.0[j])).collect(),
             second: (0..4).map(|k| average(&|r| r.0[k / 2] * r.0[k % 2])).collect(),
@@ -167,7 +168,7 @@ mod tests {
             |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>() / d as f64;
         let power = average(&|r| dot(&r.0, &r.0));
         let shares = [average(&|r| dot(&r.0, &r.1)) / power, average(&|r| dot(&r.0, &r.2)) / power];
-        let left = |r: &([f64; 2], Vec<f64>, Vec<f64>), k: usize| -> Vec<f64> {
+        let left = |r: &Row, k: usize| -> Vec<f64> {
             let n = if k == 0 { &r.1 } else { &r.2 };
             (0..2).map(|j| n[j] - shares[k] * r.0[j]).collect()
         };

@@ -101,7 +101,8 @@ fn assemble(
     let prior = builder.prior("prior", signal, prior);
     let operator = if entries {
         let isotropic = Structure::shared().with_columns(ColumnForm::Isotropic);
-        [signal, output].map(|variable| builder.structure(variable, isotropic.clone()));
+        builder.structure(signal, isotropic.clone());
+        builder.structure(output, isotropic);
         builder.linear_entries("A", signal, output, operator)
     } else {
         builder.linear("A", signal, output, operator)
