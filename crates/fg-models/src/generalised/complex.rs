@@ -9,7 +9,7 @@ use super::{DATA, GeneralisedGraph, assemble};
 /// Columns of a complex variable: real and imaginary part.
 const PARTS: usize = 2;
 
-/// As [`graph`], for a complex signal (`n x 2`: real and imaginary parts) and a complex operator, such as
+/// As [`graph`](super::graph), for a complex signal (`n x 2`: real and imaginary parts) and a complex operator, such as
 /// [`Complex`](fg_core::operator::Complex); messages have one precision for both parts. A complex variance `v` is `v / 2` of
 /// each part.
 ///
