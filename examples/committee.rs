@@ -1,9 +1,9 @@
 //! A committee of two hidden units learns from its teacher's votes: from how many on does it tell the units apart?
 //!
-//! The label of a sample is the sum of two signs, a tie being a label of its own. Below 2.05 labels a weight both units of the estimate are alike, with the
-//! mean of the teacher's in each; above, Gaussian weights specialise, gradually. Binary weights are found exactly from about
-//! two labels a weight on. Messages hold a full 2 x 2 precision; runs start from random values with next to no weight, as a
-//! run that starts from nothing can't prefer one order of the units, and overlaps count after the best of both orders.
+//! The label of a sample is the sum of two signs, a tie being a label of its own. Below 2.05 labels a weight both units of the
+//! estimate are alike, with the mean of the teacher's in each; above, Gaussian weights specialise, gradually. Binary weights
+//! are found exactly from about two labels a weight on. Messages hold a full 2 x 2 precision; runs start from random values,
+//! as a run that starts from nothing can't prefer one order of the units, and overlaps count after the best of both orders.
 //! `--out DIR` (default `out/committee`) receives `committee.csv` and the figure.
 
 use std::process::ExitCode;

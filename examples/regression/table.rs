@@ -40,7 +40,7 @@ impl Table {
                 "needs {MINIMUM} rows and a column beside `{target}`, has {rows} and {columns}"
             )));
         }
-        if targets.iter().all(|y| *y == targets[0]) {
+        if targets.iter().all(|y| (y - targets[0]).abs() == 0.0) {
             return Err(failed(format!("column `{target}` is constant: nothing to explain")));
         }
         let names = header.iter().filter(|name| *name != target).map(str::to_owned).collect();

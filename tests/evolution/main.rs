@@ -6,6 +6,7 @@
 mod accuracy;
 mod chain;
 mod columns;
+mod complex;
 mod extremes;
 mod learning_curve;
 mod low_rank;

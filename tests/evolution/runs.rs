@@ -20,6 +20,15 @@ pub(crate) fn options() -> Options {
 
 /// Errors of variables after each sweep of a run, one list a variable.
 pub(crate) fn errors(graph: &Graph, of: &[(VariableId, &Rows)]) -> Vec<Vec<f64>> {
+    errors_of(graph, &options(), of)
+}
+
+/// The same of a run with these options.
+pub(crate) fn errors_of(
+    graph: &Graph,
+    options: &Options,
+    of: &[(VariableId, &Rows)],
+) -> Vec<Vec<f64>> {
     let mut errors = vec![Vec::new(); of.len()];
     let mut watch = |info: &mut IterationInfo<'_>| {
         for (errors, (variable, truth)) in errors.iter_mut().zip(of) {
@@ -27,7 +36,7 @@ pub(crate) fn errors(graph: &Graph, of: &[(VariableId, &Rows)]) -> Vec<Vec<f64>>
         }
         ControlFlow::Continue(())
     };
-    let mut run = Inference::new(graph, &options()).unwrap();
+    let mut run = Inference::new(graph, options).unwrap();
     let solution = run.run(&mut watch).unwrap();
     assert!(solution.report().status.is_usable(), "{}", solution.report());
     errors

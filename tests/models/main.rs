@@ -8,3 +8,4 @@ mod layers;
 mod linear;
 mod low_rank;
 mod perceptron;
+mod phase_retrieval;

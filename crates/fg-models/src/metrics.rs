@@ -28,6 +28,38 @@ pub fn debiased_nmse_db(estimate: &Rows, truth: &Rows) -> f64 {
     nmse_db(&best, truth)
 }
 
+/// The estimate turned as it is nearest to the truth: by a sign for one column, by a phase for the two of a complex signal.
+///
+/// For data that don't tell a signal from its negative, or from one of another global phase.
+///
+/// # Panics
+/// When the shapes differ, or there are more than two columns.
+#[track_caller]
+pub fn aligned(estimate: &Rows, truth: &Rows) -> Rows {
+    assert_eq!(estimate.shape(), truth.shape(), "alignment of matrices of two shapes");
+    let (n, d) = truth.shape();
+    assert!(d == 1 || d == 2, "a sign or a phase of {d} columns");
+    // The sum of conj(estimate) truth.
+    let (mut re, mut im) = (0.0, 0.0);
+    for i in 0..n {
+        let (e, t) = (estimate.row(i), truth.row(i));
+        re += e.iter().zip(t).map(|(e, t)| e * t).sum::<f64>();
+        if d == 2 {
+            im += e[0] * t[1] - e[1] * t[0];
+        }
+    }
+    let length = f64::hypot(re, im);
+    let [c, s] = if length > 0.0 { [re / length, im / length] } else { [1.0, 0.0] };
+    Rows::from_fn(n, d, |i, j| {
+        let e = estimate.row(i);
+        match (d, j) {
+            (1, _) => c * e[0],
+            (_, 0) => c * e[0] - s * e[1],
+            _ => c * e[1] + s * e[0],
+        }
+    })
+}
+
 /// Test error in units of the noise: `1 + mean square of (prediction - clean) / noise_variance`.
 ///
 /// This is the expected squared error on noisy test data over the noise variance, without the sampling noise of the
@@ -210,6 +242,19 @@ mod tests {
     use proptest::prelude::*;
     use rand::SeedableRng;
     use rand_pcg::Pcg64;
+
+    #[test]
+    fn estimates_are_turned_towards_the_truth() {
+        let truth = Rows::from_fn(5, 2, |i, j| (1.0 + (3 * i + j) as f64).sin());
+        let (c, s) = (0.6, -0.8);
+        let turned = Rows::from_fn(5, 2, |i, j| {
+            let x = truth.row(i);
+            if j == 0 { c * x[0] - s * x[1] } else { c * x[1] + s * x[0] }
+        });
+        assert!(aligned(&turned, &truth).mean_squared_error(&truth) < 1e-30);
+        let (truth, negative) = (Rows::column(vec![1.0, -2.0]), Rows::column(vec![-1.0, 2.5]));
+        assert_eq!(aligned(&negative, &truth).as_slice(), &[1.0, -2.5]);
+    }
 
     #[test]
     fn decibels_and_noise_units() {

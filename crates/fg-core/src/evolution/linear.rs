@@ -1,5 +1,6 @@
 //! The linear factor under state evolution: second moments in closed form in the singular basis, over a spectrum.
 
+use super::entries::{Entries, of_entries};
 use super::innovation::{Innovations, roots};
 use super::law::MessageLaw;
 use super::port::{Port, add_product};
@@ -10,7 +11,7 @@ use crate::factor::linear::{Moments, Pencil, exact_gain, input_moments, output_m
 use crate::message::{ColumnForm, Message, small};
 use crate::rows::Rows;
 
-/// `Z = A X + 1 b'` with singular bases that are independent of everything else and uniform in law.
+/// `Z = A X + 1 b'`, or `vec Z = A vec X`, with singular bases that are independent of everything else and uniform in law.
 ///
 /// In the singular basis a row of either side is a sum of uncorrelated components: the mean of the truth, its
 /// deviations, constants and the innovations of the noises. Component `g` and direction `k` make row `g K + k`; in
@@ -27,6 +28,8 @@ pub(super) struct LinearNode {
     /// Whose component each group of rows is; none where messages are what they claim.
     groups: Vec<Group>,
     pencil: Pencil,
+    /// What an operator on entries sees of what its ports are told.
+    entries: Option<[Entries; 2]>,
 }
 
 /// What the rows of a group stand for.
@@ -84,7 +87,29 @@ impl LinearNode {
             innovations: Innovations::new(d),
             groups: Vec::new(),
         });
-        Self { d, bias, directions, ports, told, truth, groups, pencil: Pencil::new(d) }
+        Self {
+            d,
+            bias,
+            directions,
+            ports,
+            told,
+            truth,
+            groups,
+            pencil: Pencil::new(d),
+            entries: None,
+        }
+    }
+
+    /// The node of an operator on entries: that of isotropic laws, which rows of entries have.
+    pub(super) fn over_entries(
+        spectrum: &Spectrum,
+        forms: [ColumnForm; 2],
+        [input, output]: [&Truth; 2],
+        matched: bool,
+    ) -> Self {
+        let mut node = Self::new(spectrum, None, forms, &of_entries(input), matched);
+        node.entries = Some([input, output].map(|truth| Entries::new(truth.clone())));
+        node
     }
 
     /// As [`super::rowwise::RowwiseNode::tell`].
@@ -94,6 +119,11 @@ impl LinearNode {
             block.copy_from_slice(&law.precision);
             return;
         }
+        let reduced = self.entries.as_mut().map(|entries| entries[port].tell(law, cross));
+        let (law, cross) = match &reduced {
+            Some((law, cross)) => (law, cross.as_deref()),
+            None => (law, cross),
+        };
         if cross.is_none() {
             self.told[port].innovations.clear();
         }
@@ -112,6 +142,8 @@ impl LinearNode {
     /// As [`super::rowwise::RowwiseNode::message`].
     pub(super) fn message(&mut self, port: usize, law: &MessageLaw) -> Message {
         let group = self.add_groups(port);
+        let reduced = self.entries.as_ref().map(|entries| entries[port].law(law));
+        let law = reduced.as_ref().unwrap_or(law);
         let mut innovations = Innovations::new(self.d);
         let blocks = innovations.push(&law.noise, &[]).to_vec();
         let coefficients = self.coefficients(port, law, &blocks, &[group]);

@@ -16,6 +16,7 @@
 //! ```
 
 mod doubling;
+mod entries;
 mod error;
 mod innovation;
 mod law;

@@ -9,6 +9,7 @@ use super::prediction::{
     EstimateLaw, MessagePrediction, PredictedStatus, Prediction, Samples, SweepPrediction,
 };
 use super::truth::{Anatomy, Moments, Nodes, Setup, anatomy, given};
+use super::warning::narrows_nothing;
 use crate::denoiser::Estimation;
 use crate::factor::{Breakdown, Role};
 use crate::graph::{FactorId, Graph, VariableId};
@@ -140,7 +141,7 @@ fn check(evolution: &Evolution<'_>) -> Result<(), EvolutionError> {
         fits(*factor, "a true channel", |a| matches!(a, Anatomy::Channel(_)))?;
     }
     for (factor, _) in &evolution.spectra {
-        fits(*factor, "a spectrum", |a| matches!(a, Anatomy::Linear(_)))?;
+        fits(*factor, "a spectrum", |a| matches!(a, Anatomy::Linear(_) | Anatomy::Entries(_)))?;
     }
     for (variable, moments) in &evolution.moments {
         let expected = graph.layout(*variable).columns();
@@ -438,7 +439,8 @@ fn is_matched(evolution: &Evolution<'_>) -> bool {
     let exact = graph
         .variable_nodes()
         .iter()
-        .all(|node| node.layout.columns() == 1 || node.layout.form() == ColumnForm::Full);
+        .enumerate()
+        .all(|(v, node)| node.layout.form() == ColumnForm::Full || narrows_nothing(graph, v));
     let unclamped = evolution.options.policy == Policy::Project;
     let mmse = |f: usize| {
         let law = match anatomy(graph, f) {

@@ -3,6 +3,7 @@
 use core::any::Any;
 
 use super::Evolution;
+use super::entries::of_entries;
 use super::error::EvolutionError;
 use super::innovation::roots;
 use super::linear::LinearNode;
@@ -15,7 +16,8 @@ use super::scalar::Scalar;
 use super::spectrum::Spectrum;
 use crate::denoiser::{Channel, Denoiser, Estimation, GaussianRow, Law, model_of};
 use crate::factor::{
-    ChannelFactor, LikelihoodFactor, LinearFactor, LowRankFactor, PriorFactor, Role, Uniforms,
+    ChannelFactor, LikelihoodFactor, LinearEntries, LinearFactor, LowRankFactor, PriorFactor, Role,
+    Uniforms,
 };
 use crate::graph::{FactorId, Graph};
 use crate::message::ColumnForm;
@@ -37,6 +39,7 @@ pub(super) enum Anatomy<'g> {
     Channel(&'g dyn Channel),
     Linear(&'g LinearFactor),
     LowRank(&'g LowRankFactor),
+    Entries(&'g LinearFactor),
 }
 
 /// What a factor is, where it can be followed.
@@ -53,6 +56,9 @@ pub(super) fn anatomy(graph: &Graph, factor: usize) -> Option<Anatomy<'_>> {
     }
     if let Some(product) = any.downcast_ref::<LowRankFactor>() {
         return Some(Anatomy::LowRank(product));
+    }
+    if let Some(entries) = any.downcast_ref::<LinearEntries>() {
+        return Some(Anatomy::Entries(entries.of_entries()));
     }
     any.downcast_ref::<LinearFactor>().map(Anatomy::Linear)
 }
@@ -178,6 +184,7 @@ impl<'e, 'g> Setup<'e, 'g> {
             }
             Anatomy::Linear(linear) => self.linear(factor, linear)?,
             Anatomy::LowRank(product) => self.low_rank(factor, product)?,
+            Anatomy::Entries(linear) => self.entries(factor, linear)?,
         })
     }
 
@@ -267,6 +274,23 @@ impl<'e, 'g> Setup<'e, 'g> {
         Ok(Node::LowRank(Box::new(LowRankNode::new(own, noise, &forms, &truths?, joint))))
     }
 
+    fn entries(
+        &mut self,
+        factor: usize,
+        linear: &LinearFactor,
+    ) -> Result<Node<'g>, EvolutionError> {
+        let spectrum = self.spectrum(factor, linear)?;
+        let [x, z] = [0, 1].map(|p| self.variable(factor, p));
+        let input = self.moments_of(x)?;
+        let mut output = of_entries(&input);
+        output.second.iter_mut().for_each(|m| *m *= spectrum.output_power());
+        self.produce(z, output);
+        let output = self.moments_of(z)?;
+        let forms = [x, z].map(|v| self.graph().variable_nodes()[v].layout.form());
+        let node = LinearNode::over_entries(&spectrum, forms, [&input, &output], self.matched);
+        Ok(Node::Linear(Box::new(node)))
+    }
+
     /// The caller's moments of a variable win over those propagated.
     fn produce(&mut self, variable: usize, moments: Moments) {
         let own = self.evolution.moments.iter().find(|(v, _)| v.index() == variable);
@@ -345,7 +369,7 @@ impl<'e, 'g> Setup<'e, 'g> {
         match anatomy(graph, edge.factor) {
             Some(Anatomy::Prior(_)) => Ok(self.prior_rows(edge.factor, points)?.0),
             Some(Anatomy::Channel(_)) => Ok(self.through_channel(edge.factor, points)?.1),
-            Some(Anatomy::Linear(_)) => {
+            Some(Anatomy::Linear(_) | Anatomy::Entries(_)) => {
                 let moments = self.moments_of(variable)?;
                 let d = moments.mean.len();
                 let (root, _) = roots(&moments.covariance(), 0.0, d);

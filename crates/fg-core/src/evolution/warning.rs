@@ -19,7 +19,7 @@ pub(super) fn warnings(evolution: &Evolution<'_>) -> Vec<Warning> {
         if rowwise.count() > 1 {
             warnings.push(Warning::SharedVariable { variable: node.name.clone() });
         }
-        if node.layout.columns() > 1 && node.layout.form() != ColumnForm::Full {
+        if node.layout.form() != ColumnForm::Full && !narrows_nothing(graph, v) {
             warnings.push(Warning::NarrowForm { variable: node.name.clone() });
         }
         if on_a_loop(graph, v) {
@@ -36,12 +36,24 @@ pub(super) fn warnings(evolution: &Evolution<'_>) -> Vec<Warning> {
     warnings
 }
 
+/// Whether a variable's messages lose nothing that matters by a form that isn't full: of one column, or read by operators on
+/// entries alone, which see no more than an isotropic message holds.
+pub(super) fn narrows_nothing(graph: &Graph, variable: usize) -> bool {
+    let node = &graph.variable_nodes()[variable];
+    if node.layout.columns() == 1 {
+        return true;
+    }
+    let kinds = || node.edges.iter().map(|&e| anatomy(graph, graph.edges()[e].factor));
+    kinds().any(|kind| matches!(kind, Some(Anatomy::Entries(_))))
+        && !kinds().any(|kind| matches!(kind, None | Some(Anatomy::Linear(_))))
+}
+
 /// Whether a factor's messages are Gaussian sums over many rows, or it is Gaussian in its variable whatever its data.
 fn is_gaussian(graph: &Graph, factor: usize) -> bool {
     let node = &graph.factor_nodes()[factor];
     let columns = |port: usize| graph.layouts_of(factor)[port].columns();
     match anatomy(graph, factor) {
-        Some(Anatomy::Linear(_) | Anatomy::LowRank(_)) => true,
+        Some(Anatomy::Linear(_) | Anatomy::Entries(_) | Anatomy::LowRank(_)) => true,
         Some(Anatomy::Prior(denoiser)) => {
             let rows = denoiser.rows().unwrap_or(1);
             (0..rows).all(|i| denoiser.gaussian(i, columns(0)).is_some())

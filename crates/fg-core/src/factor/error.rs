@@ -21,6 +21,25 @@ pub enum Misfit {
         /// Shape of the variable.
         found: (usize, usize),
     },
+    /// The number of entries of the variable differs from what an operator on entries needs, or its columns from those of
+    /// the factor's other variable.
+    Entries {
+        /// Index of the port.
+        port: usize,
+        /// Entries needed.
+        entries: usize,
+        /// Rows needed; `None` where no number of rows has as many entries.
+        rows: Option<usize>,
+        /// Columns needed.
+        columns: usize,
+        /// Shape of the variable.
+        found: (usize, usize),
+    },
+    /// An operator on entries mixes columns, and those of the variable aren't declared isotropic.
+    NotIsotropic {
+        /// Index of the port.
+        port: usize,
+    },
     /// The estimator looks at all rows together and the variable's rows don't share one precision.
     NotShared {
         /// Index of the port.
@@ -152,6 +171,18 @@ impl fmt::Display for Misfit {
                 Size(expected.1),
                 found.0,
                 found.1
+            ),
+            Self::Entries { port, entries, rows, columns, found } => {
+                write!(f, "port {port} needs {entries} entries")?;
+                match rows {
+                    Some(rows) => write!(f, ", {rows} x {columns}")?,
+                    None => write!(f, " in {columns} columns, which no number of rows has")?,
+                }
+                write!(f, ", got {} x {}", found.0, found.1)
+            }
+            Self::NotIsotropic { port } => write!(
+                f,
+                "port {port} needs a variable whose columns are declared isotropic: the operator mixes them"
             ),
             Self::NotShared { port } => write!(
                 f,

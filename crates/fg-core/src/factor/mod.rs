@@ -17,7 +17,7 @@ pub use channel::ChannelFactor;
 pub(crate) use error::Size;
 pub use error::{Breakdown, Misfit, Undrawable, Unready};
 pub use likelihood::LikelihoodFactor;
-pub use linear::{LinearFactor, Solver};
+pub use linear::{LinearEntries, LinearFactor, Solver};
 pub use low_rank::{LowRankError, LowRankFactor};
 pub use prior::PriorFactor;
 pub(crate) use rowwise::gaussian_estimate;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::{Edge, FactorId, FactorNode, Graph, GraphError, Variable, VariableId};
 use crate::denoiser::{Channel, Denoiser, Likelihood};
 use crate::factor::{
-    ChannelFactor, Factor, LikelihoodFactor, LinearFactor, Misfit, Port, PriorFactor,
+    ChannelFactor, Factor, LikelihoodFactor, LinearEntries, LinearFactor, Misfit, Port, PriorFactor,
 };
 use crate::message::Structure;
 use crate::operator::LinearOperator;
@@ -88,6 +88,19 @@ impl GraphBuilder {
         operator: impl LinearOperator + 'static,
     ) -> FactorId {
         self.factor(name, LinearFactor::new(operator), &[x, z])
+    }
+
+    /// Adds `vec Z = A vec X` for an operator on the entries of `x` and `z`, row after row, such as a
+    /// [`Complex`](crate::operator::Complex) one on variables of two columns. Both need [isotropic](crate::ColumnForm)
+    /// columns, set by [`structure`](Self::structure).
+    pub fn linear_entries(
+        &mut self,
+        name: &str,
+        x: VariableId,
+        z: VariableId,
+        operator: impl LinearOperator + 'static,
+    ) -> FactorId {
+        self.factor(name, LinearEntries::new(operator), &[x, z])
     }
 
     /// Adds a likelihood of the rows of `z` with its data (`n x outputs`).
@@ -187,9 +200,7 @@ impl Graph {
                 expected,
                 found,
             },
-            reason @ Misfit::NotShared { .. } => {
-                GraphError::Misfit { factor: name.clone(), reason }
-            }
+            reason => GraphError::Misfit { factor: name.clone(), reason },
         })?;
         let (index, first_edge) = (self.factors.len(), self.edges.len());
         for (port, v) in variables.iter().enumerate() {

@@ -4,7 +4,7 @@ use super::engine::Inference;
 use super::error::{InferenceError, StartError};
 use super::report::Status;
 use crate::graph::VariableId;
-use crate::message::small;
+use crate::message::{Message, small};
 use crate::rows::Rows;
 
 /// What a pull at a variable does to its estimate.
@@ -76,22 +76,30 @@ impl Inference<'_> {
             claimed += rows.map(|h| small::bilinear(h, covariance, h, d)).sum::<f64>();
         }
         let pull = if claimed > 0.0 { size / claimed.sqrt() } else { size };
-        let mut moved = Vec::with_capacity(2);
-        for sign in [1.0, -1.0] {
-            let mut field = direction.clone();
-            field.as_mut_slice().iter_mut().for_each(|h| *h *= sign * pull);
-            self.set_field(variable, &field)?;
-            let solution = self.run(&mut ())?;
-            moved.push((solution.mean(variable).clone(), solution.report().status.clone()));
-            self.state.set_messages(&messages);
-            self.acceleration.forget();
-        }
+        let (up, first) = self.pulled(variable, direction, pull, &messages)?;
+        let (down, second) = self.pulled(variable, direction, -pull, &messages)?;
         self.set_field(variable, &Rows::zeros(direction.rows(), direction.columns()))?;
-        let [(up, first), (down, second)] = <[_; 2]>::try_from(moved).expect("two pulls");
         let covariance =
             Rows::from_fn(up.rows(), d, |i, j| (up[(i, j)] - down[(i, j)]) / (2.0 * pull));
         let pairs = covariance.as_slice().iter().zip(direction.as_slice());
         let variance = pairs.map(|(c, h)| c * h).sum();
         Ok(Response { covariance, variance, claimed, status: [first, second] })
+    }
+
+    /// The estimate under a field, and how the run to it ended; messages are put back.
+    fn pulled(
+        &mut self,
+        variable: VariableId,
+        direction: &Rows,
+        pull: f64,
+        messages: &[(Message, Rows)],
+    ) -> Result<(Rows, Status), InferenceError> {
+        let mut field = direction.clone();
+        field.as_mut_slice().iter_mut().for_each(|h| *h *= pull);
+        self.set_field(variable, &field)?;
+        let solution = self.run(&mut ())?;
+        self.state.set_messages(messages);
+        self.acceleration.forget();
+        Ok((solution.mean(variable).clone(), solution.report().status.clone()))
     }
 }

@@ -3,6 +3,7 @@
 //! Several columns are *planar* here: column after column, each contiguous, as faer and the kernels like them.
 
 pub(crate) mod cholesky;
+pub(crate) mod complex;
 pub(crate) mod kernels;
 pub(crate) mod padded;
 pub(crate) mod product;

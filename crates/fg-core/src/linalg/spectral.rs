@@ -8,8 +8,9 @@ use faer::linalg::evd::{
     ComputeEigenvectors, self_adjoint_evd_scratch, tridiagonal_self_adjoint_evd,
 };
 use faer::linalg::svd::{ComputeSvdVectors, svd, svd_scratch};
-use faer::{Mat, MatMut, MatRef, Par};
+use faer::{Mat, MatMut, MatRef, Par, c64};
 
+use super::complex::ComplexMatrix;
 use super::padded::Padded;
 use super::product;
 use super::tridiagonal::Tridiagonal;
@@ -39,6 +40,14 @@ pub(crate) struct Svd {
     pub(crate) u: Mat<f64>,
     pub(crate) s: Vec<f64>,
     pub(crate) v: Mat<f64>,
+}
+
+/// `u diag(s) v*` with `min(m, n)` singular values, descending.
+#[derive(Debug)]
+pub(crate) struct ComplexSvd {
+    pub(crate) u: ComplexMatrix,
+    pub(crate) s: Vec<f64>,
+    pub(crate) v: ComplexMatrix,
 }
 
 /// `A A'`, of which only the lower triangle is meaningful.
@@ -127,6 +136,32 @@ pub(crate) fn thin_svd(a: MatRef<'_, f64>) -> Result<Svd, Unconverged> {
     .map_err(|_| Unconverged)?;
     if s.iter().all(|v| v.is_finite()) && u.is_all_finite() && v.is_all_finite() {
         Ok(Svd { u, s, v })
+    } else {
+        Err(Unconverged)
+    }
+}
+
+/// Thin singular value decomposition of a complex matrix.
+pub(crate) fn thin_complex_svd(a: &ComplexMatrix) -> Result<ComplexSvd, Unconverged> {
+    let (m, n) = (a.nrows(), a.ncols());
+    let r = m.min(n);
+    let mut s = vec![c64::ZERO; r];
+    let (mut u, mut v) = (Mat::<c64>::zeros(m, r), Mat::<c64>::zeros(n, r));
+    let thin = ComputeSvdVectors::Thin;
+    let scratch = svd_scratch::<c64>(m, n, thin, thin, Par::Seq, Default::default());
+    svd(
+        a.to_matrix().as_ref(),
+        DiagMut::from_slice_mut(&mut s),
+        Some(u.as_mut()),
+        Some(v.as_mut()),
+        Par::Seq,
+        MemStack::new(&mut MemBuffer::new(scratch)),
+        Default::default(),
+    )
+    .map_err(|_| Unconverged)?;
+    let s: Vec<f64> = s.iter().map(|s| s.re).collect();
+    if s.iter().all(|v| v.is_finite()) && u.is_all_finite() && v.is_all_finite() {
+        Ok(ComplexSvd { u: ComplexMatrix::of(u.as_ref()), s, v: ComplexMatrix::of(v.as_ref()) })
     } else {
         Err(Unconverged)
     }

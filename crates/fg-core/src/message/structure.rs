@@ -210,6 +210,19 @@ impl Layout {
         &self.partition
     }
 
+    /// The layout of the entries as one column of length `n d`, for which messages of isotropic columns are the same.
+    pub(crate) fn of_entries(&self) -> Self {
+        let d = self.columns;
+        let partition = match &self.partition {
+            Partition::Shared(n) => Partition::Shared(n * d),
+            Partition::Blocks(offsets) => {
+                Partition::Blocks(offsets.iter().map(|o| o * d).collect())
+            }
+            Partition::PerRow(n) => Partition::Blocks((0..=*n).map(|i| i * d).collect()),
+        };
+        Self { partition, columns: 1, form: self.form }
+    }
+
     /// The form of every block's matrix.
     pub fn form(&self) -> ColumnForm {
         self.form

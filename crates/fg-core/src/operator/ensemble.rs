@@ -33,6 +33,13 @@ impl Ensemble {
         let outputs = (inputs as f64 * spectrum.ratio()).round().max(1.0) as usize;
         Self { outputs, inputs, spectrum }
     }
+
+    /// Complex operators of `inputs` columns, on pairs of real entries as [`Complex`](super::Complex) is: twice the sizes,
+    /// with `U` and `V` uniform among unitary matrices and the spectrum of the complex one.
+    pub fn complex(inputs: usize, spectrum: Spectrum) -> Self {
+        let Self { outputs, inputs, spectrum } = Self::new(inputs, spectrum);
+        Self { outputs: 2 * outputs, inputs: 2 * inputs, spectrum }
+    }
 }
 
 impl LinearOperator for Ensemble {

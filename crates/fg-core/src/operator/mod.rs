@@ -1,11 +1,13 @@
 //! Linear maps between the rows of two variables, `Z = A X`.
 
+mod complex;
 mod dense;
 mod ensemble;
 mod error;
 mod orthogonal;
 mod spectral;
 
+pub use complex::Complex;
 pub use dense::Dense;
 pub use ensemble::Ensemble;
 pub use error::OperatorError;
@@ -68,6 +70,11 @@ pub trait LinearOperator: fmt::Debug + Send + Sync {
     /// Its singular value decomposition in fast factors, where it is made of these: the linear factor then needs no
     /// decomposition of the matrix.
     fn spectral(&self) -> Option<&Spectral> {
+        None
+    }
+
+    /// The complex matrix that it applies to pairs of entries, where it is one: the linear factor then decomposes this one.
+    fn complex(&self) -> Option<&Complex> {
         None
     }
 

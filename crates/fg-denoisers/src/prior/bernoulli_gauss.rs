@@ -148,7 +148,7 @@ impl BernoulliGauss {
             let rows = &natural[layout.range(b)];
             if precision.is_infinite(b) {
                 probabilities.extend(rows.iter().map(|x| f64::from(u8::from(*x != 0.0))));
-            } else if self.sparsity == 1.0 {
+            } else if self.sparsity >= 1.0 {
                 probabilities.extend(rows.iter().map(|_| 1.0));
             } else {
                 let slab = self.slab(precision.block(b)[0]);

@@ -1,16 +1,18 @@
 //! The generalised linear model: `prior - X - [A] - Z - likelihood`, data given a linear image of an unknown.
 
+mod complex;
 mod length;
+mod parts;
+mod run;
 mod spectral;
 mod start;
 
+pub use complex::{complex, complex_unobserved};
 pub use start::Start;
 
 use fg_core::denoiser::{Denoiser, Likelihood};
 use fg_core::operator::LinearOperator;
-use fg_core::{FactorId, GraphBuilder, Inference, Observer, Options, Rows, Status, VariableId};
-
-use crate::{Fit, ModelError};
+use fg_core::{ColumnForm, FactorId, GraphBuilder, Rows, Structure, VariableId};
 
 /// The graph of a generalised linear model with the names of its parts, not built yet, so that it can be changed.
 #[derive(Debug)]
@@ -66,7 +68,7 @@ pub fn graph(
     data: Rows,
 ) -> GeneralisedGraph {
     let columns = likelihood.columns().or(prior.columns()).unwrap_or(data.columns());
-    assemble(operator, columns, prior, |builder, output| {
+    assemble(operator, columns, false, prior, |builder, output| {
         builder.likelihood(DATA, output, data, likelihood)
     })
 }
@@ -79,23 +81,33 @@ pub fn unobserved(
     prior: impl Denoiser + 'static,
     likelihood: impl Likelihood + 'static,
 ) -> GeneralisedGraph {
-    assemble(operator, columns, prior, |builder, output| {
+    assemble(operator, columns, false, prior, |builder, output| {
         builder.unobserved(DATA, output, likelihood)
     })
 }
 
+/// With an operator on the rows, or on the entries.
 fn assemble(
     operator: impl LinearOperator + 'static,
     columns: usize,
+    entries: bool,
     prior: impl Denoiser + 'static,
     observe: impl FnOnce(&mut GraphBuilder, VariableId) -> FactorId,
 ) -> GeneralisedGraph {
-    let (n, m) = (operator.inputs(), operator.outputs());
+    let mixed = if entries { columns } else { 1 };
+    let (n, m) = (operator.inputs() / mixed, operator.outputs() / mixed);
     let mut builder = GraphBuilder::new();
     let signal = builder.variable("X", n, columns);
     let output = builder.variable("Z", m, columns);
     let prior = builder.prior("prior", signal, prior);
-    let operator = builder.linear("A", signal, output, operator);
+    let operator = if entries {
+        let isotropic = Structure::shared().with_columns(ColumnForm::Isotropic);
+        builder.structure(signal, isotropic.clone());
+        builder.structure(output, isotropic);
+        builder.linear_entries("A", signal, output, operator)
+    } else {
+        builder.linear("A", signal, output, operator)
+    };
     let likelihood = observe(&mut builder, output);
     let start = Start::Auto;
     let length = false;
@@ -118,74 +130,5 @@ impl GeneralisedGraph {
     pub fn with_length(mut self) -> Self {
         self.length = true;
         self
-    }
-
-    /// Builds the graph and runs it from its [`Start`]; `observer` is told of every sweep (`&mut ()` looks away).
-    ///
-    /// # Errors
-    /// [`ModelError`] when shapes don't fit together or data isn't finite, or when the start's variance isn't positive or
-    /// its message can't be set, as for a Gaussian prior, whose message is fixed. Not converging is no error: see the
-    /// report.
-    pub fn fit(self, options: &Options, observer: &mut dyn Observer) -> Result<Fit, ModelError> {
-        self.run(options, None, observer)
-    }
-
-    /// As [`fit`](Self::fit), but a run that hasn't settled within the sweeps of `options` goes on, from where it is,
-    /// with the weight `damping` for new messages, for as many sweeps again; one that has diverged starts anew with it.
-    ///
-    /// Without damping a run settles fastest, but at condition numbers of 1e3 and above some runs of a thousand unknowns
-    /// go round in a cycle; a weight of 0.7 breaks almost all of them. Data unlike anything the prior expects can make its
-    /// message vanish, which leaves more unknowns than observations undetermined; damping leaves a part of the message
-    /// before. The report is that of the second part where there is one, and the observer counts its sweeps from one
-    /// again.
-    ///
-    /// # Errors
-    /// As [`fit`](Self::fit), and when `damping` isn't in `(0, 1]`.
-    pub fn fit_settling(
-        self,
-        options: &Options,
-        damping: f64,
-        observer: &mut dyn Observer,
-    ) -> Result<Fit, ModelError> {
-        self.run(options, Some(damping), observer)
-    }
-
-    fn run(
-        self,
-        options: &Options,
-        damping: Option<f64>,
-        observer: &mut dyn Observer,
-    ) -> Result<Fit, ModelError> {
-        let (unknowns, parts) = (vec![self.signal, self.output], start::Parts::of(&self));
-        let Self { builder, signal, prior, start, length, .. } = self;
-        let graph = builder.build()?;
-        let mut run = Inference::new(&graph, options)?;
-        let damped =
-            damping.map(|weight| Inference::new(&graph, &options.clone().with_damping(weight)));
-        let damped = damped.transpose()?;
-        start.set(&mut run, &graph, &parts)?;
-        let mut solution = run.run(observer)?;
-        if let Some(mut damped) = damped {
-            let again = match solution.report().status {
-                Status::SweepLimit => {
-                    let layout = graph.layout(signal);
-                    if graph.factor(prior).constant_message(0, layout).is_none() {
-                        damped.start(prior, 0, run.message(prior, 0).clone())?;
-                    }
-                    true
-                }
-                Status::Diverged { .. } => {
-                    start.set(&mut damped, &graph, &parts)?;
-                    true
-                }
-                _ => false,
-            };
-            if again {
-                solution = damped.run(observer)?;
-                run = damped;
-            }
-        }
-        let length = if length { length::deviation(&mut run, signal, &solution)? } else { None };
-        Ok(Fit::new(unknowns, solution).with_length(length))
     }
 }

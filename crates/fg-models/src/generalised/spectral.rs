@@ -7,7 +7,7 @@ use fg_core::operator::LinearOperator;
 use fg_core::special::quantile;
 use fg_core::{FactorId, Graph, InferenceError, Rows};
 
-use super::start::Parts;
+use super::parts::Parts;
 use crate::ModelError;
 
 /// A row of data that all but rules out some direction counts as `1 - 1 / SMALLEST` there: without a bound it alone would
@@ -17,7 +17,7 @@ const SMALLEST: f64 = 0.25;
 const TURN: f64 = 1e-5;
 const STEPS: usize = 2000;
 
-/// The leading eigenvector (`n x d`) of `sum_i a_i a_i' T_i`, of mean square `variance`.
+/// The leading eigenvector (`n x d`) of `sum_i a_i a_i' T_i`, for operators on entries of `A' diag(T_i) A`, of mean square `variance`.
 pub(super) fn direction(graph: &Graph, parts: &Parts, variance: f64) -> Result<Rows, ModelError> {
     let d = graph.layout(graph.variable_at(parts.likelihood, 0)).columns();
     let (operator, likelihood) = parts
@@ -31,7 +31,8 @@ pub(super) fn direction(graph: &Graph, parts: &Parts, variance: f64) -> Result<R
     let shift = (SMALLEST.recip() - 1.0) * largest * largest;
     let operator = operator.operator();
     let spread = variance * operator.squared_norm() / operator.outputs() as f64;
-    let mut vector = start(operator.inputs(), d);
+    let signal = graph.layout(graph.variable_at(parts.prior, 0));
+    let mut vector = start(signal.rows(), d);
     if let Some(data) = likelihood.data() {
         let told = weights(likelihood, data, spread, d)
             .map_err(|reason| broken(graph, parts.likelihood, reason))?;
@@ -87,17 +88,19 @@ fn weights(
 fn climb(operator: &dyn LinearOperator, weights: &[f64], shift: f64, vector: &mut Rows) {
     let (n, d) = vector.shape();
     let size = d * d;
-    let mut image = vec![0.0; operator.outputs() * d];
+    let mut image = vec![0.0; operator.outputs() * n * d / operator.inputs()];
+    // Rows are columns of their own, or the entries one.
+    let columns = n * d / operator.inputs();
     let (mut turned, mut row) = (vec![0.0; n * d], vec![0.0; d]);
     for _ in 0..STEPS {
         let length = vector.norm_squared().sqrt();
         vector.as_mut_slice().iter_mut().for_each(|v| *v /= length);
-        operator.apply(vector.as_slice(), &mut image, d);
+        operator.apply(vector.as_slice(), &mut image, columns);
         for (z, weight) in image.chunks_exact_mut(d).zip(weights.chunks_exact(size)) {
             small::row_times(z, weight, &mut row, d);
             z.copy_from_slice(&row);
         }
-        operator.apply_adjoint(&image, &mut turned, d);
+        operator.apply_adjoint(&image, &mut turned, columns);
         for (t, v) in turned.iter_mut().zip(vector.as_slice()) {
             *t += shift * v;
         }

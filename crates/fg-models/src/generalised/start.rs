@@ -1,17 +1,15 @@
 //! Where a run of the generalised linear model starts: from the prior, or from the size of the data.
 
-use core::any::Any;
-
-use fg_core::factor::{LikelihoodFactor, LinearFactor};
 use fg_core::inference::StartError;
 use fg_core::message::Layout;
-use fg_core::{FactorId, Graph, Inference, Rows};
+use fg_core::{Graph, Inference, Rows};
 use fg_denoisers::ParameterError;
 
-use super::{GeneralisedGraph, spectral};
+use super::parts::Parts;
+use super::spectral;
 use crate::ModelError;
 use crate::linear::outputs;
-use crate::start::{OUTPUT_PORT, alone, send, shrunk};
+use crate::start::{OUTPUT_PORT, send, shrunk};
 
 /// What is known about `X` before the first sweep. It only starts the run: the model, and so its fixed points, stay as
 /// they are.
@@ -59,32 +57,6 @@ pub enum Start {
     },
 }
 
-/// The parts of a built [`GeneralisedGraph`] that a start needs.
-pub(super) struct Parts {
-    prior: FactorId,
-    pub(super) operator: FactorId,
-    pub(super) likelihood: FactorId,
-}
-
-impl Parts {
-    pub(super) fn of(model: &GeneralisedGraph) -> Self {
-        let GeneralisedGraph { prior, operator, likelihood, .. } = model;
-        Self { prior: *prior, operator: *operator, likelihood: *likelihood }
-    }
-
-    /// `A`, while the operator of the graph is what it was made with.
-    pub(super) fn linear<'g>(&self, graph: &'g Graph) -> Option<&'g LinearFactor> {
-        let factor: &dyn Any = graph.factor(self.operator);
-        factor.downcast_ref()
-    }
-
-    /// The likelihood with its data, while it is what the graph was made with.
-    pub(super) fn observed<'g>(&self, graph: &'g Graph) -> Option<&'g LikelihoodFactor> {
-        let factor: &dyn Any = graph.factor(self.likelihood);
-        factor.downcast_ref()
-    }
-}
-
 impl Start {
     /// Sets the first messages of a run.
     pub(super) fn set(
@@ -98,8 +70,8 @@ impl Start {
         let mut centred = |variance| send(run, graph, (parts.prior, 0), &zeros(layout), variance);
         match self {
             Self::Prior => Ok(()),
-            Self::Auto if speaks(graph, parts.prior) => Ok(()),
-            Self::Auto | Self::Data => centred(explaining_variance(graph, parts)),
+            Self::Auto if parts.speaks(graph) => Ok(()),
+            Self::Auto | Self::Data => centred(parts.explaining_variance(graph)),
             Self::Variance(variance) => centred(*variance),
             Self::Guess { values, share } => {
                 let (expected, found) = ((layout.rows(), layout.columns()), values.shape());
@@ -110,8 +82,8 @@ impl Start {
                 guess(run, graph, parts, values.clone(), *share)
             }
             Self::Spectral { share } => {
-                let variance = alone(graph, parts.prior);
-                let variance = variance.unwrap_or_else(|| explaining_variance(graph, parts));
+                let variance = parts.alone(graph);
+                let variance = variance.unwrap_or_else(|| parts.explaining_variance(graph));
                 guess(run, graph, parts, spectral::direction(graph, parts, variance)?, *share)
             }
         }
@@ -143,7 +115,7 @@ fn guess(
     }
     let variance = (1.0 - share) * power;
     let mean = shrunk(values, share);
-    if !speaks(graph, parts.prior) {
+    if !parts.speaks(graph) {
         send(run, graph, (parts.prior, 0), &mean, variance)?;
     }
     let Some(factor) = parts.linear(graph) else { return Ok(()) };
@@ -153,59 +125,13 @@ fn guess(
     send(run, graph, (parts.operator, OUTPUT_PORT), &output, variance * gain)
 }
 
-/// Whether the prior has a mean and a positive variance before anything is known about the data.
-fn speaks(graph: &Graph, prior: FactorId) -> bool {
-    let layout = graph.layout(graph.variable_at(prior, 0));
-    graph.factor(prior).constant_message(0, layout).is_some() || alone(graph, prior).is_some()
-}
-
-/// The variance of the entries of `X` at which `A X` is as large as the observations.
-fn explaining_variance(graph: &Graph, parts: &Parts) -> f64 {
-    let gain = parts.linear(graph).and_then(|factor| {
-        let values = factor.singular_values().ok()?;
-        Some(values.iter().map(|s| s * s).sum::<f64>())
-    });
-    let power = parts.observed(graph).and_then(|factor| {
-        let data = factor.data()?;
-        Some(data.norm_squared() / data.columns() as f64)
-    });
-    let variance = power.zip(gain).map_or(1.0, |(power, gain)| power / gain);
-    if variance > 0.0 && variance.is_finite() { variance } else { 1.0 }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::linear;
-    use fg_core::denoiser::{Denoiser, Pointwise};
     use fg_core::operator::Dense;
-    use fg_denoisers::prior::{BernoulliGauss, Gaussian};
-    use fg_denoisers::{L1, L2};
-
-    fn built(prior: impl Denoiser + 'static) -> (Graph, Parts) {
-        let operator = Dense::from_rows(&Rows::from_fn(2, 3, |i, j| (i + 2 * j) as f64)).unwrap();
-        let data = Rows::column(vec![3.0, 4.0]);
-        let model = linear::graph(operator, data, prior, 1.0).unwrap();
-        let parts = Parts::of(&model);
-        (model.builder.build().unwrap(), parts)
-    }
-
-    #[test]
-    fn distributions_speak_and_penalties_do_not() {
-        let speaks = |(graph, parts): (Graph, Parts)| speaks(&graph, parts.prior);
-        assert!(speaks(built(Gaussian::new(1.0, 2.0).unwrap())));
-        assert!(speaks(built(BernoulliGauss::new(0.1, 0.0, 1.0).unwrap())));
-        assert!(speaks(built(L2::new(0.1).unwrap())));
-        assert!(!speaks(built(L1::new(0.1).unwrap())));
-        assert!(!speaks(built(Pointwise::new("half", |r, _| (r / 2.0, 0.5)))));
-    }
-
-    #[test]
-    fn the_variance_makes_the_output_as_large_as_the_data() {
-        let (graph, parts) = built(L1::new(0.1).unwrap());
-        // |Y|^2 = 25, |A|_F^2 = 4 + 16 + 1 + 9 + 25.
-        assert!((explaining_variance(&graph, &parts) - 25.0 / 55.0).abs() < 1e-14);
-    }
+    use fg_denoisers::L2;
+    use fg_denoisers::prior::BernoulliGauss;
 
     #[test]
     fn a_flat_prior_is_not_told_anything() {

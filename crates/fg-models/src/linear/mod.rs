@@ -54,15 +54,18 @@ pub fn unobserved(
     Ok(generalised::unobserved(operator, columns, prior, Awgn::new(noise_precision)?))
 }
 
-/// `A X` (`m x d`) for a signal `X` (`n x d`): the observations without noise.
+/// `A X` (`m x d`) for a signal `X` (`n x d`): the observations without noise. An operator of `n d` inputs, as a complex one,
+/// takes all entries at once.
 ///
 /// # Panics
-/// When the signal has another number of rows than the operator has inputs.
+/// When the signal has neither a row nor an entry for each input of the operator.
 #[track_caller]
 pub fn outputs(operator: &dyn LinearOperator, signal: &Rows) -> Rows {
-    assert_eq!(signal.rows(), operator.inputs(), "signal needs a row an input of the operator");
-    let d = signal.columns();
-    let mut outputs = Rows::zeros(operator.outputs(), d);
-    operator.apply(signal.as_slice(), outputs.as_mut_slice(), d);
+    let (n, d) = signal.shape();
+    let inputs = operator.inputs();
+    assert!(inputs == n || inputs == n * d, "{inputs} inputs of an operator, {n} x {d} signal");
+    let (columns, mixed) = if inputs == n { (d, 1) } else { (1, d) };
+    let mut outputs = Rows::zeros(operator.outputs() / mixed, d);
+    operator.apply(signal.as_slice(), outputs.as_mut_slice(), columns);
     outputs
 }

@@ -2,12 +2,14 @@
 //!
 //! Randomness is always an argument. Parallel runs take one seed each, from [`derived_seed`].
 
+mod complex;
 mod ensemble;
 mod fast;
 mod seed;
 mod signal;
 mod teacher;
 
+pub use complex::{complex_gaussian_matrix, unitary, unitary_frame};
 pub use ensemble::{
     EnsembleError, gaussian_matrix, geometric_spectrum, haar, haar_frame, rotationally_invariant,
     scrambled_cosines,

@@ -8,14 +8,14 @@ use super::moments::Spectrum;
 use super::side::Side;
 use crate::linalg::padded::Padded;
 use crate::linalg::spectral::{self, Unconverged};
-use crate::operator::Spectral;
+use crate::operator::{Complex, Spectral};
 
 /// How the linear factor decomposes its operator. The default is [`Auto`](Self::Auto).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Solver {
     /// [`Operator`](Self::Operator) where there is such a thing; otherwise [`Gram`](Self::Gram) unless the operator's
-    /// condition number would cost it too many digits.
+    /// condition number would cost it too many digits, or the operator is complex.
     #[default]
     Auto,
     /// Thin singular value decomposition: any conditioning, about three times the set-up time.
@@ -92,6 +92,20 @@ impl Decomposition {
         Self { basis: Basis::Svd(left, right), squares, singular, outputs, inputs }
     }
 
+    /// That of a complex operator: each singular value twice, of real singular vectors that are neighbours.
+    pub(super) fn complex(operator: &Complex) -> Result<Self, Unconverged> {
+        let matrix = operator.matrix();
+        let (m, n) = (matrix.nrows(), matrix.ncols());
+        let spectral::ComplexSvd { u, s, v } = spectral::thin_complex_svd(matrix)?;
+        let largest = s.iter().copied().fold(0.0, f64::max);
+        let zero = m.max(n) as f64 * f64::EPSILON * largest;
+        let singular: Vec<f64> =
+            s.iter().flat_map(|&s| if s > zero { [s; 2] } else { [0.0; 2] }).collect();
+        let squares = singular.iter().map(|s| s * s).collect();
+        let basis = Basis::Svd(Side::Complex(u), Side::Complex(v));
+        Ok(Self { basis, squares, singular, outputs: 2 * m, inputs: 2 * n })
+    }
+
     fn svd(a: MatRef<'_, f64>) -> Result<Self, Unconverged> {
         let (outputs, inputs) = a.shape();
         let spectral::Svd { u, s, v } = spectral::thin_svd(a)?;
@@ -112,7 +126,7 @@ impl Decomposition {
     pub(super) fn solver(&self) -> Solver {
         match self.basis {
             Basis::Wide(_) | Basis::Tall(_) => Solver::Gram,
-            Basis::Svd(Side::Stored(_), _) => Solver::Svd,
+            Basis::Svd(Side::Stored(_) | Side::Complex(_), _) => Solver::Svd,
             Basis::Svd(..) => Solver::Operator,
         }
     }

@@ -3,6 +3,7 @@
 mod beliefs;
 mod decomposition;
 mod dense;
+mod entries;
 mod gram;
 mod known;
 mod moments;
@@ -26,6 +27,7 @@ use crate::rows::Rows;
 pub(crate) use beliefs::exact_gain;
 use decomposition::Decomposition;
 pub use decomposition::Solver;
+pub use entries::LinearEntries;
 pub(crate) use moments::{Moments, input_moments, output_moments};
 pub(crate) use pencil::Pencil;
 use shared::SharedWorkspace;
@@ -42,6 +44,7 @@ const Z: usize = 1;
 /// | precisions of the cavities | solver | set-up | a pair of beliefs |
 /// |---|---|---|---|
 /// | one for all rows at both ports, operator of [`spectral`](LinearOperator::spectral) factors | these | none | two passes of each factor a column |
+/// | the same, [`complex`](LinearOperator::complex) operator | complex singular value decomposition, once a factor | `O(k^2 max(m, n))` | `O(m n d)` |
 /// | one for all rows at both ports | [`Solver`], once a factor | `O(k^2 max(m, n))`, `k = min(m, n)` | `O((m n + k^2) d)` |
 /// | blocks, or one for each row | Cholesky of `(n d) x (n d)` | none | `O((n d)^2 (n + m) d)` |
 ///
@@ -131,9 +134,11 @@ impl LinearFactor {
         };
         let decompose = || match own() {
             Some(operator) => Ok(Decomposition::given(operator)),
-            None => {
-                Decomposition::new(self.matrix(), self.solver).map_err(|_| Breakdown::Factorisation)
+            None => match self.operator.complex().filter(|_| self.solver != Solver::Gram) {
+                Some(operator) => Decomposition::complex(operator),
+                None => Decomposition::new(self.matrix(), self.solver),
             }
+            .map_err(|_| Breakdown::Factorisation),
         };
         self.decomposition.get_or_init(decompose).as_ref().map_err(|error| *error)
     }

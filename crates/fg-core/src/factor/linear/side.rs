@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use faer::Mat;
 
+use crate::linalg::complex::ComplexMatrix;
 use crate::linalg::product;
 use crate::operator::Orthogonal;
 
@@ -12,6 +13,8 @@ use crate::operator::Orthogonal;
 pub(super) enum Side {
     /// Itself.
     Stored(Mat<f64>),
+    /// A complex one, of half the sizes.
+    Complex(ComplexMatrix),
     /// The first `rank` columns of a rotation, or of its transpose.
     Turned { rotation: Arc<dyn Orthogonal>, transposed: bool, rank: usize },
 }
@@ -21,6 +24,12 @@ impl Side {
     pub(super) fn multiply(&self, x: &[f64], y: &mut [f64], d: usize) {
         match self {
             Self::Stored(matrix) => product::multiply(matrix.as_ref(), x, y, d),
+            Self::Complex(matrix) => {
+                let (inner, outer) = (x.len() / d, y.len() / d);
+                for (x, y) in x.chunks_exact(inner).zip(y.chunks_exact_mut(outer)) {
+                    matrix.multiply(x, y, 1);
+                }
+            }
             Self::Turned { rotation, transposed, rank } => {
                 let size = y.len() / d;
                 for (x, y) in x.chunks_exact(*rank).zip(y.chunks_exact_mut(size)) {
@@ -36,6 +45,12 @@ impl Side {
     pub(super) fn multiply_adjoint(&self, y: &mut [f64], x: &mut [f64], d: usize) {
         match self {
             Self::Stored(matrix) => product::multiply_adjoint(matrix.as_ref(), y, x, d),
+            Self::Complex(matrix) => {
+                let (inner, outer) = (x.len() / d, y.len() / d);
+                for (y, x) in y.chunks_exact(outer).zip(x.chunks_exact_mut(inner)) {
+                    matrix.multiply_adjoint(y, x, 1);
+                }
+            }
             Self::Turned { rotation, transposed, rank } => {
                 let size = y.len() / d;
                 for (y, x) in y.chunks_exact_mut(size).zip(x.chunks_exact_mut(*rank)) {

@@ -140,7 +140,8 @@ mod tests {
     use crate::Rows;
     use crate::evolution::Spectrum;
     use crate::operator::{
-        Chain, Cosine, Dense, Ensemble, Hadamard, Identity, Permutation, Signs, Spectral, Wavelet,
+        Chain, Complex, Cosine, Dense, Ensemble, Hadamard, Identity, Permutation, Signs, Spectral,
+        Wavelet,
     };
 
     /// The difference of neighbours, with errors put in.
@@ -191,10 +192,14 @@ mod tests {
             let entry = |i: usize, j: usize| ((3 * i + 5 * j * j) as f64 + 0.3).sin();
             let dense = Dense::from_rows(&Rows::from_fn(m, n, entry)).unwrap();
             assert_eq!(check_operator(&dense), Ok(()));
+            let parts = [0, 40].map(|k| Rows::from_fn(m, n, |i, j| entry(i + k, j)));
+            let complex = Complex::from_parts(&parts[0], &parts[1]).unwrap();
+            assert_eq!(check_operator(&complex), Ok(()));
         }
         for ratio in [0.3, 1.0, 2.5] {
             let spectrum = Spectrum::marchenko_pastur(ratio).unwrap();
-            assert_eq!(check_operator(&Ensemble::new(400, spectrum)), Ok(()));
+            assert_eq!(check_operator(&Ensemble::new(400, spectrum.clone())), Ok(()));
+            assert_eq!(check_operator(&Ensemble::complex(200, spectrum)), Ok(()));
         }
     }
 

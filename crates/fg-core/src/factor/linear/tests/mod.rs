@@ -1,5 +1,6 @@
 //! The linear factor against the dense joint posterior, over shapes, structures, solvers and columns.
 
+mod entries;
 mod gains;
 mod limits;
 mod posteriors;
