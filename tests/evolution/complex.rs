@@ -1,12 +1,10 @@
-//! Complex operators: predictions against runs, and published thresholds of phase retrieval.
+//! Complex operators: predictions against runs; and the published threshold of phase retrieval with orthonormal columns.
 
-use fg_core::evolution::{
-    Evolution, EvolutionError, MessageLaw, Spectrum, SpectrumError, threshold,
-};
+use fg_core::evolution::{Evolution, MessageLaw, Spectrum, threshold};
 use fg_core::operator::{Complex, Ensemble};
 use fg_core::{Options, Rows};
-use fg_denoisers::{Awgn, ComplexMagnitude, Discrete, Gaussian, Magnitude};
-use fg_models::generalised::{self, GeneralisedGraph};
+use fg_denoisers::{Awgn, Discrete, Gaussian, Magnitude};
+use fg_models::generalised;
 use fg_models::linear;
 use fg_models::synthetic::{add_noise, complex_gaussian_matrix};
 use rand::{RngExt, SeedableRng};
@@ -83,66 +81,6 @@ fn other_symbols_than_assumed() {
 const TOLERANCE: f64 = 0.005;
 /// Next to none, as a share of the power of a projection.
 const NOISELESS: f64 = 1e-10;
-/// Shares of the signal that are unknown, between the first steps away from a tiny start, which any number of magnitudes
-/// near these thresholds makes, and the last ones; in steps that miss the bottleneck by a twentieth at most.
-const UNKNOWN: (f64, f64) = (0.7, 0.01);
-const STEP: f64 = 1.1;
-
-/// Whether what is known of a Gaussian signal grows wherever it is, so that a little at the start leads to full recovery from
-/// magnitudes without noise. Matched recursions have one number, the share that is known, and it grows with what it was: they
-/// end where it comes back as it was.
-fn recovers(
-    model: impl Fn() -> GeneralisedGraph,
-    power: f64,
-    columns: usize,
-    points: usize,
-) -> Result<bool, EvolutionError> {
-    let isotropic = |value: f64| -> Vec<f64> {
-        (0..columns * columns).map(|k| if k % (columns + 1) == 0 { value } else { 0.0 }).collect()
-    };
-    let model = model();
-    let (operator, graph) = (model.operator, model.builder.build().unwrap());
-    let mut unknown = UNKNOWN.0;
-    while unknown > UNKNOWN.1 {
-        // A guess sqrt(q) x0 + sqrt(1 - q) noise, as seen by the output: the law of a matched message.
-        let q = 1.0 - unknown;
-        let claimed = 1.0 / (unknown * power);
-        let error = isotropic(q * unknown * power);
-        let start = MessageLaw::from_mean_form(columns, &isotropic(claimed), &isotropic(q), &error)
-            .unwrap();
-        let options = Options::default().with_max_sweeps(1);
-        let evolution = Evolution::new(&graph, &options).with_points(points);
-        let prediction = evolution.with_start(operator, 1, start).run()?;
-        let messages = &prediction.sweeps()[0].messages;
-        let back = messages.iter().find(|m| m.factor == operator && m.port == 1).unwrap();
-        if back.law.precision()[0] <= claimed {
-            return Ok(false);
-        }
-        unknown /= STEP;
-    }
-    Ok(true)
-}
-
-/// The threshold of full recovery of a complex signal.
-fn complex_threshold(
-    bracket: (f64, f64),
-    spectrum: impl Fn(f64) -> Result<Spectrum, SpectrumError>,
-) -> f64 {
-    const POINTS: usize = 32768;
-    let at = |alpha: f64| {
-        let spectrum = spectrum(alpha).unwrap();
-        let power = 0.5 * spectrum.output_power();
-        let model = || {
-            let magnitudes = ComplexMagnitude::new(NOISELESS * power).unwrap();
-            let prior = Gaussian::new(0.0, 0.5).unwrap();
-            let operator = Ensemble::complex(1000, spectrum.clone());
-            generalised::complex_unobserved(operator, prior, magnitudes)
-        };
-        recovers(model, power, 2, POINTS)
-    };
-    threshold(bracket, 0.5 * TOLERANCE, at).unwrap().value()
-}
-
 // A. Maillard, B. Loureiro, F. Krzakala and L. Zdeborova, "Phase retrieval in high dimensions: statistical and computational
 // phase transitions", Advances in Neural Information Processing Systems 33 (2020), table 1: full recovery by the best known
 // polynomial algorithm.
@@ -171,12 +109,4 @@ fn real_orthonormal_columns() {
     };
     let found = threshold((1.56, 1.61), 0.5 * TOLERANCE, at).unwrap().value();
     assert!((found - 1.584).abs() < TOLERANCE, "full recovery: {found}");
-}
-
-#[test]
-#[ignore = "minutes"]
-fn complex_gaussian_entries() {
-    let found = complex_threshold((2.0, 2.06), Spectrum::marchenko_pastur);
-    println!("complex, Gaussian: {found}");
-    assert!((found - 2.027).abs() < TOLERANCE, "full recovery: {found}");
 }
