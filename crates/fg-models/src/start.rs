@@ -1,8 +1,10 @@
 //! How a run is told what is known before its first sweep: a first message of independent errors.
 
 use fg_core::factor::{Belief, Cavity};
+use fg_core::inference::StartError;
 use fg_core::message::{MessageError, small};
-use fg_core::{FactorId, Graph, Inference, Message, Precision, Rows};
+use fg_core::{FactorId, Graph, Inference, Message, Precision, Rows, VariableId};
+use fg_denoisers::ParameterError;
 
 use crate::ModelError;
 
@@ -28,6 +30,35 @@ pub(crate) fn send(
 pub(crate) fn shrunk(mut values: Rows, share: f64) -> Rows {
     values.as_mut_slice().iter_mut().for_each(|v| *v *= share.sqrt());
     values
+}
+
+/// The mean square of `values` that are guessed for a variable and share the part `share` of their variance with the truth.
+///
+/// # Errors
+/// Another shape than the variable's, a share outside `(0, 1)`, values without a size.
+pub(crate) fn guessed_power(
+    graph: &Graph,
+    variable: VariableId,
+    values: &Rows,
+    share: f64,
+) -> Result<f64, ModelError> {
+    let layout = graph.layout(variable);
+    let (expected, found) = ((layout.rows(), layout.columns()), values.shape());
+    if found != expected {
+        let variable = graph.variable_name(variable).to_owned();
+        return Err(StartError::Layout { variable, expected, found }.into());
+    }
+    let power = values.norm_squared() / values.as_slice().len() as f64;
+    let refuse = |parameter, value, requirement| {
+        Err(ParameterError::OutOfRange { parameter, value, requirement }.into())
+    };
+    if !(share > 0.0 && share < 1.0) {
+        return refuse("share", share, "above 0 and below 1");
+    }
+    if !(power > 0.0 && power.is_finite()) {
+        return refuse("mean square of the guess", power, "finite and above 0");
+    }
+    Ok(power)
 }
 
 /// The variance of an entry before anything is known about the data, where the prior has a mean and a positive variance

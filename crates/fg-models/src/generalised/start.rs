@@ -1,15 +1,13 @@
 //! Where a run of the generalised linear model starts: from the prior, or from the size of the data.
 
-use fg_core::inference::StartError;
 use fg_core::message::Layout;
 use fg_core::{Graph, Inference, Rows};
-use fg_denoisers::ParameterError;
 
 use super::parts::Parts;
 use super::spectral;
 use crate::ModelError;
 use crate::linear::outputs;
-use crate::start::{OUTPUT_PORT, send, shrunk};
+use crate::start::{OUTPUT_PORT, guessed_power, send, shrunk};
 
 /// What is known about `X` before the first sweep. It only starts the run: the model, and so its fixed points, stay as
 /// they are.
@@ -73,14 +71,7 @@ impl Start {
             Self::Auto if parts.speaks(graph) => Ok(()),
             Self::Auto | Self::Data => centred(parts.explaining_variance(graph)),
             Self::Variance(variance) => centred(*variance),
-            Self::Guess { values, share } => {
-                let (expected, found) = ((layout.rows(), layout.columns()), values.shape());
-                if found != expected {
-                    let variable = graph.variable_name(x).to_owned();
-                    return Err(StartError::Layout { variable, expected, found }.into());
-                }
-                guess(run, graph, parts, values.clone(), *share)
-            }
+            Self::Guess { values, share } => guess(run, graph, parts, values.clone(), *share),
             Self::Spectral { share } => {
                 let variance = parts.alone(graph);
                 let variance = variance.unwrap_or_else(|| parts.explaining_variance(graph));
@@ -103,16 +94,8 @@ fn guess(
     values: Rows,
     share: f64,
 ) -> Result<(), ModelError> {
-    let power = values.norm_squared() / values.as_slice().len() as f64;
-    let refuse = |parameter, value, requirement| {
-        Err(ParameterError::OutOfRange { parameter, value, requirement }.into())
-    };
-    if !(share > 0.0 && share < 1.0) {
-        return refuse("share", share, "above 0 and below 1");
-    }
-    if !(power > 0.0 && power.is_finite()) {
-        return refuse("mean square of the guess", power, "finite and above 0");
-    }
+    let signal = graph.variable_at(parts.prior, 0);
+    let power = guessed_power(graph, signal, &values, share)?;
     let variance = (1.0 - share) * power;
     let mean = shrunk(values, share);
     if !parts.speaks(graph) {

@@ -3,15 +3,13 @@
 use core::any::Any;
 
 use fg_core::factor::LowRankFactor;
-use fg_core::inference::StartError;
 use fg_core::message::MessageError;
 use fg_core::operator::Dense;
 use fg_core::{FactorId, Graph, Inference, Message, Precision, Rows};
-use fg_denoisers::ParameterError;
 
 use super::leading::{Leading, leading};
 use crate::ModelError;
-use crate::start::alone;
+use crate::start::{alone, guessed_power};
 
 /// What is known about the unknowns before the first sweep. It only starts the run: the model, and so its fixed points,
 /// stay as they are.
@@ -86,23 +84,7 @@ fn guess(
     values: &Rows,
     share: f64,
 ) -> Result<(), ModelError> {
-    let variable = graph.variable_at(at.0, at.1);
-    let layout = graph.layout(variable);
-    let (expected, found) = ((layout.rows(), layout.columns()), values.shape());
-    if found != expected {
-        let variable = graph.variable_name(variable).to_owned();
-        return Err(StartError::Layout { variable, expected, found }.into());
-    }
-    let power = values.norm_squared() / values.as_slice().len() as f64;
-    let refuse = |parameter, value, requirement| {
-        Err(ParameterError::OutOfRange { parameter, value, requirement }.into())
-    };
-    if !(share > 0.0 && share < 1.0) {
-        return refuse("share", share, "above 0 and below 1");
-    }
-    if !(power > 0.0 && power.is_finite()) {
-        return refuse("mean square of the guess", power, "finite and above 0");
-    }
+    let power = guessed_power(graph, graph.variable_at(at.0, at.1), values, share)?;
     let column = Column { precision: share / ((1.0 - share) * power), size: share.sqrt().recip() };
     send(run, graph, at, values, &vec![column; values.columns()])
 }

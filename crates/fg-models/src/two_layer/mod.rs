@@ -11,6 +11,7 @@
 //! | `W1`, `b1` | learned | `N_in x d`, `d` |
 //! | `W2`, `b2` | known | `d x N_out`, `N_out` |
 
+mod assembly;
 mod fit;
 mod learning;
 mod predict;
@@ -20,13 +21,9 @@ pub use fit::TwoLayerFit;
 pub use learning::{LearningCurve, LearningErrors, LearningSettings};
 pub use start::Start;
 
-use fg_core::denoiser::{Estimation, Likelihood};
-use fg_core::operator::{Dense, LinearOperator};
-use fg_core::{FactorId, GraphBuilder, Options, Policy, Rows, Structure, VariableId};
-use fg_denoisers::likelihood::{TwoLayer, TwoLayerMap, TwoLayerMmse};
-use fg_denoisers::{penalty, prior};
-
-use crate::ModelError;
+use fg_core::denoiser::Estimation;
+use fg_core::{FactorId, GraphBuilder, Options, Policy, Rows, VariableId};
+use fg_denoisers::likelihood::TwoLayer;
 
 /// Weight of new messages: undamped posterior means are unstable off the matched line.
 const DAMPING: f64 = 0.7;
@@ -116,92 +113,6 @@ impl TwoLayerModel {
     pub fn options() -> Options {
         let policy = Policy::Clamp { minimum: PRECISIONS.0, maximum: PRECISIONS.1 };
         Options::default().with_damping(DAMPING).with_max_sweeps(SWEEPS).with_policy(policy)
-    }
-
-    /// The graph for `inputs` (`N x N_in`) and `targets` (`N x N_out`).
-    ///
-    /// # Errors
-    /// [`ModelError`] when a variance isn't positive or the inputs are empty or not finite. Shapes and targets are
-    /// checked when the graph is built.
-    pub fn graph(&self, inputs: &Rows, targets: &Rows) -> Result<TwoLayerGraph, ModelError> {
-        let operator = match self.bias_variance {
-            Some(_) => Dense::from_rows(&with_constant_column(inputs))?,
-            None => Dense::from_rows(inputs)?,
-        };
-        self.assemble(operator, Some(targets))
-    }
-
-    fn assemble(
-        &self,
-        operator: impl LinearOperator + 'static,
-        targets: Option<&Rows>,
-    ) -> Result<TwoLayerGraph, ModelError> {
-        let d = self.output.hidden();
-        let mut builder = GraphBuilder::new();
-        let weights = builder.variable("W1", operator.inputs(), d);
-        let hidden = builder.variable("Z", operator.outputs(), d);
-        let inputs = operator.inputs() - usize::from(self.has_bias());
-        let prior = self.add_prior(&mut builder, weights, inputs)?;
-        let operator = builder.linear("X", weights, hidden, operator);
-        let likelihood = match self.estimation {
-            Estimation::Mmse => {
-                add_output(&mut builder, hidden, targets, TwoLayerMmse::new(self.output.clone()))
-            }
-            Estimation::Map => {
-                add_output(&mut builder, hidden, targets, TwoLayerMap::new(self.output.clone())?)
-            }
-        };
-        let bias = self.has_bias();
-        Ok(TwoLayerGraph { builder, weights, hidden, prior, operator, likelihood, bias })
-    }
-
-    fn add_prior(
-        &self,
-        builder: &mut GraphBuilder,
-        weights: VariableId,
-        inputs: usize,
-    ) -> Result<FactorId, ModelError> {
-        let Some(bias_variance) = self.bias_variance else {
-            return Ok(match self.estimation {
-                Estimation::Mmse => {
-                    let gaussian = prior::Gaussian::new(0.0, self.weight_variance)?;
-                    builder.prior("prior", weights, gaussian)
-                }
-                Estimation::Map => {
-                    let penalty = penalty::L2::new(self.weight_variance.recip())?;
-                    builder.prior("prior", weights, penalty)
-                }
-            });
-        };
-        // The bias sees every sample with input 1, the weights with inputs of their own size: a shared precision would
-        // average two unlike things.
-        builder.structure(weights, Structure::blocks([inputs, 1]));
-        let stack = match self.estimation {
-            Estimation::Mmse => {
-                let gaussian = |variance| prior::Gaussian::new(0.0, variance);
-                prior::Stacked::new(inputs, gaussian(self.weight_variance)?)?
-                    .then(1, gaussian(bias_variance)?)?
-            }
-            Estimation::Map => {
-                let penalty = |variance: f64| penalty::L2::new(variance.recip());
-                prior::Stacked::new(inputs, penalty(self.weight_variance)?)?
-                    .then(1, penalty(bias_variance)?)?
-            }
-        };
-        Ok(builder.prior("prior", weights, stack))
-    }
-}
-
-fn add_output(
-    builder: &mut GraphBuilder,
-    hidden: VariableId,
-    targets: Option<&Rows>,
-    node: impl Likelihood + 'static,
-) -> FactorId {
-    const NAME: &str = "output";
-    match targets {
-        Some(targets) => builder.likelihood(NAME, hidden, targets.clone(), node),
-        None => builder.unobserved(NAME, hidden, node),
     }
 }
 
