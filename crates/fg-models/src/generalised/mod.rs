@@ -125,7 +125,7 @@ impl GeneralisedGraph {
     /// Also measures how uncertain the length of `X` is, for which a run that has converged settles twice more under a
     /// small pull: the error bars of the fit then contain it. For data that tell the direction of `X` and hardly its
     /// length, such as signs, it is most of the error, and no row's own error bar shows it. Wants a small tolerance, and
-    /// [acceleration](Options::acceleration).
+    /// [acceleration](fg_core::Options::acceleration).
     #[must_use]
     pub fn with_length(mut self) -> Self {
         self.length = true;

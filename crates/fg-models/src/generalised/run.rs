@@ -6,7 +6,7 @@ use super::{GeneralisedGraph, length, parts};
 use crate::{Fit, ModelError};
 
 impl GeneralisedGraph {
-    /// Builds the graph and runs it from its [`Start`]; `observer` is told of every sweep (`&mut ()` looks away).
+    /// Builds the graph and runs it from its [`Start`](super::Start); `observer` is told of every sweep (`&mut ()` looks away).
     ///
     /// # Errors
     /// [`ModelError`] when shapes don't fit together or data isn't finite, or when the start's variance isn't positive or
