@@ -60,15 +60,16 @@ fn units_specialise_to_all_published_digits() {
 }
 
 /// Gaussian weights specialise from 2.05 labels a weight on: below, both units of the estimate are alike. The error of
-/// integration moves the point by less than a tenth.
+/// integration moves the point by less than a tenth. Next to it the units may end in the other order than they started in.
 #[test]
+#[ignore = "a minute"]
 fn units_specialise_from_the_published_threshold_on() {
     let difference = |ratio| {
         let [own, other] = predicted(ratio, 4096);
-        own - other
+        (own - other).abs()
     };
     let (below, above) = (difference(1.95), difference(2.15));
-    assert!(below.abs() < 1e-3, "{below}");
+    assert!(below < 1e-3, "{below}");
     assert!(above > 0.02, "{above}");
 }
 
