@@ -16,7 +16,7 @@ use fg_core::operator::{Dense, Ensemble};
 use fg_core::{Options, Rows, Status};
 use fg_denoisers::{Committee, Discrete, Gaussian, ParameterError};
 use fg_models::generalised::{self, Start};
-use fg_models::metrics::match_units;
+use fg_models::metrics::unit_overlaps;
 use fg_models::synthetic::{gaussian_matrix, gaussian_rows};
 use fg_models::{ModelError, linear};
 use rand::SeedableRng;
@@ -79,7 +79,7 @@ fn binary() -> Result<Discrete, ParameterError> {
 }
 
 /// Mean overlap of a unit with its own in the teacher, and with the other one, in one run, and how that ended.
-fn learn(ratio: f64, seed: u64) -> Result<([f64; 2], Status), ModelError> {
+fn learn(ratio: f64, seed: u64) -> Result<([f64; 2], [Status; 1]), ModelError> {
     let rng = &mut Pcg64::seed_from_u64(seed);
     let [n, d] = SIZE;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of rows")]
@@ -94,12 +94,7 @@ fn learn(ratio: f64, seed: u64) -> Result<([f64; 2], Status), ModelError> {
     let model =
         generalised::graph(samples, Gaussian::new(0.0, 1.0)?, vote(), data).with_start(start);
     let fit = model.fit(&Options::default().with_max_sweeps(SWEEPS), &mut ())?;
-    let order = match_units(fit.estimate(), &teacher, &Rows::zeros(d, 1)).permutation;
-    let overlap = |j: usize, k: usize| {
-        (0..n).map(|i| fit.estimate()[(i, order[j])] * teacher[(i, k)]).sum::<f64>() / n as f64
-    };
-    let mean = [0.5 * (overlap(0, 0) + overlap(1, 1)), 0.5 * (overlap(0, 1) + overlap(1, 0))];
-    Ok((mean, fit.report().status.clone()))
+    Ok((unit_overlaps(fit.estimate(), &teacher), [fit.report().status.clone()]))
 }
 
 /// The overlaps that theory predicts, from a start that knows a little of each unit.
@@ -113,13 +108,7 @@ fn predicted(ratio: f64, prior: impl Denoiser + 'static) -> Result<[f64; 2], Mod
     let spectrum = Spectrum::marchenko_pastur(ratio)?.scaled(ratio)?;
     let model = generalised::unobserved(Ensemble::new(SIZE[0], spectrum), 2, prior, vote());
     let (operator, signal) = (model.operator, model.signal);
-    let diagonal = |v: f64| [v, 0.0, 0.0, v];
-    let start = MessageLaw::from_mean_form(
-        2,
-        &diagonal(1.0 / (1.0 - SHARE)),
-        &diagonal(SHARE),
-        &diagonal(SHARE * (1.0 - SHARE)),
-    )?;
+    let start = MessageLaw::guess(SIZE[1], SHARE, 1.0)?;
     let graph = model.builder.build()?;
     let options = Options::default().with_max_sweeps(2 * SWEEPS);
     let evolution = Evolution::new(&graph, &options).with_points(POINTS);

@@ -9,11 +9,11 @@ use std::process::ExitCode;
 use clap::Parser;
 use fg_core::evolution::Spectrum;
 use fg_core::factor::Stratified;
-use fg_core::operator::{Dense, Ensemble, LinearOperator};
+use fg_core::operator::{Dense, Ensemble};
 use fg_core::special::log1pexp;
 use fg_core::{Options, Rows, Status};
 use fg_denoisers::{BernoulliGauss, L1, Logistic};
-use fg_models::synthetic::{derived_seed, gaussian_matrix};
+use fg_models::synthetic::{gaussian_matrix, gaussian_rows};
 use fg_models::{Fit, ModelError, generalised, linear, predicted_log_density};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
@@ -22,8 +22,8 @@ use rand_pcg::Pcg64;
 mod curves;
 mod support;
 
-use curves::{Curves, Labels, say_endings};
-use support::{Failure, Study, in_parallel, progress_bar};
+use curves::{Labels, several_over_places};
+use support::{Failure, Study};
 
 /// Weights, and the share of them that aren't zero.
 const WEIGHTS: usize = 400;
@@ -39,6 +39,9 @@ const DAMPING: f64 = 0.8;
 /// Strengths of the penalty that are tried.
 const STRENGTHS: [f64; 5] = [0.1, 0.2, 0.4, 0.8, 1.6];
 
+/// Runs of a job: one that learns, and one of each strength.
+const RUNS: usize = 1 + STRENGTHS.len();
+
 /// Logistic regression: held-out log-loss against the number of labels.
 #[derive(Debug, Parser)]
 struct Arguments {
@@ -51,39 +54,17 @@ fn main() -> ExitCode {
 }
 
 fn run(study: &Study) -> Result<(), Failure> {
-    let (runs, places) = (study.runs(10, 2)?, RATIOS.len());
-    let bar = progress_bar(runs * places, "runs");
-    let results = in_parallel(runs * places, study.threads(), &bar, |job| {
-        learn(RATIOS[job % places], derived_seed(study.seed, &[job as u64]))
-    });
-    bar.finish_and_clear();
-    let results: Result<Vec<_>, ModelError> = results.into_iter().collect();
-    let results = results.map_err(Failure::other)?;
-    let curve = |k: usize| -> Vec<Vec<f64>> {
-        results
-            .chunks(places)
-            .map(|run| run.iter().map(|(losses, _)| losses[k]).collect())
-            .collect()
+    let labels = Labels {
+        name: "logistic",
+        title: format!("Sparse logistic regression, {WEIGHTS} weights"),
+        x: "labels a weight",
+        y: "held-out log-loss (nats)",
     };
-    let predicted = RATIOS.iter().map(|ratio| predicted(*ratio)).collect::<Result<_, _>>();
-    Curves {
-        labels: Labels {
-            name: "logistic",
-            title: format!("Sparse logistic regression, {WEIGHTS} weights"),
-            x: "labels a weight",
-            y: "held-out log-loss (nats)",
-        },
-        at: RATIOS.to_vec(),
-        measured: vec![
-            ("averaged over the belief", curve(0)),
-            ("estimate plugged in", curve(1)),
-            ("L1 penalty, best strength", curve(2)),
-        ],
-        predicted: vec![("state evolution, averaged", predicted.map_err(Failure::other)?)],
-    }
-    .write(&study.folder("logistic"))?;
-    say_endings(results.iter().flat_map(|(_, statuses)| statuses));
-    Ok(())
+    let names = ["averaged over the belief", "estimate plugged in", "L1 penalty, best strength"];
+    let predict = |ratio| predicted(ratio).map(|loss| [loss]);
+    let predicted = (["state evolution, averaged"], predict);
+    let places = (&RATIOS[..], study.runs(10, 2)?);
+    several_over_places(study, places, labels, (names, learn), predicted)
 }
 
 fn prior() -> Result<BernoulliGauss, ModelError> {
@@ -91,9 +72,9 @@ fn prior() -> Result<BernoulliGauss, ModelError> {
 }
 
 /// Inputs with `E |x|^2 = 1` and the labels they are given.
-fn sample(count: usize, weights: &Rows, rng: &mut Pcg64) -> Result<(Dense, Rows), ModelError> {
-    let inputs = Dense::new(gaussian_matrix(count, WEIGHTS, 1.0 / WEIGHTS as f64, rng))?;
-    let odds = linear::outputs(&inputs, weights);
+fn sample(count: usize, weights: &Rows, rng: &mut Pcg64) -> Result<(Rows, Rows), ModelError> {
+    let inputs = gaussian_rows(count, WEIGHTS, 1.0 / WEIGHTS as f64, rng);
+    let odds = linear::outputs(&Dense::from_rows(&inputs)?, weights);
     let label = |i: usize| {
         let probability = (-log1pexp(-odds[(i, 0)])).exp();
         if rng.random::<f64>() < probability { 1.0 } else { -1.0 }
@@ -102,7 +83,7 @@ fn sample(count: usize, weights: &Rows, rng: &mut Pcg64) -> Result<(Dense, Rows)
 }
 
 /// Held-out losses of one run, and how its estimators ended.
-fn learn(ratio: f64, seed: u64) -> Result<([f64; 3], Vec<Status>), ModelError> {
+fn learn(ratio: f64, seed: u64) -> Result<([f64; 3], [Status; RUNS]), ModelError> {
     let rng = &mut Pcg64::seed_from_u64(seed);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of rows")]
     let count = (ratio * WEIGHTS as f64).round() as usize;
@@ -113,7 +94,8 @@ fn learn(ratio: f64, seed: u64) -> Result<([f64; 3], Vec<Status>), ModelError> {
     let draw = model.builder.build()?.draw(&mut Stratified(rng))?;
     let weights = draw.variable(x).clone();
     let labels = draw.data(likelihood).cloned().unwrap_or_else(|| Rows::zeros(count, 1));
-    let (new, truth) = sample(HELD_OUT, &weights, rng)?;
+    let (rows, truth) = sample(HELD_OUT, &weights, rng)?;
+    let new = Dense::from_rows(&rows)?;
     let plugged = |fit: &Fit| {
         let odds = linear::outputs(&new, fit.estimate());
         let pairs = odds.as_slice().iter().zip(truth.as_slice());
@@ -122,25 +104,19 @@ fn learn(ratio: f64, seed: u64) -> Result<([f64; 3], Vec<Status>), ModelError> {
     let options = Options::default().with_damping(DAMPING).with_max_sweeps(SWEEPS);
     let model = generalised::graph(inputs.clone(), prior()?, Logistic::new(), labels.clone());
     let fit = model.fit(&options, &mut ())?;
-    let rows = dense_rows(&new);
     let averaged = fit.predict(&rows).log_density(&Logistic::new(), &truth);
     let averaged = averaged.map_or(f64::NAN, |log| -log.iter().sum::<f64>() / HELD_OUT as f64);
-    let mut statuses = vec![fit.report().status.clone()];
+    let mut statuses = [(); RUNS].map(|()| fit.report().status.clone());
     let mut penalised = f64::INFINITY;
-    for strength in STRENGTHS {
+    for (strength, status) in STRENGTHS.into_iter().zip(&mut statuses[1..]) {
         let likelihood = Logistic::new().maximised();
         let model =
             generalised::graph(inputs.clone(), L1::new(strength)?, likelihood, labels.clone());
         let fit = model.fit(&options, &mut ())?;
         penalised = penalised.min(plugged(&fit));
-        statuses.push(fit.report().status.clone());
+        *status = fit.report().status.clone();
     }
     Ok(([averaged, plugged(&fit), penalised], statuses))
-}
-
-fn dense_rows(inputs: &Dense) -> Rows {
-    let matrix = inputs.matrix();
-    Rows::from_fn(inputs.outputs(), inputs.inputs(), |i, j| matrix[(i, j)])
 }
 
 /// The loss that theory predicts.

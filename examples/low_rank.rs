@@ -11,7 +11,6 @@ use fg_core::evolution::MessageLaw;
 use fg_core::factor::Independent;
 use fg_core::{Evolution, Options, Rows, Status};
 use fg_denoisers::{Discrete, Gaussian};
-use fg_models::synthetic::derived_seed;
 use fg_models::{LowRankGraph, ModelError, low_rank};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
@@ -20,8 +19,8 @@ use rand_pcg::Pcg64;
 mod curves;
 mod support;
 
-use curves::{Curves, Labels, say_endings};
-use support::{Failure, Study, in_parallel, progress_bar};
+use curves::{Labels, several_over_places};
+use support::{Failure, Study};
 
 /// Number of signs.
 const SIZE: usize = 2000;
@@ -44,43 +43,24 @@ fn main() -> ExitCode {
 }
 
 fn run(study: &Study) -> Result<(), Failure> {
-    let (runs, places) = (study.runs(10, 2)?, RATIOS.len());
-    let bar = progress_bar(runs * places, "runs");
-    let found = in_parallel(runs * places, study.threads(), &bar, |job| {
-        let (run, k) = (job / places, job % places);
-        measured(RATIOS[k], derived_seed(study.seed, &[run as u64, k as u64]))
-    });
-    bar.finish_and_clear();
-    let found: Result<Vec<([f64; 2], Status)>, ModelError> = found.into_iter().collect();
-    let (found, statuses): (Vec<[f64; 2]>, Vec<Status>) =
-        found.map_err(Failure::other)?.into_iter().unzip();
-    let of = |estimator: usize| {
-        let values = |run: &[[f64; 2]]| run.iter().map(|found| found[estimator]).collect();
-        found.chunks(places).map(values).collect()
+    let labels = Labels {
+        name: "low_rank",
+        title: format!("{SIZE} signs in a symmetric matrix of noise"),
+        x: "signal-to-noise ratio",
+        y: "cosine with the truth",
     };
-    let predicted: Result<Vec<f64>, ModelError> = RATIOS.iter().map(|r| predicted(*r)).collect();
-    let eigenvector = RATIOS.iter().map(|r| (1.0 - r.recip()).max(0.0).sqrt()).collect();
-    Curves {
-        labels: Labels {
-            name: "low_rank",
-            title: format!("{SIZE} signs in a symmetric matrix of noise"),
-            x: "signal-to-noise ratio",
-            y: "cosine with the truth",
-        },
-        at: RATIOS.to_vec(),
-        measured: vec![("message passing", of(0)), ("leading eigenvector", of(1))],
-        predicted: vec![
-            ("state evolution", predicted.map_err(Failure::other)?),
-            ("random matrix theory", eigenvector),
-        ],
-    }
-    .write(&study.folder("low_rank"))?;
-    say_endings(&statuses);
-    Ok(())
+    let names = ["message passing", "leading eigenvector"];
+    let laws = ["state evolution", "random matrix theory"];
+    let predict = |ratio: f64| {
+        let eigenvector = (1.0 - ratio.recip()).max(0.0).sqrt();
+        predicted(ratio).map(|cosine| [cosine, eigenvector])
+    };
+    let places = (&RATIOS[..], study.runs(10, 2)?);
+    several_over_places(study, places, labels, (names, measured), (laws, predict))
 }
 
 /// Cosines of the truth with the estimate and with the leading eigenvector, in one run, and how that ended.
-fn measured(ratio: f64, seed: u64) -> Result<([f64; 2], Status), ModelError> {
+fn measured(ratio: f64, seed: u64) -> Result<([f64; 2], [Status; 1]), ModelError> {
     let variance = SIZE as f64 / ratio;
     let model = low_rank::unobserved_symmetric(SIZE, 1, Discrete::binary(), variance)?;
     let LowRankGraph { builder, unknowns, data, .. } = model;
@@ -94,7 +74,7 @@ fn measured(ratio: f64, seed: u64) -> Result<([f64; 2], Status), ModelError> {
     let numbers = low_rank::symmetric(data, 1, Gaussian::new(0.0, 1.0)?, variance)?;
     let numbers = numbers.fit(&options.with_max_sweeps(1), &mut ())?;
     let cosines = [&signs, &numbers].map(|fit| cosine(fit.estimate(), truth));
-    Ok((cosines, signs.report().status.clone()))
+    Ok((cosines, [signs.report().status.clone()]))
 }
 
 /// Whatever the sign, which the data don't tell.

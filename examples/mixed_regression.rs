@@ -70,7 +70,7 @@ fn model() -> Result<MixedColumns, ModelError> {
 }
 
 /// Errors of the three estimators in one run, in decibels, and how the first ended.
-fn solve(ratio: f64, seed: u64) -> Result<([f64; 3], Status), ModelError> {
+fn solve(ratio: f64, seed: u64) -> Result<([f64; 3], [Status; 1]), ModelError> {
     let rng = &mut Pcg64::seed_from_u64(seed);
     let [n, d] = SIZE;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of rows")]
@@ -92,7 +92,7 @@ fn solve(ratio: f64, seed: u64) -> Result<([f64; 3], Status), ModelError> {
         10.0 * matching.parameter_error.log10()
     };
     let errors = [error(fit.estimate()), error(&alternating), error(&single)];
-    Ok((errors, fit.report().status.clone()))
+    Ok((errors, [fit.report().status.clone()]))
 }
 
 /// The posterior mean of one regressor for all data, with the noise that data of another one are.
@@ -136,10 +136,7 @@ fn predict(ratio: f64) -> Result<f64, ModelError> {
     let prior = Gaussian::new(0.0, 1.0)?;
     let graph = generalised::unobserved(Ensemble::new(SIZE[0], spectrum), 2, prior, model()?);
     let (operator, signal) = (graph.operator, graph.signal);
-    let diagonal = |v: f64| [v, 0.0, 0.0, v];
-    let claimed = diagonal((1.0 - SHARE).recip());
-    let noise = diagonal(SHARE * (1.0 - SHARE));
-    let start = MessageLaw::from_mean_form(2, &claimed, &diagonal(SHARE), &noise)?;
+    let start = MessageLaw::guess(SIZE[1], SHARE, 1.0)?;
     let graph = graph.builder.build()?;
     let options = Options::default().with_max_sweeps(2 * SWEEPS);
     let prediction = Evolution::new(&graph, &options).with_start(operator, 1, start).run()?;

@@ -21,7 +21,7 @@ use rand_pcg::Pcg64;
 mod curves;
 mod support;
 
-use curves::{Curves, Labels};
+use curves::{Curves, Labels, nmse_by_sweep};
 use support::{Failure, Study, in_parallel, progress_bar};
 
 /// Rows of the signal, observations, and columns.
@@ -146,10 +146,7 @@ fn predicted() -> Result<Vec<f64>, ModelError> {
     let options =
         Options::default().with_damping(DAMPING).with_max_sweeps(SWEEPS).with_tolerance(0.0);
     let prediction = model.builder.build()?.predict(&options)?;
-    let nmse = |sweep: &fg_core::evolution::SweepPrediction| {
-        sweep.estimate(signal).map_or(f64::NAN, |law| law.nmse_db())
-    };
-    Ok(prediction.sweeps().iter().map(nmse).collect())
+    Ok(nmse_by_sweep(&prediction, signal, SWEEPS))
 }
 
 fn write(study: &Study, results: &[[History; 4]]) -> Result<(), Failure> {

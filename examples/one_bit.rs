@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use std::process::ExitCode;
 
 use clap::Parser;
-use fg_core::evolution::{Spectrum, SweepPrediction};
+use fg_core::evolution::Spectrum;
 use fg_core::operator::{Dense, Ensemble};
 use fg_core::{IterationInfo, Options, Rows, Status};
 use fg_denoisers::{BernoulliGauss, Sign};
@@ -23,7 +23,7 @@ use rand_pcg::Pcg64;
 mod curves;
 mod support;
 
-use curves::{Curves, Labels, say_endings};
+use curves::{Curves, Labels, nmse_by_sweep, say_endings};
 use support::{Failure, Study, in_parallel, progress_bar, say};
 
 /// Labels and entries.
@@ -140,9 +140,5 @@ fn predicted() -> Result<Vec<f64>, ModelError> {
     let signal = model.signal;
     let options = Options::default().with_max_sweeps(DRAWN).with_tolerance(0.0);
     let prediction = model.builder.build()?.predict(&options)?;
-    let nmse = |sweep: &SweepPrediction| sweep.estimate(signal).map_or(f64::NAN, |e| e.nmse_db());
-    // A prediction that no longer changes ends.
-    let mut errors: Vec<f64> = prediction.sweeps().iter().map(nmse).collect();
-    errors.resize(DRAWN, prediction.estimate(signal).nmse_db());
-    Ok(errors)
+    Ok(nmse_by_sweep(&prediction, signal, DRAWN))
 }

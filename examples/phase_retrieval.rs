@@ -186,12 +186,7 @@ impl Problem {
             let operator = Ensemble::new(ENTRIES, spectrum);
             generalised::unobserved(operator, 1, prior, Magnitude::new(noise)?)
         };
-        let isotropic = |value: f64| -> Vec<f64> {
-            (0..d * d).map(|k| if k.is_multiple_of(d + 1) { value } else { 0.0 }).collect()
-        };
-        let claimed = isotropic(1.0 / ((1.0 - LITTLE) * part));
-        let error = isotropic(LITTLE * (1.0 - LITTLE) * part);
-        let start = MessageLaw::from_mean_form(d, &claimed, &isotropic(LITTLE), &error)?;
+        let start = MessageLaw::guess(d, LITTLE, part)?;
         let (operator, signal) = (model.operator, model.signal);
         let graph = model.builder.build()?;
         // Where the run's damping leads, without its path.

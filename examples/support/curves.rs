@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use fg_core::Status;
+use fg_core::evolution::{EstimateLaw, Prediction};
+use fg_core::{Status, VariableId};
 use fg_models::ModelError;
 use fg_models::metrics::Quartiles;
 use fg_models::report::{Axis, CsvTable, Figure, Panel, Series, Stroke, TextTable};
@@ -108,20 +109,20 @@ pub(crate) fn over_places(
     predict: impl Fn(f64) -> Result<f64, ModelError>,
 ) -> Result<(), Failure> {
     let measured =
-        (["runs"], |x: f64, seed| measure(x, seed).map(|(value, status)| ([value], status)));
+        (["runs"], |x: f64, seed| measure(x, seed).map(|(value, status)| ([value], [status])));
     let predicted = (["state evolution"], |x: f64| predict(x).map(|value| [value]));
     several_over_places(study, places, labels, measured, predicted)
 }
 
-/// As [`over_places`], with several named values of a run and of its prediction.
+/// As [`over_places`], with several named values of a job, which may be several runs, and of its prediction.
 #[allow(dead_code, reason = "some programs have runs over sweeps")]
-pub(crate) fn several_over_places<const K: usize, const P: usize>(
+pub(crate) fn several_over_places<const K: usize, const P: usize, const S: usize>(
     study: &Study,
     (at, runs): (&[f64], usize),
     labels: Labels,
     (measured, measure): (
         [&'static str; K],
-        impl Fn(f64, u64) -> Result<([f64; K], Status), ModelError> + Sync,
+        impl Fn(f64, u64) -> Result<([f64; K], [Status; S]), ModelError> + Sync,
     ),
     (predicted, predict): ([&'static str; P], impl Fn(f64) -> Result<[f64; P], ModelError>),
 ) -> Result<(), Failure> {
@@ -131,9 +132,8 @@ pub(crate) fn several_over_places<const K: usize, const P: usize>(
         measure(at[k], derived_seed(study.seed, &[run as u64, k as u64]))
     });
     bar.finish_and_clear();
-    let values: Result<Vec<([f64; K], Status)>, ModelError> = values.into_iter().collect();
-    let (values, statuses): (Vec<[f64; K]>, Vec<Status>) =
-        values.map_err(Failure::other)?.into_iter().unzip();
+    let values = values.into_iter().collect::<Result<Vec<_>, _>>().map_err(Failure::other)?;
+    let (values, statuses): (Vec<[f64; K]>, Vec<[Status; S]>) = values.into_iter().unzip();
     let of = |curve: usize| -> Vec<Vec<f64>> {
         let run = |values: &[[f64; K]]| values.iter().map(|v| v[curve]).collect();
         values.chunks(at.len()).map(run).collect()
@@ -149,8 +149,21 @@ pub(crate) fn several_over_places<const K: usize, const P: usize>(
         predicted: predicted.into_iter().enumerate().map(|(k, name)| (name, law(k))).collect(),
     }
     .write(&folder)?;
-    say_endings(&statuses);
+    say_endings(statuses.iter().flatten());
     Ok(())
+}
+
+/// The predicted error of a variable after each of `sweeps` sweeps, in decibels; a prediction that no longer changes ends.
+#[allow(dead_code, reason = "most programs show the end of their runs")]
+pub(crate) fn nmse_by_sweep(
+    prediction: &Prediction,
+    variable: VariableId,
+    sweeps: usize,
+) -> Vec<f64> {
+    let laws = prediction.sweeps().iter().map(|sweep| sweep.estimate(variable));
+    let mut errors: Vec<f64> = laws.map(|law| law.map_or(f64::NAN, EstimateLaw::nmse_db)).collect();
+    errors.resize(sweeps, prediction.estimate(variable).nmse_db());
+    errors
 }
 
 /// Says how many runs ended in which way.

@@ -93,14 +93,12 @@ fn real_orthonormal_columns() {
     /// Between a signal that is recovered and one that isn't.
     const RECOVERED: f64 = 1e-6;
     let at = |alpha: f64| {
-        let (q, power) = (LITTLE, alpha.recip());
+        let power = alpha.recip();
         let operator = Ensemble::new(1000, Spectrum::orthonormal(alpha).unwrap());
         let magnitudes = Magnitude::new(NOISELESS * power).unwrap();
         let prior = Gaussian::new(0.0, 1.0).unwrap();
         let model = generalised::unobserved(operator, 1, prior, magnitudes);
-        let claimed = [1.0 / ((1.0 - q) * power)];
-        let start =
-            MessageLaw::from_mean_form(1, &claimed, &[q], &[q * (1.0 - q) * power]).unwrap();
+        let start = MessageLaw::guess(1, LITTLE, power).unwrap();
         let (x, operator) = (model.signal, model.operator);
         let graph = model.builder.build().unwrap();
         let options = Options::default().with_max_sweeps(2000);

@@ -68,9 +68,7 @@ fn magnitudes(
     let signal = Gaussian::new(0.0, 1.0).unwrap();
     let model = Model::new(alpha, signal, Magnitude::new(NOISE).unwrap());
     // A guess sqrt(q) x0 + sqrt(1 - q) noise, seen by the output of power 1 / alpha.
-    let (q, power) = (overlap, 1.0 / alpha);
-    let claimed = [1.0 / ((1.0 - q) * power)];
-    let start = MessageLaw::from_mean_form(1, &claimed, &[q], &[q * (1.0 - q) * power]).unwrap();
+    let start = MessageLaw::guess(1, overlap, 1.0 / alpha).unwrap();
     let options = Options::default().with_max_sweeps(sweeps);
     let evolution = Evolution::new(&model.graph, &options).with_points(POINTS);
     Ok((evolution.with_start(model.operator, 1, start).run()?, model.x))

@@ -5,7 +5,7 @@ use fg_core::operator::{Ensemble, LinearOperator};
 use fg_core::{Options, Rows};
 use fg_denoisers::{Committee, Gaussian};
 use fg_models::generalised::{self, Start};
-use fg_models::metrics::match_units;
+use fg_models::metrics::unit_overlaps;
 use fg_models::synthetic::{fast_gaussian, gaussian_rows};
 use fg_models::{GeneralisedGraph, linear};
 use rand::SeedableRng;
@@ -22,10 +22,7 @@ fn predicted(ratio: f64, points: usize) -> [f64; 2] {
     const SHARE: f64 = 0.5;
     let spectrum = Spectrum::marchenko_pastur(ratio).unwrap().scaled(ratio).unwrap();
     let model = model(Ensemble::new(1000, spectrum));
-    let diagonal = |v: f64| [v, 0.0, 0.0, v];
-    let noise = diagonal(SHARE * (1.0 - SHARE));
-    let claimed = diagonal((1.0 - SHARE).recip());
-    let start = MessageLaw::from_mean_form(2, &claimed, &diagonal(SHARE), &noise).unwrap();
+    let start = MessageLaw::guess(2, SHARE, 1.0).unwrap();
     let graph = model.builder.build().unwrap();
     let options = Options::default().with_max_sweeps(1000);
     let evolution = Evolution::new(&graph, &options).with_points(points);
@@ -95,12 +92,7 @@ fn large_runs_agree_with_theory() {
         let model = model.with_start(Start::Guess { values, share: 0.5 });
         let fit = model.fit(&Options::default().with_max_sweeps(300), &mut ()).unwrap();
         assert!(fit.report().status.is_usable(), "{seed}: {}", fit.report());
-        let order = match_units(fit.estimate(), &teacher, &Rows::zeros(2, 1)).permutation;
-        let overlap = |j: usize, k: usize| {
-            let rows = (0..SIZE.1).map(|i| fit.estimate()[(i, order[j])] * teacher[(i, k)]);
-            rows.sum::<f64>() / SIZE.1 as f64
-        };
-        let found = [0.5 * (overlap(0, 0) + overlap(1, 1)), 0.5 * (overlap(0, 1) + overlap(1, 0))];
+        let found = unit_overlaps(fit.estimate(), &teacher);
         println!("RUN {seed} {found:?} {}", fit.report());
         mean.iter_mut().zip(found).for_each(|(m, f)| *m += f / RUNS as f64);
     }

@@ -87,17 +87,15 @@ fn held_out_loss_is_predicted() {
     let mut losses = Vec::new();
     for seed in 0..8 {
         let rng = &mut Pcg64::seed_from_u64(seed);
-        let matrix =
-            |rows, rng: &mut Pcg64| gaussian_matrix(rows, SIZE.1, 1.0 / SIZE.1 as f64, rng);
-        let inputs = Dense::new(matrix(SIZE.0, rng)).unwrap();
-        let new = matrix(HELD_OUT, rng);
-        let both = faer_rows(&new);
+        let variance = 1.0 / SIZE.1 as f64;
+        let inputs = Dense::new(gaussian_matrix(SIZE.0, SIZE.1, variance, rng)).unwrap();
+        let new = gaussian_rows(HELD_OUT, SIZE.1, variance, rng);
         let model = generalised::unobserved(inputs.clone(), 1, prior(), Logistic::new());
         let (x, likelihood) = (model.signal, model.likelihood);
         let draw = model.builder.build().unwrap().draw(&mut Stratified(rng)).unwrap();
         let (weights, labels) = (draw.variable(x), draw.data(likelihood).unwrap().clone());
         // New labels by the logistic inequality: y z > logistic noise.
-        let odds = linear::outputs(&Dense::new(new).unwrap(), weights);
+        let odds = linear::outputs(&Dense::from_rows(&new).unwrap(), weights);
         let uniform = gaussian_rows(HELD_OUT, 1, 1.0, rng);
         let truth = Rows::from_fn(HELD_OUT, 1, |i, _| {
             let u = fg_core::special::cdf(uniform[(i, 0)]);
@@ -107,7 +105,7 @@ fn held_out_loss_is_predicted() {
         let model = generalised::graph(inputs, prior(), Logistic::new(), labels);
         let fit = model.fit(&options, &mut ()).unwrap();
         assert!(fit.report().status.is_usable(), "{seed}: {}", fit.report());
-        let log = fit.predict(&both).log_density(&Logistic::new(), &truth).unwrap();
+        let log = fit.predict(&new).log_density(&Logistic::new(), &truth).unwrap();
         losses.push(-log.iter().sum::<f64>() / HELD_OUT as f64);
     }
     let spectrum = Spectrum::marchenko_pastur(2.0).unwrap().scaled(2.0).unwrap();
@@ -118,10 +116,6 @@ fn held_out_loss_is_predicted() {
     let expected = -predicted_log_density(prediction.estimate(x), 1.0, &Logistic::new()).unwrap();
     let mean = losses.iter().sum::<f64>() / losses.len() as f64;
     assert!((mean - expected).abs() < 0.021, "{mean} against {expected}: {losses:?}");
-}
-
-fn faer_rows(matrix: &fg_core::faer::Mat<f64>) -> Rows {
-    Rows::from_fn(matrix.nrows(), matrix.ncols(), |i, j| matrix[(i, j)])
 }
 
 /// The score of a law that knows the truth is the entropy of labels, whatever the power of the inputs; that of one that knows

@@ -103,6 +103,24 @@ pub fn match_units(estimate: &Rows, truth: &Rows, output_weights: &Rows) -> Matc
     matching(truth.rows(), &input_cost, output_weights)
 }
 
+/// Mean overlap of a unit of `estimate` with its own in the `truth`, and with another one (`n x d`, two units and more), after
+/// the relabelling of the units that brings estimate and truth nearest: means over rows of products of entries.
+///
+/// # Panics
+/// When the shapes differ, or there is no second unit.
+#[track_caller]
+pub fn unit_overlaps(estimate: &Rows, truth: &Rows) -> [f64; 2] {
+    let (n, d) = truth.shape();
+    assert!(d > 1, "overlaps of different units need two of them");
+    let order = match_units(estimate, truth, &Rows::zeros(d, 1)).permutation;
+    let overlap = |j: usize, k: usize| {
+        (0..n).map(|i| estimate[(i, order[j])] * truth[(i, k)]).sum::<f64>() / n as f64
+    };
+    let own: f64 = (0..d).map(|j| overlap(j, j)).sum();
+    let all: f64 = (0..d).map(|j| (0..d).map(|k| overlap(j, k)).sum::<f64>()).sum();
+    [own / d as f64, (all - own) / (d * (d - 1)) as f64]
+}
+
 /// As [`match_units`] for an estimate of which only the law of `rows` rows is known, as state evolution predicts it.
 ///
 /// # Panics
@@ -254,6 +272,15 @@ mod tests {
         assert!(aligned(&turned, &truth).mean_squared_error(&truth) < 1e-30);
         let (truth, negative) = (Rows::column(vec![1.0, -2.0]), Rows::column(vec![-1.0, 2.5]));
         assert_eq!(aligned(&negative, &truth).as_slice(), &[1.0, -2.5]);
+    }
+
+    #[test]
+    fn overlaps_of_units_after_the_best_order() {
+        let truth = Rows::from_fn(2, 2, |i, j| [[1.0, 0.5], [-1.0, 2.0]][i][j]);
+        let swapped = Rows::from_fn(2, 2, |i, j| 0.5 * truth[(i, 1 - j)]);
+        // Halves of the mean squares 1 and 2.125, and of the mean product -0.75.
+        let [own, other] = unit_overlaps(&swapped, &truth);
+        assert!((own - 0.78125).abs() < 1e-15 && (other + 0.375).abs() < 1e-15, "{own} {other}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What an operator on entries sees of the laws of rows: it mixes the columns, so that all of them look alike.
 
-use super::law::MessageLaw;
+use super::law::{MessageLaw, isotropic};
 use super::port::add_product;
 use super::truth::Moments;
 use crate::message::small;
@@ -97,11 +97,6 @@ impl Entries {
             .sum();
         (slopes + constants + small::trace(noise, d)) / d as f64
     }
-}
-
-/// A multiple of the identity.
-pub(super) fn isotropic(value: f64, d: usize) -> Vec<f64> {
-    (0..d * d).map(|k| if k.is_multiple_of(d + 1) { value } else { 0.0 }).collect()
 }
 
 /// Moments of rows whose entries have the mean square of those of these rows, and nothing else in common.

@@ -54,9 +54,7 @@ impl MessageLaw {
     /// # Errors
     /// [`LawError`] when the precision is negative or not finite.
     pub fn isotropic(precision: f64, d: usize) -> Result<Self, LawError> {
-        let mut gamma = vec![0.0; d * d];
-        (0..d).for_each(|j| gamma[j * d + j] = precision);
-        Self::observation(&gamma, d)
+        Self::observation(&isotropic(precision, d), d)
     }
 
     /// An observation `r = x0 A + e`, `e ~ (0, E)`, that claims the precision `Gamma`: `M = A Gamma` and
@@ -80,6 +78,27 @@ impl MessageLaw {
         small::multiply(&half, precision, &mut noise, d);
         small::symmetrise(&mut noise, d);
         Self::new(d, precision.to_vec(), signal, vec![0.0; d], noise)
+    }
+
+    /// A guess at rows of which every column has the variance `variance`: it shares the part `share` of that with the truth,
+    /// says so, and the rest is noise. It has the mean `share x0 + e` with `Cov e = share (1 - share) variance`, and claims the
+    /// variance `(1 - share) variance`. What a run starts from that is told a guess.
+    ///
+    /// ```
+    /// use fg_core::evolution::MessageLaw;
+    /// // What is claimed is true of it: the signal is the precision less that of the prior.
+    /// let law = MessageLaw::guess(1, 0.2, 1.0)?;
+    /// assert!((law.signal()[0] - (law.precision()[0] - 1.0)).abs() < 1e-15);
+    /// # Ok::<(), fg_core::evolution::LawError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`LawError`] unless the share is in `[0, 1)` and the variance positive and finite.
+    pub fn guess(d: usize, share: f64, variance: f64) -> Result<Self, LawError> {
+        let left = (1.0 - share) * variance;
+        let [precision, gain, error] =
+            [left.recip(), share, share * left].map(|value| isotropic(value, d));
+        Self::from_mean_form(d, &precision, &gain, &error)
     }
 
     /// A message law from `Gamma`, `M`, `c` and `Chi`.
@@ -218,6 +237,11 @@ impl MessageLaw {
             .max(own(&self.noise, &other.noise))
             .max(offset)
     }
+}
+
+/// A multiple of the identity.
+pub(super) fn isotropic(value: f64, d: usize) -> Vec<f64> {
+    (0..d * d).map(|k| if k.is_multiple_of(d + 1) { value } else { 0.0 }).collect()
 }
 
 fn check_length(matrix: &'static str, values: &[f64], expected: usize) -> Result<(), LawError> {

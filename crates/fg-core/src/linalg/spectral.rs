@@ -7,8 +7,9 @@ use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::evd::{
     ComputeEigenvectors, self_adjoint_evd_scratch, tridiagonal_self_adjoint_evd,
 };
-use faer::linalg::svd::{ComputeSvdVectors, svd, svd_scratch};
-use faer::{Mat, MatMut, MatRef, Par, c64};
+use faer::linalg::svd::{ComputeSvdVectors, SvdParams, svd, svd_scratch};
+use faer::traits::ComplexField;
+use faer::{Auto, Mat, MatMut, MatRef, Par, c64};
 
 use super::complex::ComplexMatrix;
 use super::padded::Padded;
@@ -118,12 +119,30 @@ pub(crate) fn eigen(matrix: Padded) -> Result<Eigen, Unconverged> {
 
 /// Thin singular value decomposition.
 pub(crate) fn thin_svd(a: MatRef<'_, f64>) -> Result<Svd, Unconverged> {
+    let (u, s, v) = thin(a)?;
+    Ok(Svd { u, s, v })
+}
+
+/// Thin singular value decomposition of a complex matrix.
+pub(crate) fn thin_complex_svd(a: &ComplexMatrix) -> Result<ComplexSvd, Unconverged> {
+    let (u, s, v) = thin::<c64>(a.to_matrix().as_ref())?;
+    let s = s.iter().map(|s| s.re).collect();
+    Ok(ComplexSvd { u: ComplexMatrix::of(u.as_ref()), s, v: ComplexMatrix::of(v.as_ref()) })
+}
+
+/// Left singular vectors, singular values and right singular vectors.
+type Factors<T> = (Mat<T>, Vec<T>, Mat<T>);
+
+fn thin<T: ComplexField>(a: MatRef<'_, T>) -> Result<Factors<T>, Unconverged>
+where
+    SvdParams: Auto<T>,
+{
     let (m, n) = a.shape();
     let r = m.min(n);
-    let mut s = vec![0.0; r];
+    let mut s = vec![T::zero_impl(); r];
     let (mut u, mut v) = (Mat::zeros(m, r), Mat::zeros(n, r));
     let thin = ComputeSvdVectors::Thin;
-    let scratch = svd_scratch::<f64>(m, n, thin, thin, Par::Seq, Default::default());
+    let scratch = svd_scratch::<T>(m, n, thin, thin, Par::Seq, Default::default());
     svd(
         a,
         DiagMut::from_slice_mut(&mut s),
@@ -134,34 +153,9 @@ pub(crate) fn thin_svd(a: MatRef<'_, f64>) -> Result<Svd, Unconverged> {
         Default::default(),
     )
     .map_err(|_| Unconverged)?;
-    if s.iter().all(|v| v.is_finite()) && u.is_all_finite() && v.is_all_finite() {
-        Ok(Svd { u, s, v })
-    } else {
-        Err(Unconverged)
-    }
-}
-
-/// Thin singular value decomposition of a complex matrix.
-pub(crate) fn thin_complex_svd(a: &ComplexMatrix) -> Result<ComplexSvd, Unconverged> {
-    let (m, n) = (a.nrows(), a.ncols());
-    let r = m.min(n);
-    let mut s = vec![c64::ZERO; r];
-    let (mut u, mut v) = (Mat::<c64>::zeros(m, r), Mat::<c64>::zeros(n, r));
-    let thin = ComputeSvdVectors::Thin;
-    let scratch = svd_scratch::<c64>(m, n, thin, thin, Par::Seq, Default::default());
-    svd(
-        a.to_matrix().as_ref(),
-        DiagMut::from_slice_mut(&mut s),
-        Some(u.as_mut()),
-        Some(v.as_mut()),
-        Par::Seq,
-        MemStack::new(&mut MemBuffer::new(scratch)),
-        Default::default(),
-    )
-    .map_err(|_| Unconverged)?;
-    let s: Vec<f64> = s.iter().map(|s| s.re).collect();
-    if s.iter().all(|v| v.is_finite()) && u.is_all_finite() && v.is_all_finite() {
-        Ok(ComplexSvd { u: ComplexMatrix::of(u.as_ref()), s, v: ComplexMatrix::of(v.as_ref()) })
+    let values = DiagRef::from_slice(&s).column_vector();
+    if values.is_all_finite() && u.is_all_finite() && v.is_all_finite() {
+        Ok((u, s, v))
     } else {
         Err(Unconverged)
     }

@@ -15,10 +15,8 @@ pub(super) fn deviation(
     signal: VariableId,
     solution: &Solution,
 ) -> Result<Option<f64>, ModelError> {
-    let (mut direction, mut power) = (solution.mean(signal).clone(), 0.0);
-    for x in direction.as_slice() {
-        power += x * x;
-    }
+    let mut direction = solution.mean(signal).clone();
+    let power = direction.norm_squared();
     if solution.report().status != Status::Converged || power == 0.0 {
         return Ok(None);
     }

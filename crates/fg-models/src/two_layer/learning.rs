@@ -126,7 +126,8 @@ impl TwoLayerModel {
             evolution = evolution.with_law(parts.prior, Gaussian::new(0.0, self.weight_variance)?);
         }
         if settings.share != 0.0 {
-            let start = self.start_law(settings.share)?;
+            let d = self.output.hidden();
+            let start = MessageLaw::guess(d, settings.share, self.weight_variance)?;
             evolution = evolution.with_start(parts.operator, OUTPUT_PORT, start);
         }
         let prediction = evolution.run()?;
@@ -176,19 +177,5 @@ impl TwoLayerModel {
 
     fn matched_error(&self, law: &EstimateLaw) -> f64 {
         match_predicted_units(law, NOMINAL_INPUTS, self.output.output_weights()).parameter_error
-    }
-
-    /// What the first message of a start that shares `share` of the weights' variance with the truth claims about a
-    /// hidden row `z`, and what is true of it: mean `s z + e`, with `Cov e = s (1 - s) v`, claimed variance
-    /// `(1 - s) v`.
-    fn start_law(&self, share: f64) -> Result<MessageLaw, ModelError> {
-        let d = self.output.hidden();
-        let diagonal = |value: f64| -> Vec<f64> {
-            (0..d * d).map(|k| if k / d == k % d { value } else { 0.0 }).collect()
-        };
-        let variance = (1.0 - share) * self.weight_variance;
-        let precision = diagonal(variance.recip());
-        let (gain, error) = (diagonal(share), diagonal(share * variance));
-        Ok(MessageLaw::from_mean_form(d, &precision, &gain, &error)?)
     }
 }
