@@ -73,9 +73,10 @@ fn below_the_transition_nothing_is_found() {
     let graph = model.builder.build().unwrap();
     let options = Options::default().with_max_sweeps(200);
     let start = MessageLaw::isotropic(0.5, 1).unwrap();
-    let prediction = Evolution::new(&graph, &options).with_start(data, 0, start).run().unwrap();
-    // It shrinks by 0.8 or more from sweep to sweep.
-    assert!(prediction.estimate(x).overlap()[0] < 0.8f64.powi(190), "{prediction:?}");
+    let evolution = Evolution::new(&graph, &options).with_start(data, 0, start);
+    // It shrinks by 0.8 or more from sweep to sweep; what is claimed of it, to the rounding of one less the error.
+    let last = evolution.with_general_path().run().unwrap().estimate(x).overlap()[0];
+    assert!(last < 0.8f64.powi(190), "{last}");
 }
 
 #[test]

@@ -141,7 +141,8 @@ impl<'g> Evolution<'g> {
     }
 
     /// Default: off. Follows what is true of messages beside what they claim also where the model is matched and both
-    /// are the same.
+    /// are the same. Overlaps with the truth then keep their digits however small they are; as the power of the truth less
+    /// the error that is claimed, they are rounded at 1e-12 of that power.
     pub fn with_general_path(mut self) -> Self {
         self.general = true;
         self
@@ -201,7 +202,8 @@ impl<'g> Evolution<'g> {
     }
 
     /// The law of the message that `factor` has sent at `port` before the first sweep, as
-    /// [`Inference::start`](crate::Inference::start) sets the message itself.
+    /// [`Inference::start`](crate::Inference::start) sets the message itself. A law that claims what is true of it, such as
+    /// [`MessageLaw::guess`] with the variance of the truth, leaves a matched model matched.
     pub fn with_start(mut self, factor: FactorId, port: usize, law: MessageLaw) -> Self {
         self.starts.push((factor, port, law));
         self

@@ -189,8 +189,13 @@ fn followed(evolution: &Evolution<'_>) -> Vec<bool> {
 impl<'g> State<'g> {
     fn new(evolution: &Evolution<'g>) -> Result<Self, EvolutionError> {
         let joint = evolution.is_joint();
-        let matched = !joint && is_matched(evolution);
-        let Nodes { nodes, moments } = Setup::nodes(evolution, matched)?;
+        let mut matched = !joint && is_matched(evolution);
+        let mut setup = Setup::nodes(evolution, matched)?;
+        if matched && !starts_are_matched(evolution, &setup.moments) {
+            matched = false;
+            setup = Setup::nodes(evolution, matched)?;
+        }
+        let Nodes { nodes, moments } = setup;
         let (graph, options) = (evolution.graph, evolution.options.clone());
         let mut edges = Vec::with_capacity(graph.edges().len());
         for edge in graph.edges() {
@@ -324,12 +329,8 @@ impl<'g> State<'g> {
         }
         let counts = edge.extrinsic.counts;
         let law = if self.matched {
-            let moments = &self.moments[variable];
-            let covariance = moments.covariance();
-            let ports = &self.graph.factor_nodes()[factor].ports;
-            let prior = (ports[port].role == Role::Produced)
-                .then_some((&moments.mean[..], &covariance[..]));
-            matched_law(message.precision().block(0), prior, at.d)
+            let precision = message.precision().block(0);
+            true_as_claimed(self.graph, &self.moments, (factor, port), precision)
         } else {
             node.finish(port, at.law_of(&message).0)
         };
@@ -426,15 +427,39 @@ fn constant_law(
     Ok(Some(node.ports[0].law_of(&message).0))
 }
 
-/// Whether messages are what they claim: posterior means under the true laws, and nothing set from outside.
+/// The law of a message over an edge where what it claims is true.
+fn true_as_claimed(
+    graph: &Graph,
+    moments: &[Moments],
+    (factor, port): (usize, usize),
+    precision: &[f64],
+) -> MessageLaw {
+    let moments = &moments[graph.edges()[graph.edge(factor, port)].variable];
+    let covariance = moments.covariance();
+    let produced = graph.factor_nodes()[factor].ports[port].role == Role::Produced;
+    let prior = produced.then_some((&moments.mean[..], &covariance[..]));
+    matched_law(precision, prior, moments.mean.len())
+}
+
+/// Whether the recursion starts from messages that are what they claim.
+fn starts_are_matched(evolution: &Evolution<'_>, moments: &[Moments]) -> bool {
+    /// Rounding of a law that was made of a truth's moments.
+    const ROUNDING: f64 = 1e-10;
+    evolution.starts.iter().all(|(factor, port, law)| {
+        let at = (factor.index(), *port);
+        true_as_claimed(evolution.graph, moments, at, law.precision()).distance(law) < ROUNDING
+    })
+}
+
+/// Whether messages are what they claim, once those that the recursion starts from are: posterior means under the true laws,
+/// and nothing else set from outside.
 fn is_matched(evolution: &Evolution<'_>) -> bool {
     let graph = evolution.graph;
     let as_assumed = evolution.laws.is_empty()
         && evolution.likelihoods.is_empty()
         && evolution.channels.is_empty()
         && evolution.moments.is_empty()
-        && evolution.noises.is_empty()
-        && evolution.starts.is_empty();
+        && evolution.noises.is_empty();
     // A narrower form than the covariance's own, a clamp or a bound makes a message other than what it claims.
     let exact = graph
         .variable_nodes()

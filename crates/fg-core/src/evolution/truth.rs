@@ -5,7 +5,7 @@ use core::any::Any;
 use super::Evolution;
 use super::entries::of_entries;
 use super::error::EvolutionError;
-use super::innovation::roots;
+use super::innovation::{pseudo_inverse, roots};
 use super::linear::LinearNode;
 use super::low_rank::LowRankNode;
 use super::node::Node;
@@ -20,7 +20,7 @@ use crate::factor::{
     Uniforms,
 };
 use crate::graph::{FactorId, Graph};
-use crate::message::ColumnForm;
+use crate::message::{ColumnForm, small};
 use crate::rows::Rows;
 
 /// Grids of scalar priors have so many times the points of other row integrals: their rows are cheap, and sparse laws
@@ -151,7 +151,9 @@ impl<'e, 'g> Setup<'e, 'g> {
                     points = grid;
                 }
                 let (truth, places) = self.prior_rows(factor, &mut points)?;
-                self.produce(variable, Moments::of(&truth, points.weights()));
+                let exact = self.gaussian_moments(factor, denoiser);
+                let moments = exact.unwrap_or_else(|| Moments::of(&truth, points.weights()));
+                self.produce(variable, moments);
                 let ports = vec![self.port(factor, 0, truth, &points)];
                 let data = Rows::default();
                 let mut node = RowwiseNode::new(Kind::Prior(denoiser), ports, data, places, points);
@@ -186,6 +188,21 @@ impl<'e, 'g> Setup<'e, 'g> {
             Anatomy::LowRank(product) => self.low_rank(factor, product)?,
             Anatomy::Entries(linear) => self.entries(factor, linear)?,
         })
+    }
+
+    /// What a prior draws where it is one Gaussian for all rows, and no other law is true.
+    fn gaussian_moments(&self, factor: usize, denoiser: &dyn Denoiser) -> Option<Moments> {
+        denoiser.law()?;
+        if given(&self.evolution.laws, factor).is_some() {
+            return None;
+        }
+        let d = self.graph().variable_nodes()[self.variable(factor, 0)].layout.columns();
+        let row = denoiser.gaussian(0, d).filter(|row| !row.known)?;
+        let mut second = pseudo_inverse(&row.precision, d);
+        let mut mean = vec![0.0; d];
+        small::row_times(&row.natural, &second, &mut mean, d);
+        second.iter_mut().enumerate().for_each(|(k, m)| *m += mean[k / d] * mean[k % d]);
+        Some(Moments { mean, second })
     }
 
     /// The true law of a prior's variable, where it is one for all rows.
