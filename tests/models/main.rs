@@ -4,6 +4,7 @@
 
 mod committee;
 mod generalised;
+mod instruments;
 mod layers;
 mod linear;
 mod low_rank;
