@@ -92,7 +92,7 @@ fn a_gaussian_loop_ends_at_the_dense_joint() {
     }
 }
 
-/// A hum of 300 times the signal's power is told from it: an instrument alone, or both with the hum taken for noise of their
+/// A hum of four times the signal's power is told from it: an instrument alone, or both with the hum taken for noise of their
 /// own, find nothing. Both paths of the loop go through operators that know nothing of each other, so that the messages
 /// which meet are independent after all: the run ends where that of the model without the loop does.
 #[test]
