@@ -6,6 +6,7 @@ mod committee;
 mod generalised;
 mod instruments;
 mod layers;
+mod learned;
 mod linear;
 mod low_rank;
 mod perceptron;
