@@ -25,9 +25,9 @@ use crate::{ModelError, Predicted};
 /// use fg_denoisers::{Rectified, Tuned};
 /// use fg_models::generalised;
 ///
-/// // Rectified outputs of six units with a little noise; only the second of three inputs matters.
-/// let features = Rows::from_fn(6, 3, |i, j| ((5 * i + 3 * j) as f64).sin());
-/// let outputs = Rows::from_fn(6, 1, |i, _| (2.0 * features[(i, 1)]).max(0.0) + 0.01 * (i as f64).cos());
+/// // Rectified outputs of thirty samples with a little noise; only the second of five inputs matters.
+/// let features = Rows::from_fn(30, 5, |i, j| ((i * (2 * j + 3) + j * j) as f64).sin());
+/// let outputs = Rows::from_fn(30, 1, |i, _| (2.0 * features[(i, 1)]).max(0.0) + 0.01 * (i as f64).cos());
 /// let noisy = Tuned::new("noise variance", 0.1, Rectified::relu)?;
 /// let model = generalised::sparse(Dense::from_rows(&features)?, noisy, outputs)?;
 /// let fit = model.fit(&Options::default().with_damping(0.8), &mut ())?;
