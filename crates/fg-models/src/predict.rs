@@ -15,11 +15,6 @@ pub struct Predicted {
 }
 
 impl Predicted {
-    /// Rows around `mean` (`N x d`) with these covariances (`N x d x d`).
-    pub(crate) fn new(mean: Rows, covariances: Vec<f64>) -> Self {
-        Self { mean, covariances }
-    }
-
     /// Means, `N x d`.
     pub fn mean(&self) -> &Rows {
         &self.mean

@@ -1,13 +1,13 @@
 //! A sparse signal of which nothing is known, behind any likelihood: sparsity and size are learned along with it.
 
 use fg_core::Rows;
-use fg_core::denoiser::Likelihood;
+use fg_core::denoiser::{Estimation, Likelihood, RowCavity};
 use fg_core::operator::LinearOperator;
 use fg_core::special::{cdf, pdf};
 use fg_denoisers::prior::{BernoulliGauss, GroupBernoulliGauss};
 
 use super::{GeneralisedGraph, graph};
-use crate::{ModelError, Predicted};
+use crate::ModelError;
 
 /// The graph of [`graph`] for a Bernoulli-Gauss signal whose sparsity and variance are learned by expectation-maximisation
 /// in the loop, one step a sweep. Of several columns rows are zero or not as a whole, and their full covariance is learned.
@@ -79,17 +79,25 @@ fn explaining_variance(likelihood: &dyn Likelihood, data: &Rows, columns: usize)
     /// What counts as more evidence, a row: well above the rounding of a log-partition function.
     const MORE: f64 = 1e-9;
     let rows = data.rows();
-    if data.columns() != likelihood.outputs(columns) || data.first_non_finite().is_some() {
-        // Refused when the graph is built.
+    let model = |i: usize| likelihood.row_model(i).unwrap_or(likelihood);
+    // What doesn't fit is refused when the graph is built.
+    let fits = data.columns() == likelihood.outputs(columns)
+        && likelihood.rows().is_none_or(|expected| expected == rows)
+        && data.first_non_finite().is_none()
+        && (0..rows).all(|i| model(i).check(data.row(i)).is_ok());
+    // Maximisers have no evidence.
+    if !fits || likelihood.estimation() != Estimation::Mmse {
         return 1.0;
     }
-    let evidence = |variance: f64| -> Option<f64> {
-        let entry = |k: usize| {
-            if (k % (columns * columns)).is_multiple_of(columns + 1) { variance } else { 0.0 }
-        };
-        let covariances = (0..rows * columns * columns).map(entry).collect();
-        let predicted = Predicted::new(Rows::zeros(rows, columns), covariances);
-        Some(predicted.log_density(likelihood, data)?.iter().sum())
+    let (nothing, mut out) = (vec![0.0; rows * columns], vec![0.0; rows]);
+    let mut evidence = |variance: f64| -> Option<f64> {
+        let entry = |k: usize| if k.is_multiple_of(columns + 1) { variance.recip() } else { 0.0 };
+        let precision: Vec<f64> = (0..columns * columns).map(entry).collect();
+        let cavity = RowCavity::new(0, columns, &nothing, &nothing, &precision);
+        // Less the logarithm of `int exp(-z' z / (2 variance)) dz`, but for a constant.
+        let volume = 0.5 * (rows * columns) as f64 * variance.ln();
+        let told = likelihood.log_partition(data.as_slice(), &cavity, &mut out);
+        told.then(|| out.iter().sum::<f64>() - volume)
     };
     let mut best = (1.0, evidence(1.0).unwrap_or(f64::NEG_INFINITY));
     for k in (1..=SPAN).flat_map(|k| [k, -k]) {
@@ -121,7 +129,7 @@ fn recoverable(delta: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use fg_denoisers::{Awgn, Logistic, Magnitude};
+    use fg_denoisers::{Awgn, Logistic, Magnitude, Masked};
 
     #[test]
     fn what_basis_pursuit_recovers() {
@@ -142,8 +150,13 @@ mod tests {
         assert_eq!(explaining_variance(&Awgn::new(1.0).unwrap(), &data, 1), 64.0);
         let sizes = Rows::from_fn(10, 1, |_, _| 8.0);
         assert_eq!(explaining_variance(&Magnitude::new(1.0).unwrap(), &sizes, 1), 64.0);
-        // Signs say nothing of it.
+        // Nor does what stands in the place of data that are missing.
+        let gaps = Rows::from_fn(10, 1, |i, _| if i == 0 { f64::NAN } else { 8.0 });
+        let (masked, filled) = Masked::with_gaps(Magnitude::new(1.0).unwrap(), &gaps).unwrap();
+        assert_eq!(explaining_variance(&masked, &filled, 1), 64.0);
+        // Signs say nothing of it, what isn't one neither.
         let labels = Rows::from_fn(10, 1, |i, _| if i < 3 { 1.0 } else { -1.0 });
         assert_eq!(explaining_variance(&Logistic::new(), &labels, 1), 1.0);
+        assert_eq!(explaining_variance(&Logistic::new(), &data, 1), 1.0);
     }
 }
