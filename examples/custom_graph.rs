@@ -1,100 +1,132 @@
-//! Your own graph: one sparse signal seen by two instruments, one precise and one noisy, in a single model.
+//! Your own graph: two instruments that see sparse signals, in three models that are each a graph of a few lines.
 //!
-//! Two operators share the variable `signal`; the graph is printed, and run with either instrument and with both.
-//! `--out DIR` (default `out/custom_graph`) receives `graph.dot` and the figure `custom_graph.svg` + `.png`.
+//! 1. *Two measurements of one variable.* Both instruments see one signal, one precisely, one with noise.
+//! 2. *A loop.* Both hear the same hum, louder than the signal. Side by side their readings tell hum and signal apart.
+//! 3. *A variable in two branches.* Each sees a signal of its own; both signals are zero at the same places.
+//!
+//! The graphs are in `custom_graph/graphs.rs`; here is what they are tried on. Each panel of the figure has the error of an
+//! instrument alone and of the whole graph over sweeps, with what state evolution says of it. `--out DIR` (default
+//! `out/custom_graph`) receives the graphs as `.dot` files, `custom_graph.csv` and the figure.
 
-#![expect(clippy::print_stdout, reason = "an example prints its results")]
-
-use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::Parser;
+use fg_core::Rows;
+use fg_core::evolution::Warning;
+use fg_core::faer::Scale;
 use fg_core::operator::Dense;
-use fg_core::{Graph, GraphBuilder, IterationInfo, Options, Rows};
-use fg_denoisers::{Awgn, BernoulliGauss};
-use fg_models::metrics::nmse_db;
-use fg_models::report::{Axis, Figure, Panel, Series, write_atomically};
-use fg_models::synthetic::{add_noise, bernoulli_gauss, gaussian_matrix};
-use rand::SeedableRng;
+use fg_denoisers::{BernoulliGauss, GroupBernoulliGauss};
+use fg_models::synthetic::{bernoulli_gauss, gaussian_matrix, gaussian_rows, row_sparse};
+use fg_models::{ModelError, linear};
 use rand_pcg::Pcg64;
 
-#[derive(Parser)]
-#[command(about = "One sparse signal, two instruments, one graph")]
+#[path = "custom_graph/compare.rs"]
+mod compare;
+#[path = "support/curves.rs"]
+mod curves;
+#[path = "custom_graph/graphs.rs"]
+mod graphs;
+mod support;
+
+use compare::{Case, Scene};
+use graphs::{Instrument, one_signal, two_signals, with_hum};
+use support::Study;
+
+/// Entries of a signal, and the share of them that aren't zero.
+const ENTRIES: usize = 1000;
+const SPARSITY: f64 = 0.1;
+
+/// Two instruments, three graphs.
+#[derive(Debug, Parser)]
 struct Arguments {
-    /// Folder for the results.
-    #[arg(long, default_value = "out/custom_graph")]
-    out: PathBuf,
-    /// Seed of signal, operators and noise.
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
+    #[command(flatten)]
+    study: Study,
 }
 
-/// An instrument: its name, operator, noise variance and what it saw.
-struct Instrument(&'static str, Dense, f64, Rows);
-
-fn graph(rows: usize, instruments: &[&Instrument]) -> Result<Graph, Box<dyn std::error::Error>> {
-    let mut graph = GraphBuilder::new();
-    let signal = graph.variable("signal", rows, 1);
-    graph.prior("sparse", signal, BernoulliGauss::new(0.1, 0.0, 1.0)?);
-    for Instrument(name, operator, variance, seen) in instruments {
-        let output = graph.variable(&format!("{name} output"), seen.rows(), 1);
-        graph.linear(&format!("{name} operator"), signal, output, operator.clone());
-        graph.likelihood(
-            &format!("{name} noise"),
-            output,
-            seen.clone(),
-            Awgn::from_variance(*variance)?,
-        );
-    }
-    Ok(graph.build()?)
+fn main() -> ExitCode {
+    let scenes = [
+        Scene { title: "One signal, two instruments", draw: precise_and_noisy },
+        Scene { title: "The same hum in both: a loop", draw: humming },
+        Scene { title: "Two signals of one support", draw: one_support },
+    ];
+    support::exit(compare::run(&Arguments::parse().study, &scenes))
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let Arguments { out, seed } = Arguments::parse();
-    let rng = &mut Pcg64::seed_from_u64(seed);
-    let (n, m) = (1000, 300);
-    let signal = bernoulli_gauss((n, 1), 0.1, 0.0, 1.0, rng);
-    let mut instrument = |name, variance| -> Result<Instrument, Box<dyn std::error::Error>> {
-        let matrix = gaussian_matrix(m, n, 1.0 / m as f64, rng);
-        let clean = &matrix * fg_core::faer::MatRef::from_row_major_slice(signal.as_slice(), n, 1);
-        let clean = Rows::from_fn(m, 1, |i, j| clean[(i, j)]);
-        Ok(Instrument(name, Dense::new(matrix)?, variance, add_noise(&clean, variance, rng)))
-    };
-    let (precise, noisy) = (instrument("precise", 1e-4)?, instrument("noisy", 1e-2)?);
-    let both = graph(n, &[&precise, &noisy])?;
-    println!("{}", both.to_mermaid());
+fn precise_and_noisy(rng: &mut Pcg64) -> Result<Vec<Case>, ModelError> {
+    const PRECISE: (usize, f64) = (150, 1e-4);
+    const NOISY: (usize, f64) = (300, 1e-2);
+    let x = bernoulli_gauss((ENTRIES, 1), SPARSITY, 0.0, 1.0, rng);
+    let precise = instrument(&x, &gaussian_rows(PRECISE.0, 1, PRECISE.1, rng), rng)?;
+    let noisy = instrument(&x, &gaussian_rows(NOISY.0, 1, NOISY.1, rng), rng)?;
+    let (precise, noisy) = ((&precise, PRECISE.1), (&noisy, NOISY.1));
+    Ok(vec![
+        Case::new("both", one_signal(sparse()?, &[precise, noisy])?, "x", &x),
+        Case::new("precise alone", one_signal(sparse()?, &[precise])?, "x", &x),
+        Case::new("noisy alone", one_signal(sparse()?, &[noisy])?, "x", &x),
+    ])
+}
 
-    let mut lines = Vec::new();
-    for (name, color, graph) in [
-        ("noisy alone", "firebrick", graph(n, &[&noisy])?),
-        ("precise alone", "darkorange", graph(n, &[&precise])?),
-        ("both", "steelblue", both),
-    ] {
-        let x = graph.find_variable("signal").ok_or("the graph has a signal")?;
-        let mut curve = Vec::new();
-        let mut watch = |info: &mut IterationInfo<'_>| {
-            let error = info.mean(x).map_or(f64::NAN, |mean| nmse_db(mean, &signal));
-            curve.push((info.sweep() as f64, error));
-            ControlFlow::Continue(())
-        };
-        let solution = graph.infer_observed(&Options::default().with_damping(0.9), &mut watch)?;
-        println!(
-            "{name:14} NMSE {:6.2} dB, {}",
-            nmse_db(solution.mean(x), &signal),
-            solution.report()
-        );
-        lines.push(Series::new(name, color, curve));
-        if name == "both" {
-            write_atomically(&out.join("graph.dot"), graph.to_graphviz().as_bytes())?;
-        }
-    }
-    let panel = Panel {
-        title: "one sparse signal, two instruments".into(),
-        x: Axis::linear("sweep"),
-        y: Axis::linear("NMSE / dB"),
-        series: lines,
-        references: Vec::new(),
-    };
-    Figure { title: String::new(), columns: 1, panels: vec![panel] }.write(&out, "custom_graph")?;
-    Ok(())
+fn humming(rng: &mut Pcg64) -> Result<Vec<Case>, ModelError> {
+    const READINGS: usize = 400;
+    const NOISE: f64 = 1e-3;
+    const HUM: f64 = 1.0;
+    let x = bernoulli_gauss((ENTRIES, 1), SPARSITY, 0.0, 1.0, rng);
+    let hum = gaussian_rows(READINGS, 1, HUM, rng);
+    let mut heard = || combined([&gaussian_rows(READINGS, 1, NOISE, rng), &hum], [1.0, 1.0]);
+    let noises = [heard(), heard()];
+    let (a, b) = (instrument(&x, &noises[0], rng)?, instrument(&x, &noises[1], rng)?);
+    // Noises of the sum and the difference know nothing of each other: here, the loop can be opened.
+    let half = 0.5_f64.sqrt();
+    let (sum, difference) = (mixed([&a, &b], [half, half])?, mixed([&a, &b], [half, -half])?);
+    let opened = [(&sum, NOISE + 2.0 * HUM), (&difference, NOISE)];
+    let own = [(&a, NOISE + HUM), (&b, NOISE + HUM)];
+    Ok(vec![
+        Case::new("both", with_hum(sparse()?, [&a, &b], NOISE, HUM)?, "x", &x),
+        Case::new("first alone", one_signal(sparse()?, &own[..1])?, "x", &x),
+        Case::new("both, hum taken for noise", one_signal(sparse()?, &own)?, "x", &x),
+        Case::new("sum and difference", one_signal(sparse()?, &opened)?, "x", &x),
+    ])
+}
+
+fn one_support(rng: &mut Pcg64) -> Result<Vec<Case>, ModelError> {
+    const READINGS: usize = 200;
+    const NOISE: f64 = 1e-3;
+    const CORRELATION: f64 = 0.95;
+    let signals = row_sparse((ENTRIES, 2), SPARSITY, CORRELATION, rng);
+    let [x, y] = [0, 1].map(|k| Rows::from_fn(ENTRIES, 1, |i, _| signals[(i, k)]));
+    let a = instrument(&x, &gaussian_rows(READINGS, 1, NOISE, rng), rng)?;
+    let b = instrument(&y, &gaussian_rows(READINGS, 1, NOISE, rng), rng)?;
+    let covariance = [1.0, CORRELATION, CORRELATION, 1.0];
+    let prior = GroupBernoulliGauss::with_covariance(SPARSITY, 2, &covariance)?;
+    // State evolution warns of channels that meet a prior at a variable. These only take columns, of which each is seen
+    // through an operator: what the prior is told is Gaussian.
+    let shared = Warning::SharedVariable { variable: "X".into() };
+    Ok(vec![
+        Case::new("both", two_signals(prior, [&a, &b], NOISE)?, "x1", &x).accepting(shared),
+        Case::new("first alone", one_signal(sparse()?, &[(&a, NOISE)])?, "x", &x),
+    ])
+}
+
+fn sparse() -> Result<BernoulliGauss, ModelError> {
+    Ok(BernoulliGauss::new(SPARSITY, 0.0, 1.0)?)
+}
+
+/// An instrument of random projections of a signal, as many as there are values of its noise.
+fn instrument(signal: &Rows, noise: &Rows, rng: &mut Pcg64) -> Result<Instrument, ModelError> {
+    let m = noise.rows();
+    let operator = Dense::new(gaussian_matrix(m, signal.rows(), 1.0 / m as f64, rng))?;
+    let seen = combined([&linear::outputs(&operator, signal), noise], [1.0, 1.0]);
+    Ok(Instrument { operator, seen })
+}
+
+/// The instrument that reads a linear combination of what two others read.
+fn mixed([a, b]: [&Instrument; 2], [v, w]: [f64; 2]) -> Result<Instrument, ModelError> {
+    let (a_matrix, b_matrix) = (a.operator.matrix(), b.operator.matrix());
+    let operator = Dense::new(a_matrix * Scale(v) + b_matrix * Scale(w))?;
+    Ok(Instrument { operator, seen: combined([&a.seen, &b.seen], [v, w]) })
+}
+
+/// `v a + w b`.
+fn combined([a, b]: [&Rows; 2], [v, w]: [f64; 2]) -> Rows {
+    Rows::from_fn(a.rows(), a.columns(), |i, j| v * a[(i, j)] + w * b[(i, j)])
 }

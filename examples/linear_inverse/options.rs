@@ -12,14 +12,15 @@ use fg_models::{GeneralisedGraph, ModelError, linear};
 
 use crate::support::{Failure, available_threads};
 
-/// Condition numbers of the study.
+/// Condition numbers of the study, and of the comparison.
 const CONDITIONS: [f64; 5] = [1.0, 10.0, 1e2, 1e3, 1e4];
+const COMPARED: [f64; 3] = [1.0, 10.0, 1e2];
 /// Most sweeps without damping, and again with it: several times what a condition number of 1e4 takes.
-const SWEEPS: usize = 200;
+pub(crate) const SWEEPS: usize = 200;
 /// Weight of a new message against the one before, for runs that haven't settled without damping.
 pub(crate) const DAMPING: f64 = 0.7;
 /// Relative change of the estimate at which it has settled to well below 0.01 dB.
-const TOLERANCE: f64 = 1e-5;
+pub(crate) const TOLERANCE: f64 = 1e-5;
 
 /// Solve linear inverse problems: a synthetic study, or your own data with --matrix.
 #[derive(Debug, Parser)]
@@ -37,7 +38,10 @@ pub(crate) struct Options {
     /// Signal-to-noise ratio in dB [default: 40]
     #[arg(long, allow_negative_numbers = true)]
     snr: Option<f64>,
-    /// Condition numbers of A, separated by commas [default: 1,10,100,1000,10000]
+    /// Compare with plain AMP, with the best L1 penalty and with ADMM
+    #[arg(long)]
+    compare: bool,
+    /// Condition numbers of A, separated by commas [default: 1,10,100,1000,10000, or the first three with --compare]
     #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
     condition: Option<Vec<f64>>,
     /// Runs of each condition number [default: 10]
@@ -73,6 +77,8 @@ pub(crate) enum Job {
     OwnData(OwnData),
     /// Draws problems and solves them.
     Study(Setting),
+    /// Draws problems and solves them by several methods.
+    Comparison(Setting),
 }
 
 /// The user's problem.
@@ -180,6 +186,7 @@ impl Options {
         ];
         match own.iter().any(|(_, given)| *given) {
             true => self.own_data().map(Job::OwnData),
+            false if self.compare => self.setting().map(Job::Comparison),
             false => self.setting().map(Job::Study),
         }
     }
@@ -195,6 +202,7 @@ impl Options {
             ("cols", self.cols.is_some()),
             ("sparsity", self.sparsity.is_some()),
             ("snr", self.snr.is_some()),
+            ("compare", self.compare),
             ("condition", self.condition.is_some()),
             ("runs", self.runs.is_some()),
             ("seed", self.seed.is_some()),
@@ -238,7 +246,8 @@ impl Options {
         if !snr_db.is_finite() {
             return Err(Failure::input(format!("--snr must be finite, got {snr_db}")));
         }
-        let conditions = self.condition.clone().unwrap_or_else(|| CONDITIONS.to_vec());
+        let usual = if self.compare { &COMPARED[..] } else { &CONDITIONS };
+        let conditions = self.condition.clone().unwrap_or_else(|| usual.to_vec());
         if let Some(bad) = conditions.iter().find(|c| !(**c >= 1.0 && c.is_finite())) {
             let message = format!("--condition must be finite and at least 1, got {bad}");
             return Err(Failure::input(message));

@@ -25,8 +25,7 @@ pub(crate) fn estimate(task: &OwnData, folder: &Path) -> Result<(), Failure> {
             observations.rows()
         )));
     }
-    // The learned prior is for one column.
-    let columns = task.known.as_ref().map_or(Some(1), |(prior, _)| prior.columns());
+    let columns = task.known.as_ref().and_then(|(prior, _)| prior.columns());
     if let Some(columns) = columns.filter(|&c| c != observations.columns()) {
         return Err(Failure::input(format!(
             "{}: the number of columns must be {columns} with this prior, got {}",
@@ -70,7 +69,8 @@ pub(crate) fn estimate(task: &OwnData, folder: &Path) -> Result<(), Failure> {
         let mut csv = CsvTable::new(["parameter", "value"]);
         for (_, parameter) in fit.solution().parameters() {
             say(parameter);
-            csv.push([parameter.name.to_string(), parameter.values[0].to_string()]);
+            let values: Vec<String> = parameter.values.iter().map(f64::to_string).collect();
+            csv.push([parameter.name.to_string(), values.join(" ")]);
         }
         csv.write(&folder.join("parameters.csv")).map_err(Failure::other)?;
     }

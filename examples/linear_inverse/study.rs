@@ -5,18 +5,12 @@ use std::path::Path;
 use std::time::Instant;
 
 use fg_core::IterationInfo;
-use fg_core::operator::Dense;
 use fg_models::linear;
 use fg_models::metrics::{Quartiles, nmse_db};
 use fg_models::report::{Axis, CsvTable, Figure, Panel, Series, TextTable};
-use fg_models::synthetic::{
-    add_noise, derived_seed, exactly_sparse, geometric_spectrum, noise_variance,
-    rotationally_invariant,
-};
-use rand::SeedableRng;
-use rand_pcg::Pcg64;
 
 use crate::options::{DAMPING, Setting, run_options};
+use crate::problem::Problem;
 use crate::support::{Failure, in_parallel, progress_bar, say, short};
 
 /// One problem solved.
@@ -64,21 +58,9 @@ pub(crate) fn run(setting: &Setting, folder: &Path) -> Result<(), Failure> {
 }
 
 fn solve(setting: &Setting, condition: f64, run: usize) -> Result<Run, Failure> {
-    let Setting { rows, columns, prior, snr_db, .. } = setting;
-    let mut rng =
-        Pcg64::seed_from_u64(derived_seed(setting.seed, &[condition.to_bits(), run as u64]));
-    let operator = geometric_spectrum((*rows).min(*columns), condition)
-        .and_then(|spectrum| rotationally_invariant(*rows, *columns, &spectrum, &mut rng))
-        .map_err(|error| Failure::input(format!("--condition: {error}")))?;
-    let signal =
-        exactly_sparse((*columns, 1), prior.sparsity(), prior.mean(), prior.variance(), &mut rng);
-    let operator = Dense::new(operator).map_err(Failure::other)?;
-    let clean = linear::outputs(&operator, &signal);
-    let variance = noise_variance(&clean, *snr_db);
-    let observations = add_noise(&clean, variance, &mut rng);
-
+    let Problem { operator, signal, observations, noise } = Problem::draw(setting, condition, run)?;
     let began = Instant::now();
-    let model = linear::graph(operator, observations, prior.clone(), variance.recip())
+    let model = linear::graph(operator, observations, setting.prior.clone(), noise.recip())
         .map_err(|error| Failure::input(format!("--snr, --sparsity: {error}")))?;
     let (x, mut errors) = (model.signal, Vec::new());
     let mut observer = |info: &mut IterationInfo<'_>| {

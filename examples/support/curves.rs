@@ -169,16 +169,27 @@ pub(crate) fn nmse_by_sweep(
 /// Says how many runs ended in which way.
 #[allow(dead_code, reason = "some programs tell of every run by itself")]
 pub(crate) fn say_endings<'s>(statuses: impl IntoIterator<Item = &'s Status>) {
-    let mut endings = BTreeMap::new();
-    for status in statuses {
-        let ending = match status {
-            Status::Diverged { .. } => "diverged".to_owned(),
-            status => status.to_string(),
-        };
-        *endings.entry(ending).or_insert(0usize) += 1;
+    say(format_args!("Runs: {}", count_endings(statuses.into_iter().map(ending))));
+}
+
+/// How a run ended, without where it broke down.
+#[allow(dead_code, reason = "some programs tell of every run by itself")]
+pub(crate) fn ending(status: &Status) -> String {
+    match status {
+        Status::Diverged { .. } => "diverged".to_owned(),
+        status => status.to_string(),
     }
-    let list: Vec<String> = endings.into_iter().map(|(e, count)| format!("{count} {e}")).collect();
-    say(format_args!("Runs: {}", list.join(", ")));
+}
+
+/// How many ended in which way.
+#[allow(dead_code, reason = "some programs tell of every run by itself")]
+pub(crate) fn count_endings(endings: impl IntoIterator<Item = String>) -> String {
+    let mut counts = BTreeMap::new();
+    for ending in endings {
+        *counts.entry(ending).or_insert(0usize) += 1;
+    }
+    let list: Vec<String> = counts.into_iter().map(|(e, count)| format!("{count} {e}")).collect();
+    list.join(", ")
 }
 
 fn short(x: f64) -> String {

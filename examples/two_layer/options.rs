@@ -80,7 +80,7 @@ pub(crate) struct Options {
     /// Learn from the arrays X, Y, W2 of this file (and b2, X_test, Y_test, W1, noise_variance where it has them)
     #[arg(long, value_name = "FILE.npz")]
     data: Option<PathBuf>,
-    /// Variance of the noise on Y, with --data; wins over the file's
+    /// Variance of the noise on Y, with --data; wins over the file's [default: the file's, otherwise learned]
     #[arg(long, allow_negative_numbers = true)]
     noise_variance: Option<f64>,
 }

@@ -31,16 +31,18 @@ struct Arrays {
 /// Learns `W1` from the file and writes what was learned into `folder`.
 pub(crate) fn learn(task: &OwnData, folder: &Path) -> Result<(), Failure> {
     let arrays = Arrays::read(&task.file).map_err(Failure::input)?;
-    let variance = noise_variance(task, &arrays)?;
-    let layer = TwoLayer::new(
-        arrays.output_weights.clone(),
-        arrays.output_bias.clone(),
-        task.activation,
-        variance.recip(),
-    );
     let named =
         |error: &dyn std::fmt::Display| Failure::input(format!("{}: {error}", task.file.display()));
-    let mut model = TwoLayerModel::new(layer.map_err(|error| named(&error))?);
+    let (weights, bias) = (arrays.output_weights.clone(), arrays.output_bias.clone());
+    let known = noise_variance(task, &arrays)?;
+    let model = match known {
+        Some(variance) => TwoLayer::new(weights, bias, task.activation, variance.recip())
+            .map(TwoLayerModel::new)
+            .map_err(|error| named(&error)),
+        None => TwoLayerModel::learning(weights, bias, task.activation, &arrays.targets)
+            .map_err(|error| named(&error)),
+    };
+    let mut model = model?;
     if task.bias {
         model = model.with_bias(BIAS_VARIANCE);
     }
@@ -50,6 +52,7 @@ pub(crate) fn learn(task: &OwnData, folder: &Path) -> Result<(), Failure> {
     if !fit.report().status.is_usable() {
         return Err(Failure::other(format!("{}: {}", task.file.display(), fit.report())));
     }
+    let variance = known.or(fit.noise_variance()).unwrap_or(f64::NAN);
     let inputs = arrays.test_inputs.as_ref().unwrap_or(&arrays.inputs);
     let predictions = model.predict_averaged(fit.belief(), inputs);
     let weights = fit.input_weights();
@@ -84,6 +87,14 @@ pub(crate) fn learn(task: &OwnData, folder: &Path) -> Result<(), Failure> {
     write_npy(&folder.join("predictions.npy"), &predictions).map_err(Failure::other)?;
     csv.write(&folder.join("errors.csv")).map_err(Failure::other)?;
     say(format_args!("{}; noise variance {}", fit.report(), short(variance)));
+    if known.is_none() {
+        let mut csv = CsvTable::new(["parameter", "value"]);
+        for (_, parameter) in fit.solution().parameters() {
+            say(format_args!("Learned: {parameter}"));
+            csv.push([parameter.name.to_string(), parameter.values[0].to_string()]);
+        }
+        csv.write(&folder.join("parameters.csv")).map_err(Failure::other)?;
+    }
     say(table);
     say(format_args!("Results in {}", folder.display()));
     Ok(())
@@ -140,22 +151,20 @@ impl Arrays {
 }
 
 /// From the command line, the file, or the ratio of the mean square of `Y` to it: with noise in `Y`, that is the
-/// signal-to-noise ratio as a power plus one.
-fn noise_variance(task: &OwnData, arrays: &Arrays) -> Result<f64, Failure> {
+/// signal-to-noise ratio as a power plus one. None where nobody knows: it is learned then.
+fn noise_variance(task: &OwnData, arrays: &Arrays) -> Result<Option<f64>, Failure> {
     let variance = task.noise_variance.or(arrays.noise_variance).or_else(|| {
         let snr = task.snr_db?;
         let count = (arrays.targets.rows() * arrays.targets.columns()) as f64;
         Some(arrays.targets.norm_squared() / count / (1.0 + 10_f64.powf(snr / 10.0)))
     });
     match variance {
-        Some(variance) if variance > 0.0 && variance.recip().is_finite() => Ok(variance),
-        Some(variance) => Err(Failure::input(format!(
-            "{}: --snr gives a noise variance of {variance}: Y must not be zero",
-            task.file.display()
-        ))),
-        None => Err(Failure::input(format!(
-            "{}: no array noise_variance; give --noise-variance or --snr",
-            task.file.display()
-        ))),
+        Some(variance) if !(variance > 0.0 && variance.recip().is_finite()) => {
+            Err(Failure::input(format!(
+                "{}: --snr gives a noise variance of {variance}: Y must not be zero",
+                task.file.display()
+            )))
+        }
+        variance => Ok(variance),
     }
 }

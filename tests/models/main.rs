@@ -4,7 +4,9 @@
 
 mod committee;
 mod generalised;
+mod instruments;
 mod layers;
+mod learned;
 mod linear;
 mod low_rank;
 mod perceptron;

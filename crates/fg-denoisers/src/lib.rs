@@ -28,7 +28,7 @@ pub use error::ParameterError;
 pub use likelihood::{
     Awgn, Censored, Committee, ComplexMagnitude, DiagonalNoise, Hinge, HuberNoise, LaplaceNoise,
     Logistic, Magnitude, Masked, MixedColumns, Poisson, Quantised, Rectified, Sign, Softmax,
-    StudentNoise, Survival,
+    StudentNoise, Survival, Tuned,
 };
 pub use penalty::{
     ElasticNet, GroupLasso, HardThreshold, Huber, Interval, L1, L2, Lq, MinimaxConcave,

@@ -2,6 +2,18 @@
 //!
 //! Each model gives its graph in one call, so that it can be changed before it is built, and fits and predicts with
 //! it. Nothing here is engine: a model only puts factors together.
+//!
+//! What is unknown beside the unknowns is learned by the run, one step a sweep, from starts that the data give:
+//!
+//! | model | given the data alone | learned |
+//! |---|---|---|
+//! | linear inverse problem | [`linear::sparse`] | noise, sparsity, size and covariance of columns |
+//! | any likelihood | [`generalised::sparse`] | sparsity and size, and the likelihood's own |
+//! | chain of layers | [`MultiLayer::observed_in_noise`] | noise |
+//! | two-layer network, `W2` known | [`TwoLayerModel::learning`] | noise, variance of the weights |
+//! | low rank | [`low_rank::noise_variance`] | nothing: it is the noise itself that the data show |
+//!
+//! Priors and likelihoods have further parameters to learn (`learn_..`), [`Tuned`](fg_denoisers::Tuned) any single one.
 
 pub mod baseline;
 pub mod comparison;

@@ -4,6 +4,7 @@ use fg_core::denoiser::{Channel, Denoiser, Likelihood};
 use fg_core::operator::LinearOperator;
 use fg_core::{FactorId, GraphBuilder, Observer, Options, Rows, VariableId};
 
+use crate::start::unknown_noise;
 use crate::{Fit, ModelError};
 
 /// A chain of layers that grows from the unknown to the data.
@@ -90,6 +91,16 @@ impl MultiLayer {
         let last = self.last();
         self.factors.push(self.builder.likelihood(DATA, last, data, likelihood));
         self.graph()
+    }
+
+    /// Ends the chain with data in white Gaussian noise of unknown variance, which is learned in the loop and is then in
+    /// [`Solution::parameters`](fg_core::Solution::parameters).
+    ///
+    /// # Errors
+    /// [`ModelError`] when the data vanish or aren't finite.
+    pub fn observed_in_noise(self, data: Rows) -> Result<MultiLayerGraph, ModelError> {
+        let (noise, _) = unknown_noise(&data)?;
+        Ok(self.observed(noise, data))
     }
 
     /// Ends the chain without data: to be drawn from, or predicted.

@@ -4,7 +4,7 @@ use fg_core::factor::{Belief, Cavity};
 use fg_core::inference::StartError;
 use fg_core::message::{MessageError, small};
 use fg_core::{FactorId, Graph, Inference, Message, Precision, Rows, VariableId};
-use fg_denoisers::ParameterError;
+use fg_denoisers::{Awgn, ParameterError};
 
 use crate::ModelError;
 
@@ -23,6 +23,22 @@ pub(crate) fn send(
     let precision = Precision::isotropic(layout, variance.recip()).map_err(MessageError::from)?;
     run.start(factor, port, Message::from_mean(mean, precision)?)?;
     Ok(())
+}
+
+/// Share of noise in observations that learning starts from, one over a signal-to-noise ratio of a hundred plus one.
+const NOISE: f64 = 1.0 / 101.0;
+
+/// Noise of unknown variance in `observations`, to be learned, and what it leaves of the mean square of their entries.
+///
+/// # Errors
+/// Observations of which nothing is left, or that aren't finite.
+pub(crate) fn unknown_noise(observations: &Rows) -> Result<(Awgn, f64), ParameterError> {
+    let power = observations.norm_squared() / observations.as_slice().len() as f64;
+    if !(power > 0.0 && power.is_finite()) {
+        let (parameter, requirement) = ("mean square of the observations", "above 0 and finite");
+        return Err(ParameterError::OutOfRange { parameter, value: power, requirement });
+    }
+    Ok((Awgn::from_variance(NOISE * power)?.learn_noise(), (1.0 - NOISE) * power))
 }
 
 /// What the truth has as mean where `values` share the part `share` of their variance with it, `sqrt(share) values`; what

@@ -336,8 +336,9 @@ impl<'g> State<'g> {
         };
         // As in a run: a factor that is told the answer adds nothing to it.
         let (covariance, negligible) = (at.belief.covariances(), self.options.negligible);
+        let precisions = [edge.law.precision(), message.precision().block(0)];
         let mut kept = !self.joint && counts.dropped > 0;
-        kept = kept && edge.extrinsic.share(covariance, edge.law.precision()) < negligible;
+        kept = kept && edge.extrinsic.keeps(covariance, precisions, negligible);
         let law = if kept { edge.law.clone() } else { law };
         let change = law.distance(&edge.law);
         let law = if !self.joint {

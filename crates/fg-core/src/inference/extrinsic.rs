@@ -109,9 +109,8 @@ impl Extrinsic {
             let infinite =
                 previous.precision().is_infinite(b) || message.precision().is_infinite(b);
             let (old, new) = (previous.precision().block(b), message.precision().block(b));
-            let lost = small::trace(new, self.columns) < small::trace(old, self.columns);
             let covariance = &belief.covariances()[b * size..(b + 1) * size];
-            if !infinite && lost && self.share(covariance, old) < options.negligible {
+            if !infinite && self.keeps(covariance, [old, new], options.negligible) {
                 let (natural, precision) = message.parts_mut();
                 let range = precision.layout().range(b);
                 precision.block_mut(b).copy_from_slice(old);
@@ -121,10 +120,17 @@ impl Extrinsic {
         }
     }
 
-    /// Frobenius norm of `C Gamma`: the share of a belief's information that a precision is.
-    pub(crate) fn share(&mut self, covariance: &[f64], precision: &[f64]) -> f64 {
-        small::multiply(covariance, precision, &mut self.vectors, self.columns);
-        self.vectors.iter().map(|v| v * v).sum::<f64>().sqrt()
+    /// Whether a block of the precision before stays where a direction of the new one was dropped: it would lose
+    /// something, and what was there is a negligible share of the belief's information, the Frobenius norm of `C Gamma`.
+    pub(crate) fn keeps(
+        &mut self,
+        covariance: &[f64],
+        [old, new]: [&[f64]; 2],
+        negligible: f64,
+    ) -> bool {
+        small::multiply(covariance, old, &mut self.vectors, self.columns);
+        let share = self.vectors.iter().map(|v| v * v).sum::<f64>().sqrt();
+        small::trace(new, self.columns) < small::trace(old, self.columns) && share < negligible
     }
 
     /// Root mean square move of the belief if `message` replaced `previous`, as a share of the belief's root

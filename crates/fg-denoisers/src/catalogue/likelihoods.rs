@@ -8,7 +8,7 @@ use crate::likelihood::{Activation, Link, TwoLayer, TwoLayerMap, TwoLayerMmse};
 use crate::{
     Awgn, Censored, Committee, ComplexMagnitude, DiagonalNoise, Grouped, Hinge, HuberNoise,
     LaplaceNoise, Logistic, Magnitude, Masked, MixedColumns, ParameterError, PerRow, Poisson,
-    Quantised, Rectified, Sign, Softmax, StudentNoise, Survival,
+    Quantised, Rectified, Sign, Softmax, StudentNoise, Survival, Tuned,
 };
 
 /// Labels of several columns, as far as they are exact: what is averaged over points obeys derivatives within its error only.
@@ -34,6 +34,17 @@ pub(super) fn labels() -> Likelihoods {
             let layer = TwoLayer::labels(&[1.5, -0.5], 0.25, Activation::Tanh, Link::Logistic)?;
             Box::new(TwoLayerMap::new(layer)?.with_step(0.0)?)
         }),
+    ])
+}
+
+/// Explicit ones with a parameter that is learned by its evidence.
+pub(super) fn tuned() -> Likelihoods {
+    let entry = |instance, tuned| Entry::new("likelihood/tuned", instance, 1, tuned);
+    let magnitudes = Tuned::new("noise variance", 0.5, Magnitude::new)?;
+    let signs = Tuned::new("variance", 0.5, Sign::probit)?;
+    Ok(vec![
+        entry("magnitudes", Box::new(magnitudes) as Box<dyn Likelihood>),
+        entry("probit", Box::new(signs)),
     ])
 }
 

@@ -342,6 +342,7 @@ fn probed<F: Fn(&Rows, f64) -> Rows + Send + Sync>(denoiser: BlackBox<F>) -> Bla
 /// As [`denoisers`].
 pub fn likelihoods() -> Result<Vec<Entry<dyn Likelihood>>, ParameterError> {
     let mut all = likelihoods::explicit()?;
+    all.extend(likelihoods::tuned()?);
     all.extend(likelihoods::smooth()?);
     all.extend(likelihoods::labels()?);
     Ok(all)

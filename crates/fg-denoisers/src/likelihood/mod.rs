@@ -19,6 +19,7 @@ mod sign;
 mod softmax;
 mod student_noise;
 mod survival;
+mod tuned;
 mod two_layer;
 
 pub use awgn::Awgn;
@@ -40,4 +41,5 @@ pub use sign::Sign;
 pub use softmax::Softmax;
 pub use student_noise::StudentNoise;
 pub use survival::Survival;
+pub use tuned::Tuned;
 pub use two_layer::{Activation, Link, Output, TwoLayer, TwoLayerMap, TwoLayerMmse};

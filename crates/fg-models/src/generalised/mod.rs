@@ -1,6 +1,7 @@
 //! The generalised linear model: `prior - X - [A] - Z - likelihood`, data given a linear image of an unknown.
 
 mod complex;
+mod learning;
 mod length;
 mod parts;
 mod run;
@@ -8,6 +9,8 @@ mod spectral;
 mod start;
 
 pub use complex::{complex, complex_unobserved};
+pub use learning::sparse;
+pub(crate) use learning::sparse_of;
 pub use start::Start;
 
 use fg_core::denoiser::{Denoiser, Likelihood};

@@ -36,9 +36,13 @@ impl TwoLayerModel {
         let prior = self.add_prior(&mut builder, weights, inputs)?;
         let operator = builder.linear("X", weights, hidden, operator);
         let likelihood = match self.estimation {
-            Estimation::Mmse => {
-                add_output(&mut builder, hidden, targets, TwoLayerMmse::new(self.output.clone()))
-            }
+            Estimation::Mmse => match self.learned_noise()? {
+                Some(node) => add_output(&mut builder, hidden, targets, node),
+                None => {
+                    let node = TwoLayerMmse::new(self.output.clone());
+                    add_output(&mut builder, hidden, targets, node)
+                }
+            },
             Estimation::Map => {
                 add_output(&mut builder, hidden, targets, TwoLayerMap::new(self.output.clone())?)
             }
@@ -56,8 +60,7 @@ impl TwoLayerModel {
         let Some(bias_variance) = self.bias_variance else {
             return Ok(match self.estimation {
                 Estimation::Mmse => {
-                    let gaussian = prior::Gaussian::new(0.0, self.weight_variance)?;
-                    builder.prior("prior", weights, gaussian)
+                    builder.prior("prior", weights, self.gaussian(self.weight_variance)?)
                 }
                 Estimation::Map => {
                     let penalty = penalty::L2::new(self.weight_variance.recip())?;
@@ -70,9 +73,9 @@ impl TwoLayerModel {
         builder.structure(weights, Structure::blocks([inputs, 1]));
         let stack = match self.estimation {
             Estimation::Mmse => {
-                let gaussian = |variance| prior::Gaussian::new(0.0, variance);
-                prior::Stacked::new(inputs, gaussian(self.weight_variance)?)?
-                    .then(1, gaussian(bias_variance)?)?
+                // One row of biases doesn't tell their variance.
+                prior::Stacked::new(inputs, self.gaussian(self.weight_variance)?)?
+                    .then(1, prior::Gaussian::new(0.0, bias_variance)?)?
             }
             Estimation::Map => {
                 let penalty = |variance: f64| penalty::L2::new(variance.recip());

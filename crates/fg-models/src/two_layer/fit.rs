@@ -1,8 +1,9 @@
 //! Fitting the model: one run on its graph, and what it found.
 
 use fg_core::factor::Belief;
-use fg_core::{Inference, Observer, Options, Report, Rows, Solution, VariableId};
+use fg_core::{FactorId, Inference, Observer, Options, Report, Rows, Solution, VariableId};
 
+use super::unknown::NOISE_VARIANCE;
 use super::{Start, TwoLayerGraph, TwoLayerModel};
 use crate::ModelError;
 
@@ -10,6 +11,7 @@ use crate::ModelError;
 #[derive(Debug)]
 pub struct TwoLayerFit {
     weights: VariableId,
+    likelihood: FactorId,
     bias: bool,
     solution: Solution,
 }
@@ -41,12 +43,12 @@ impl TwoLayerGraph {
         options: &Options,
         observer: &mut dyn Observer,
     ) -> Result<TwoLayerFit, ModelError> {
-        let Self { weights, operator, bias, .. } = self;
+        let Self { weights, operator, likelihood, bias, .. } = self;
         let graph = self.builder.build()?;
         let mut run = Inference::new(&graph, options)?;
         start.set(&mut run, &graph, operator)?;
         let solution = run.run(observer)?;
-        Ok(TwoLayerFit { weights, bias, solution })
+        Ok(TwoLayerFit { weights, likelihood, bias, solution })
     }
 }
 
@@ -73,6 +75,11 @@ impl TwoLayerFit {
     /// The belief about all weights, a bias in the last row, from which predictions are made.
     pub fn belief(&self) -> &Belief {
         self.solution.belief(self.weights)
+    }
+
+    /// The variance of the noise, where it was [learned](TwoLayerModel::learn_noise).
+    pub fn noise_variance(&self) -> Option<f64> {
+        self.solution.parameter(self.likelihood, NOISE_VARIANCE)
     }
 
     /// How the run went.

@@ -16,6 +16,7 @@ mod fit;
 mod learning;
 mod predict;
 mod start;
+mod unknown;
 
 pub use fit::TwoLayerFit;
 pub use learning::{LearningCurve, LearningErrors, LearningSettings};
@@ -41,6 +42,14 @@ pub struct TwoLayerModel {
     weight_variance: f64,
     bias_variance: Option<f64>,
     estimation: Estimation,
+    learns: Learns,
+}
+
+/// What a run learns beside the first layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+struct Learns {
+    noise: bool,
+    variances: bool,
 }
 
 /// The graph of a two-layer network with the names of its parts, not built yet, so that it can be changed.
@@ -65,7 +74,13 @@ pub struct TwoLayerGraph {
 impl TwoLayerModel {
     /// A model with this second layer, weights of variance 1, no bias, estimated by posterior means.
     pub fn new(output: TwoLayer) -> Self {
-        Self { output, weight_variance: 1.0, bias_variance: None, estimation: Estimation::Mmse }
+        Self {
+            output,
+            weight_variance: 1.0,
+            bias_variance: None,
+            estimation: Estimation::Mmse,
+            learns: Learns::default(),
+        }
     }
 
     /// Default: 1.

@@ -79,6 +79,24 @@ fn two_layer_refuses_bad_parameters() {
 }
 
 #[test]
+fn two_layer_learns_the_noise_that_nobody_tells() {
+    let folder = Folder::new("two-layer-noise");
+    let (path, out) = (folder.path("data.npz"), folder.path("out"));
+    let x = Rows::from_fn(60, 2, |i, j| ((3 * i + 7 * j) as f64).sin());
+    let noise = |i: usize| 0.1 * (11.0 * i as f64).cos();
+    let y = Rows::from_fn(60, 1, |i, _| (x[(i, 0)] - x[(i, 1)]).max(0.0) + noise(i));
+    write_npz(&path, &[("X", &x), ("Y", &y), ("W2", &Rows::column(vec![1.0]))]);
+    let arguments = ["--data", path.to_str().unwrap(), "--out", out.to_str().unwrap()];
+    let output = run("two_layer", &arguments);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let learned = std::fs::read_to_string(out.join("parameters.csv")).unwrap();
+    let line = learned.lines().find(|line| line.starts_with("noise variance,")).unwrap();
+    let variance: f64 = line.rsplit(',').next().unwrap().parse().unwrap();
+    // That of the noise is 0.005.
+    assert!((0.003..0.008).contains(&variance), "{learned}");
+}
+
+#[test]
 fn two_layer_refuses_bad_arrays() {
     let folder = Folder::new("two-layer-arrays");
     let path = folder.path("data.npz");
@@ -92,7 +110,8 @@ fn two_layer_refuses_bad_arrays() {
         refused_in_one_line("two_layer", &["--data", file], &[&["data.npz"], named].concat());
     };
     refused_with(&[("X", &x), ("Y", &y)], &["W2", "not in the file"]);
-    refused_with(&[("X", &x), ("Y", &y), ("W2", &w2)], &["--noise-variance", "--snr"]);
+    let nothing = Rows::zeros(6, 1);
+    refused_with(&[("X", &x), ("Y", &nothing), ("W2", &w2)], &["targets", "above 0"]);
     let short = Rows::zeros(5, 1);
     refused_with(&[("X", &x), ("Y", &short), ("W2", &w2)], &["array Y", "6 x any", "5 x 1"]);
     let wide = Rows::zeros(2, 3);

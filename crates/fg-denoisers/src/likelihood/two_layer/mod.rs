@@ -76,6 +76,14 @@ impl TwoLayer {
         Self::with_output(output_weights, bias, activation, output)
     }
 
+    /// The same layer with noise of another precision.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_noise_precision(self, precision: f64) -> Result<Self, ParameterError> {
+        Self::new(self.weights, self.bias, self.activation, precision)
+    }
+
     /// The second layer of a classifier, with `output_weights` (`d`) and `bias` of its single output.
     ///
     /// # Errors
