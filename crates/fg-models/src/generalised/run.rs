@@ -2,7 +2,8 @@
 
 use fg_core::{Inference, Observer, Options, Status};
 
-use super::{GeneralisedGraph, length, parts};
+use super::start::moved;
+use super::{GeneralisedGraph, Start, length, parts};
 use crate::{Fit, ModelError};
 
 impl GeneralisedGraph {
@@ -51,6 +52,11 @@ impl GeneralisedGraph {
         let damped = damped.transpose()?;
         start.set(&mut run, &graph, &parts)?;
         let mut solution = run.run(observer)?;
+        if let Start::LeastStable { share } = start {
+            run = Inference::new(&graph, options)?;
+            moved(&mut run, &graph, &parts, &solution, share)?;
+            solution = run.run(observer)?;
+        }
         if let Some(mut damped) = damped {
             let again = match solution.report().status {
                 Status::SweepLimit => {

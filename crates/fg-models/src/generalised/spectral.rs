@@ -1,11 +1,11 @@
 //! The direction that data prefer while nothing is known of the unknown.
 
 use fg_core::denoiser::{RowCavity, RowEstimate, Scratch};
-use fg_core::factor::{Breakdown, LikelihoodFactor};
-use fg_core::message::small;
+use fg_core::factor::{Breakdown, LikelihoodFactor, LinearFactor};
+use fg_core::message::{MessageError, small};
 use fg_core::operator::LinearOperator;
 use fg_core::special::quantile;
-use fg_core::{FactorId, Graph, InferenceError, Rows};
+use fg_core::{FactorId, Graph, InferenceError, Message, Precision, Rows};
 
 use super::parts::Parts;
 use crate::ModelError;
@@ -17,30 +17,81 @@ const SMALLEST: f64 = 0.25;
 const TURN: f64 = 1e-5;
 const STEPS: usize = 2000;
 
-/// The leading eigenvector (`n x d`) of `sum_i a_i a_i' T_i`, for operators on entries of `A' diag(T_i) A`, of mean square `variance`.
+/// The leading eigenvector (`n x d`) of `sum_i a_i a_i' T_i`, for operators on entries of `A' diag(T_i) A`, of mean square
+/// `variance`: `T_i = I - t E(z z' | y_i)^-1`.
 pub(super) fn direction(graph: &Graph, parts: &Parts, variance: f64) -> Result<Rows, ModelError> {
-    let d = graph.layout(graph.variable_at(parts.likelihood, 0)).columns();
-    let (operator, likelihood) = parts
-        .linear(graph)
-        .zip(parts.observed(graph))
-        .expect("the graph has the operator and the likelihood it was made with");
+    let (factor, _) = made_with(graph, parts);
+    let operator = factor.operator();
+    let spread = variance * operator.squared_norm() / operator.outputs() as f64;
+    let layout = graph.layout(graph.variable_at(parts.likelihood, 0)).clone();
+    let nothing = Message::new(
+        Rows::zeros(layout.rows(), layout.columns()),
+        Precision::isotropic(layout, spread.recip()).map_err(MessageError::from)?,
+    )?;
+    let mut vector = leading(graph, parts, &nothing, true)?;
+    scale(&mut vector, variance);
+    Ok(vector)
+}
+
+/// The same with `T_i = I - (Gamma^(1/2) C_i Gamma^(1/2))^-1`, for a likelihood that was told `cavity`, of precision `Gamma`,
+/// and finds the covariances `C_i`: where a fixed point of the run is least stable, in units of what is unknown there.
+/// Rows `v_k` of the vector have a second moment whose largest eigenvalue is one.
+pub(super) fn least_stable(
+    graph: &Graph,
+    parts: &Parts,
+    cavity: &Message,
+) -> Result<Rows, ModelError> {
+    let mut vector = leading(graph, parts, cavity, false)?;
+    let (d, mut values) = (vector.columns(), vec![0.0; vector.columns()]);
+    let (mut moment, mut vectors) = (second_moment(&vector), vec![0.0; d * d]);
+    small::eigen_symmetric(&mut moment, &mut values, &mut vectors, d);
+    let largest = values.iter().copied().fold(0.0, f64::max);
+    vector.as_mut_slice().iter_mut().for_each(|v| *v /= largest.sqrt());
+    Ok(vector)
+}
+
+/// `V'V / n` of `n` rows.
+pub(super) fn second_moment(rows: &Rows) -> Vec<f64> {
+    let d = rows.columns();
+    let mut moment = vec![0.0; d * d];
+    for row in rows.as_slice().chunks_exact(d) {
+        moment.iter_mut().enumerate().for_each(|(k, m)| *m += row[k / d] * row[k % d]);
+    }
+    moment.iter_mut().for_each(|m| *m /= rows.rows() as f64);
+    moment
+}
+
+fn made_with<'g>(graph: &'g Graph, parts: &Parts) -> (&'g LinearFactor, &'g LikelihoodFactor) {
+    let both = parts.linear(graph).zip(parts.observed(graph));
+    both.expect("the graph has the operator and the likelihood it was made with")
+}
+
+fn leading(
+    graph: &Graph,
+    parts: &Parts,
+    cavity: &Message,
+    whole: bool,
+) -> Result<Rows, ModelError> {
+    let (factor, likelihood) = made_with(graph, parts);
     // No eigenvalue of T is below `1 - 1 / SMALLEST`, none of `A'A` above the square of the largest singular value.
     let singular =
-        operator.singular_values().map_err(|reason| broken(graph, parts.operator, reason))?;
+        factor.singular_values().map_err(|reason| broken(graph, parts.operator, reason))?;
     let largest = singular.iter().copied().fold(0.0, f64::max);
     let shift = (SMALLEST.recip() - 1.0) * largest * largest;
-    let operator = operator.operator();
-    let spread = variance * operator.squared_norm() / operator.outputs() as f64;
     let signal = graph.layout(graph.variable_at(parts.prior, 0));
-    let mut vector = start(signal.rows(), d);
+    let mut vector = start(signal.rows(), signal.columns());
     if let Some(data) = likelihood.data() {
-        let told = weights(likelihood, data, spread, d)
+        let told = weights(likelihood, data, cavity, whole)
             .map_err(|reason| broken(graph, parts.likelihood, reason))?;
-        climb(operator, &told, shift, &mut vector);
+        climb(factor.operator(), &told, shift, &mut vector);
     }
-    let scale = (variance * vector.as_slice().len() as f64 / vector.norm_squared()).sqrt();
-    vector.as_mut_slice().iter_mut().for_each(|v| *v *= scale);
     Ok(vector)
+}
+
+/// Makes the mean square of the entries `variance`.
+fn scale(vector: &mut Rows, variance: f64) {
+    let factor = (variance * vector.as_slice().len() as f64 / vector.norm_squared()).sqrt();
+    vector.as_mut_slice().iter_mut().for_each(|v| *v *= factor);
 }
 
 fn broken(graph: &Graph, factor: FactorId, reason: Breakdown) -> ModelError {
@@ -55,33 +106,61 @@ fn start(n: usize, d: usize) -> Rows {
     Rows::from_fn(n, d, |i, j| quantile(((i * d + j) as f64 + 0.5) * GOLDEN % 1.0))
 }
 
-/// `T_i = I - t E(z z' | y_i)^-1` (`m x d x d`), for `z` of variance `t` in each column.
+/// `T_i = I - (Gamma^(1/2) S_i Gamma^(1/2))^-1` (`m x d x d`) for a cavity of precision `Gamma`; `S_i` is the covariance that
+/// the likelihood finds or, for its `whole` effect, the second moment about the cavity's mean.
 fn weights(
     factor: &LikelihoodFactor,
     data: &Rows,
-    spread: f64,
-    d: usize,
+    cavity: &Message,
+    whole: bool,
 ) -> Result<Vec<f64>, Breakdown> {
-    let (m, size) = (data.rows(), d * d);
-    let nothing = vec![0.0; m * d];
-    let entry = |k: usize| if k.is_multiple_of(d + 1) { spread.recip() } else { 0.0 };
-    let precision: Vec<f64> = (0..size).map(entry).collect();
+    let layout = cavity.layout();
+    let (m, d) = (layout.rows(), layout.columns());
+    let (size, outputs) = (d * d, data.columns());
+    let mut centre = Rows::zeros(m, d);
+    cavity.mean_into(&mut centre);
     let (mut mean, mut weights) = (vec![0.0; m * d], vec![0.0; m * size]);
-    let cavity = RowCavity::new(0, d, &nothing, &nothing, &precision);
-    let mut out = RowEstimate { mean: &mut mean, covariance: &mut weights };
-    factor.likelihood().estimate(data.as_slice(), &cavity, &mut out, &mut Scratch::default())?;
-    let (mut values, mut vectors) = (vec![0.0; d], vec![0.0; size]);
-    for (mean, weight) in mean.chunks_exact(d).zip(weights.chunks_exact_mut(size)) {
-        for j in 0..d {
-            for k in 0..d {
-                weight[j * d + k] += mean[j] * mean[k];
+    let [mut half, mut vectors] = [(); 2].map(|()| vec![0.0; size]);
+    let mut values = vec![0.0; d];
+    for b in 0..layout.blocks() {
+        let (rows, precision) = (layout.range(b), cavity.precision().block(b));
+        let (entries, blocks) = (rows.start * d..rows.end * d, rows.start * size..rows.end * size);
+        let told = RowCavity::new(
+            rows.start,
+            d,
+            &cavity.natural().as_slice()[entries.clone()],
+            &centre.as_slice()[entries.clone()],
+            precision,
+        );
+        let mut out =
+            RowEstimate { mean: &mut mean[entries], covariance: &mut weights[blocks.clone()] };
+        let seen = &data.as_slice()[rows.start * outputs..rows.end * outputs];
+        factor.likelihood().estimate(seen, &told, &mut out, &mut Scratch::default())?;
+        let root = of_eigenvalues(precision, d, f64::sqrt);
+        for (i, weight) in rows.zip(weights[blocks].chunks_exact_mut(size)) {
+            if whole {
+                for k in 0..size {
+                    let off = |j: usize| mean[i * d + j] - centre[(i, j)];
+                    weight[k] += off(k / d) * off(k % d);
+                }
             }
+            small::multiply(&root, weight, &mut half, d);
+            small::multiply(&half, &root, weight, d);
+            small::eigen_symmetric(weight, &mut values, &mut vectors, d);
+            values.iter_mut().for_each(|s| *s = 1.0 - s.max(SMALLEST).recip());
+            small::rebuild(&vectors, &values, weight, d);
         }
-        small::eigen_symmetric(weight, &mut values, &mut vectors, d);
-        values.iter_mut().for_each(|s| *s = 1.0 - (*s / spread).max(SMALLEST).recip());
-        small::rebuild(&vectors, &values, weight, d);
     }
     Ok(weights)
+}
+
+/// The symmetric matrix with the same eigenvectors and `f` of the eigenvalues.
+pub(super) fn of_eigenvalues(matrix: &[f64], d: usize, f: impl Fn(f64) -> f64) -> Vec<f64> {
+    let (mut values, mut vectors, mut out) = (vec![0.0; d], vec![0.0; d * d], matrix.to_vec());
+    small::eigen_symmetric(&mut out, &mut values, &mut vectors, d);
+    values.iter_mut().for_each(|v| *v = f(v.max(0.0)));
+    small::rebuild(&vectors, &values, &mut out, d);
+    out
 }
 
 /// Power iteration, shifted so that the largest eigenvalue is also the largest in modulus.
