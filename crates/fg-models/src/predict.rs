@@ -15,6 +15,12 @@ pub struct Predicted {
 }
 
 impl Predicted {
+    /// Outputs of which every row is as uncertain, with this covariance (`d x d`).
+    pub(crate) fn alike(mean: Rows, covariance: &[f64]) -> Self {
+        let covariances = covariance.repeat(mean.rows());
+        Self { mean, covariances }
+    }
+
     /// Means, `N x d`.
     pub fn mean(&self) -> &Rows {
         &self.mean
@@ -105,7 +111,26 @@ pub fn predicted_log_density(
     let expected = likelihood.columns().unwrap_or(d);
     assert_eq!(d, expected, "a law of as many columns as the likelihood is for");
     let uniforms = likelihood.uniforms(d)?;
-    // Rows (z0, zhat) are normal with the moments of (x0, xhat).
+    let (truth, mean, uniforms) = pairs(law, input_power, uniforms, POINTS);
+    let mut data = Rows::zeros(mean.rows(), likelihood.outputs(d));
+    for i in 0..mean.rows() {
+        likelihood.draw(truth.row(i), uniforms.row(i), data.row_mut(i));
+    }
+    let claimed: Vec<f64> = law.covariance().iter().map(|c| input_power * c).collect();
+    let predicted = Predicted::alike(mean, &claimed);
+    let densities = predicted.log_density(likelihood, &data)?;
+    Some(densities.iter().sum::<f64>() / densities.len() as f64)
+}
+
+/// Points of the law of the outputs `(z0, zhat)` of a new input with independent entries and `E |x|^2 = input_power`, jointly
+/// normal with the moments of `(x0, xhat)`: truths and estimates, `points x d`, and as many `uniforms` as asked for.
+pub(crate) fn pairs(
+    law: &EstimateLaw,
+    input_power: f64,
+    uniforms: usize,
+    points: usize,
+) -> (Rows, Rows, Rows) {
+    let d = law.columns();
     let size = 2 * d;
     let (mut root, mut values) = (vec![0.0; size * size], vec![0.0; size]);
     let mut vectors = root.clone();
@@ -120,21 +145,18 @@ pub fn predicted_log_density(
     small::eigen_symmetric(&mut root, &mut values, &mut vectors, size);
     values.iter_mut().for_each(|v| *v = (input_power * v.max(0.0)).sqrt());
     small::rebuild(&vectors, &values, &mut root, size);
-    let points = GaussianPoints::new(size + uniforms, POINTS, 0);
-    let mut mean = Rows::zeros(points.count(), d);
-    let mut data = Rows::zeros(points.count(), likelihood.outputs(d));
-    let (mut normal, mut pair, mut u) = (vec![0.0; size], vec![0.0; size], vec![0.0; uniforms]);
+    let points = GaussianPoints::new(size + uniforms, points, 0);
+    let [mut truth, mut mean] = [(); 2].map(|()| Rows::zeros(points.count(), d));
+    let (mut normal, mut pair) = (vec![0.0; size], vec![0.0; size]);
     for i in 0..points.count() {
         (0..size).for_each(|k| normal[k] = points.component(k)[i]);
-        (0..uniforms).for_each(|k| u[k] = cdf(points.component(size + k)[i]));
         small::row_times(&normal, &root, &mut pair, size);
-        likelihood.draw(&pair[..d], &u, data.row_mut(i));
+        truth.row_mut(i).copy_from_slice(&pair[..d]);
         mean.row_mut(i).copy_from_slice(&pair[d..]);
     }
-    let claimed: Vec<f64> = law.covariance().iter().map(|c| input_power * c).collect();
-    let covariances = claimed.repeat(points.count());
-    let densities = Predicted { mean, covariances }.log_density(likelihood, &data)?;
-    Some(densities.iter().sum::<f64>() / points.count() as f64)
+    let uniform = |i: usize, k: usize| cdf(points.component(size + k)[i]);
+    let uniforms = Rows::from_fn(points.count(), uniforms, uniform);
+    (truth, mean, uniforms)
 }
 
 /// `Z = inputs X` (`N x d`) for the belief about `X` and `inputs` (`N x n`): row `i` has the mean `Xhat' a_i` and the

@@ -3,7 +3,9 @@
 mod adam;
 mod amp;
 mod lasso;
+mod network;
 
-pub use adam::{AdamOptions, AdamOptionsError, Regression, adam};
+pub use adam::{AdamOptions, AdamOptionsError, adam};
 pub use amp::amp;
 pub use lasso::Lasso;
+pub use network::{Regression, logistic_loss, squared_loss};

@@ -6,7 +6,7 @@ use fg_core::evolution::{EstimateLaw, Evolution, MessageLaw, Prediction, Spectru
 use fg_core::operator::{Ensemble, LinearOperator};
 use fg_denoisers::prior::Gaussian;
 
-use super::{TwoLayerGraph, TwoLayerModel};
+use super::{LabelErrors, TwoLayerGraph, TwoLayerModel};
 use crate::ModelError;
 use crate::metrics::match_predicted_units;
 use crate::start::OUTPUT_PORT;
@@ -70,10 +70,15 @@ pub struct LearningErrors {
     /// predictable.
     pub matched_parameter_error: f64,
     /// Test error in units of the noise with the estimate plugged in, as
-    /// [`normalised_test_error`](crate::metrics::normalised_test_error) measures it; 1 is the best possible.
+    /// [`normalised_test_error`](crate::metrics::normalised_test_error) measures it; 1 is the best possible. NaN with
+    /// labels.
     pub plugin: f64,
     /// The same, averaged over the belief about `W1`.
     pub averaged: f64,
+    /// How well labels are predicted with the estimate plugged in, in a model of labels.
+    pub plugin_labels: Option<LabelErrors>,
+    /// The same, averaged over the belief about `W1`.
+    pub averaged_labels: Option<LabelErrors>,
 }
 
 /// A predicted learning curve.
@@ -137,6 +142,8 @@ impl TwoLayerModel {
             matched_parameter_error: self.matched_error(law),
             plugin: self.test_error(law, 1.0, false),
             averaged: self.test_error(law, 1.0, true),
+            plugin_labels: self.label_errors(law, 1.0, false),
+            averaged_labels: self.label_errors(law, 1.0, true),
         };
         let sweeps = prediction.sweeps().iter();
         let errors = sweeps.filter_map(|s| Some(of(s.sweep, s.estimate(parts.weights)?))).collect();
