@@ -43,6 +43,20 @@ pub(crate) enum Predictor<'a> {
     Averaged(&'a Belief),
 }
 
+/// Outputs for `inputs`, or log-odds of labels; `None` where those can't be averaged.
+pub(crate) fn predictions(
+    model: &TwoLayerModel,
+    predictor: Predictor<'_>,
+    inputs: &Rows,
+) -> Option<Rows> {
+    match (predictor, model.link()) {
+        (Predictor::Plugin(weights), None) => Some(model.predict(weights, inputs)),
+        (Predictor::Plugin(weights), Some(_)) => model.log_odds(weights, inputs),
+        (Predictor::Averaged(belief), None) => Some(model.predict_averaged(belief, inputs)),
+        (Predictor::Averaged(belief), Some(_)) => model.log_odds_averaged(belief, inputs),
+    }
+}
+
 impl Loss {
     /// How the network makes labels.
     pub(crate) fn link(self) -> Option<Link> {
@@ -112,19 +126,14 @@ impl Score {
         predictor: Predictor<'_>,
     ) -> Self {
         let test = &problem.test;
-        if let Some(link) = model.link() {
-            let odds = match predictor {
-                Predictor::Plugin(weights) => model.log_odds(weights, &test.inputs),
-                Predictor::Averaged(belief) => model.log_odds_averaged(belief, &test.inputs),
-            };
-            let truth: Vec<f64> = test.clean.as_slice().iter().map(|u| link.log_odds(*u)).collect();
-            return Self::of_labels(odds.map(|odds| LabelErrors::of(odds.as_slice(), &truth)));
-        }
-        let prediction = match predictor {
-            Predictor::Plugin(weights) => model.predict(weights, &test.inputs),
-            Predictor::Averaged(belief) => model.predict_averaged(belief, &test.inputs),
+        let found = predictions(model, predictor, &test.inputs);
+        let Some(link) = model.link() else {
+            let error =
+                |found: Rows| normalised_test_error(&found, &test.clean, problem.noise_variance);
+            return Self::of_numbers(found.map_or(f64::NAN, error));
         };
-        Self::of_numbers(normalised_test_error(&prediction, &test.clean, problem.noise_variance))
+        let truth: Vec<f64> = test.clean.as_slice().iter().map(|u| link.log_odds(*u)).collect();
+        Self::of_labels(found.map(|odds| LabelErrors::of(odds.as_slice(), &truth)))
     }
 
     /// What state evolution predicts: with the estimate plugged in, and averaged over the belief.

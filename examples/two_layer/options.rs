@@ -32,9 +32,9 @@ const QUICK_CELLS: (usize, usize) = (6, 5);
 /// Signal-to-noise ratios of the published figure.
 const SNR: [f64; 2] = [10.0, 15.0];
 /// The same for labels, which say less than numbers do.
-const TRAIN_LABELS: [usize; 7] = [250, 500, 1000, 2000, 4000, 8000, 16_000];
-const QUICK_LABELS: ([usize; 3], usize) = ([250, 1000, 4000], 2);
-const SNR_LABELS: [f64; 2] = [0.0, 10.0];
+const TRAIN_LABELS: [usize; 5] = [250, 500, 1000, 2000, 4000];
+const QUICK_LABELS: ([usize; 3], usize) = ([250, 500, 1000], 1);
+const SNR_LABELS: [f64; 2] = [5.0, 15.0];
 
 /// Learn the first layer of a two-layer network: the published figure, or your own data with --data.
 #[derive(Debug, Parser)]
@@ -56,10 +56,10 @@ pub(crate) struct Options {
     #[arg(long)]
     runs: Option<usize>,
     /// Signal-to-noise ratios in dB, separated by commas; of labels that of the output to the logistic noise whose sign with it
-    /// is the label [default: 10,15, and 0,10 for labels]
+    /// is the label [default: 10,15, and 5,15 for labels]
     #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
     snr: Option<Vec<f64>>,
-    /// Numbers of training samples, separated by commas [default: ten of them from 200 to 4000, for labels seven from 250 to 16000]
+    /// Numbers of training samples, separated by commas [default: ten of them from 200 to 4000, for labels five from 250 to 4000]
     #[arg(long, value_delimiter = ',')]
     train: Option<Vec<usize>>,
     /// Number of inputs, N_in [default: 100]
