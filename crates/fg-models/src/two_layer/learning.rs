@@ -77,7 +77,7 @@ pub struct LearningErrors {
     pub averaged: f64,
     /// How well labels are predicted with the estimate plugged in, in a model of labels.
     pub plugin_labels: Option<LabelErrors>,
-    /// The same, averaged over the belief about `W1`.
+    /// The same, averaged over the belief about `W1`, of which a maximiser has none.
     pub averaged_labels: Option<LabelErrors>,
 }
 
@@ -143,7 +143,10 @@ impl TwoLayerModel {
             plugin: self.test_error(law, 1.0, false),
             averaged: self.test_error(law, 1.0, true),
             plugin_labels: self.label_errors(law, 1.0, false),
-            averaged_labels: self.label_errors(law, 1.0, true),
+            averaged_labels: match self.estimation {
+                Estimation::Mmse => self.label_errors(law, 1.0, true),
+                Estimation::Map => None,
+            },
         };
         let sweeps = prediction.sweeps().iter();
         let errors = sweeps.filter_map(|s| Some(of(s.sweep, s.estimate(parts.weights)?))).collect();
