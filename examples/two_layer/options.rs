@@ -33,7 +33,7 @@ const QUICK_CELLS: (usize, usize) = (6, 5);
 const SNR: [f64; 2] = [10.0, 15.0];
 /// The same for labels, which say less than numbers do.
 const TRAIN_LABELS: [usize; 5] = [250, 500, 1000, 2000, 4000];
-const QUICK_LABELS: ([usize; 3], usize) = ([250, 500, 1000], 1);
+const QUICK_LABELS: ([usize; 2], usize) = ([250, 1000], 1);
 const SNR_LABELS: [f64; 2] = [5.0, 15.0];
 
 /// Learn the first layer of a two-layer network: the published figure, or your own data with --data.

@@ -10,7 +10,7 @@ use super::TwoLayerModel;
 use crate::Predicted;
 use crate::predict::{pairs, predict};
 
-/// Points of the average over new data: excess losses to half a percent, excess rates, which jump, to two percent.
+/// Points of [`TwoLayerModel::label_errors`]: excess losses to half a percent, excess rates, which jump, to two.
 const POINTS: usize = 8192;
 
 /// How well labels are predicted, on average over new labels.
@@ -101,10 +101,21 @@ impl TwoLayerModel {
         input_power: f64,
         averaged: bool,
     ) -> Option<LabelErrors> {
+        self.label_errors_at(law, input_power, averaged, POINTS)
+    }
+
+    #[track_caller]
+    pub(super) fn label_errors_at(
+        &self,
+        law: &EstimateLaw,
+        input_power: f64,
+        averaged: bool,
+        points: usize,
+    ) -> Option<LabelErrors> {
         let d = self.output().hidden();
         assert_eq!(law.columns(), d, "a law of as many columns as there are hidden units");
         let link = self.link()?;
-        let (truth, estimate, _) = pairs(law, input_power, 0, POINTS);
+        let (truth, estimate, _) = pairs(law, input_power, 0, points);
         let plugged = |hidden: &Rows| -> Vec<f64> {
             let mut u = [0.0];
             let odds = |i| {

@@ -23,7 +23,7 @@ pub struct LearningSettings {
     pub ratio: f64,
     /// Share of the weights' variance that the start has in common with the truth. Default: 0, the uninformed start.
     pub share: f64,
-    /// Points of each row integral. Default: 4096.
+    /// Points of each row integral, and of averages over new labels. Default: 4096.
     pub points: usize,
     /// Options of the run that is predicted. Default: the model's.
     pub options: Options,
@@ -142,9 +142,9 @@ impl TwoLayerModel {
             matched_parameter_error: self.matched_error(law),
             plugin: self.test_error(law, 1.0, false),
             averaged: self.test_error(law, 1.0, true),
-            plugin_labels: self.label_errors(law, 1.0, false),
+            plugin_labels: self.label_errors_at(law, 1.0, false, settings.points),
             averaged_labels: match self.estimation {
-                Estimation::Mmse => self.label_errors(law, 1.0, true),
+                Estimation::Mmse => self.label_errors_at(law, 1.0, true, settings.points),
                 Estimation::Map => None,
             },
         };
