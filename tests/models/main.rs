@@ -5,6 +5,7 @@
 
 mod classification;
 mod committee;
+mod erm;
 mod generalised;
 mod layers;
 mod linear;

@@ -5,6 +5,7 @@
 
 pub mod baseline;
 pub mod comparison;
+pub mod erm;
 mod error;
 mod fit;
 pub mod generalised;
