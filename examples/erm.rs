@@ -3,8 +3,8 @@
 //!
 //! A teacher labels random inputs with logistic probabilities. Its weights are estimated as minimisers of a loss and a penalty by
 //! message passing; state evolution of the same runs predicts how many new labels are predicted wrongly, and how many of the
-//! training, without data. Every minimiser is checked: `residual` says how far the worst one is from optimal, and how far from
-//! that of a primal-dual method. `--out DIR` (default `out/erm`) receives `erm.csv`, `erm_training.csv` and the figures.
+//! training, without data. Every minimiser is checked: the last line says how far the worst is from optimal, and from the minimiser of a
+//! primal-dual method. `--out DIR` (default `out/erm`) receives `erm.csv` and the figure.
 
 use std::process::ExitCode;
 
@@ -17,17 +17,16 @@ use fg_denoisers::penalty::{ElasticNet, L2};
 use fg_denoisers::{Awgn, BernoulliGauss, Hinge, L1, Logistic};
 use fg_models::baseline::primal_dual;
 use fg_models::erm::{self, Risk};
+use fg_models::metrics::Quartiles;
+use fg_models::report::{Axis, CsvTable, Figure, Panel, Series, Stroke, TextTable};
 use fg_models::synthetic::{derived_seed, exactly_sparse, gaussian_rows};
 use fg_models::{ModelError, linear};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
-#[path = "support/curves.rs"]
-mod curves;
 mod support;
 
-use curves::{Curves, Labels};
-use support::{Failure, Study, in_parallel, progress_bar, say};
+use support::{Failure, Study, in_parallel, progress_bar, say, short};
 
 /// Unknowns, and labels an unknown.
 const UNKNOWNS: usize = 400;
@@ -112,29 +111,91 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     bar.finish_and_clear();
     let errors: Result<Vec<Errors>, ModelError> = errors.into_iter().collect();
     let errors = errors.map_err(Failure::other)?;
-    let folder = study.folder("erm");
-    let shown: [(&str, &str, fn(&Errors) -> f64); 2] = [
-        ("erm", "rate of wrong new labels", |e| e.test),
-        ("erm_training", "rate of wrong training labels", |e| e.training),
-    ];
-    for (name, y, value) in shown {
-        let of = |loss: usize, run: usize| -> Vec<f64> {
-            (0..at).map(|k| value(&errors[(loss * at + k) * (runs + 1) + run])).collect()
-        };
-        let measured = |loss: usize| (0..runs).map(|run| of(loss, run)).collect();
-        let title = format!("{} penalty, {UNKNOWNS} weights, {RATIO} labels each", penalty.name());
-        let labels = Labels { name, title, x: "log10 of the weight of the penalty", y };
-        let (mut runs_of, mut laws) = (Vec::new(), Vec::new());
-        for (k, loss) in losses.iter().enumerate() {
-            runs_of.push((loss.name(), measured(k)));
-            laws.push((loss.predicted_name(), of(k, runs)));
-        }
-        let at = WEIGHTS.to_vec();
-        Curves { labels, at, measured: runs_of, predicted: laws }.write(&folder)?;
-    }
+    report(arguments, &Places { losses, runs, errors: &errors })?;
     let worst = |value: fn(&Errors) -> f64| errors.iter().map(value).fold(0.0, f64::max);
     let (residual, gap) = (worst(|e| e.residual), worst(|e| e.gap));
     say(format_args!("Largest residual {residual:.1e}; from the primal-dual minimiser {gap:.1e}"));
+    Ok(())
+}
+
+/// Errors of every loss, weight and run; of each weight the last is the prediction.
+struct Places<'a> {
+    losses: &'a [Loss],
+    runs: usize,
+    errors: &'a [Errors],
+}
+
+impl Places<'_> {
+    /// The runs of a loss at a weight, and the prediction.
+    fn at(&self, loss: usize, weight: usize) -> (&[Errors], &Errors) {
+        let first = (loss * WEIGHTS.len() + weight) * (self.runs + 1);
+        let predicted = first + self.runs;
+        (&self.errors[first..predicted], &self.errors[predicted])
+    }
+
+    fn panel(&self, title: &str, value: fn(&Errors) -> f64) -> Panel {
+        let mut series = Vec::new();
+        for (k, loss) in self.losses.iter().enumerate() {
+            let (mut dots, mut band, mut line) = (Vec::new(), Vec::new(), Vec::new());
+            for (w, weight) in WEIGHTS.iter().enumerate() {
+                let (runs, predicted) = self.at(k, w);
+                let values: Vec<f64> = runs.iter().map(value).collect();
+                let Some(q) = Quartiles::of(&values) else { continue };
+                dots.push((10_f64.powf(*weight), q.median));
+                band.push((q.lower, q.upper));
+                line.push((10_f64.powf(*weight), value(predicted)));
+            }
+            let (name, color) = (loss.name(), loss.color());
+            series.push(Series::new(format!("{name}, predicted"), color, line));
+            let measured = Series::new(format!("{name}, runs"), color, dots);
+            series.push(measured.with_stroke(Stroke::Dots).with_band(band));
+        }
+        let x = Axis::logarithmic("weight of the penalty");
+        let (y, references) = (Axis::linear("rate of wrong labels"), Vec::new());
+        Panel { title: title.to_owned(), x, y, series, references }
+    }
+}
+
+/// Prints the table and writes `erm.csv` and the picture.
+fn report(arguments: &Arguments, places: &Places<'_>) -> Result<(), Failure> {
+    let mut csv = CsvTable::new(["loss", "weight", "run", "test", "training", "residual", "gap"]);
+    let header = ["loss", "weight", "test", "predicted", "training", "predicted"];
+    let mut table = TextTable::new(header);
+    for (k, loss) in places.losses.iter().enumerate() {
+        for (w, weight) in WEIGHTS.iter().enumerate() {
+            let (runs, predicted) = places.at(k, w);
+            let weight = 10_f64.powf(*weight).to_string();
+            for (run, e) in runs.iter().chain([predicted]).enumerate() {
+                let run = if run < runs.len() { run.to_string() } else { "predicted".to_owned() };
+                let place = [loss.name().to_owned(), weight.clone(), run];
+                let values = [e.test, e.training, e.residual, e.gap].map(|v| v.to_string());
+                csv.push(place.into_iter().chain(values));
+            }
+            let median = |value: fn(&Errors) -> f64| {
+                let values: Vec<f64> = runs.iter().map(value).collect();
+                short(Quartiles::of(&values).map_or(f64::NAN, |q| q.median))
+            };
+            let mut row = vec![loss.name().to_owned(), short(10_f64.powf(WEIGHTS[w]))];
+            row.extend([median(|e| e.test), short(predicted.test)]);
+            row.extend([median(|e| e.training), short(predicted.training)]);
+            table.push(row);
+        }
+    }
+    let folder = arguments.study.folder("erm");
+    csv.write(&folder.join("erm.csv")).map_err(Failure::other)?;
+    let penalty = arguments.penalty.name();
+    let runs = places.runs;
+    let figure = Figure {
+        title: format!("{penalty} penalty, {UNKNOWNS} weights, {RATIO} labels each: {runs} runs"),
+        columns: 2,
+        panels: vec![
+            places.panel("new labels", |e| e.test),
+            places.panel("labels of the training", |e| e.training),
+        ],
+    };
+    figure.write(&folder, "erm").map_err(Failure::other)?;
+    say(table);
+    say(format_args!("Results in {}", folder.display()));
     Ok(())
 }
 
@@ -201,11 +262,11 @@ impl Loss {
         }
     }
 
-    fn predicted_name(self) -> &'static str {
+    fn color(self) -> &'static str {
         match self {
-            Self::Logistic => "state evolution, logistic loss",
-            Self::Hinge => "state evolution, hinge loss",
-            Self::Squared => "state evolution, squared loss",
+            Self::Logistic => "#4477AA",
+            Self::Hinge => "#EE6677",
+            Self::Squared => "#228833",
         }
     }
 }

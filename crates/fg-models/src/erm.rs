@@ -162,8 +162,8 @@ where
             .with_fixed_point()
             .with_samples()
             .run()?;
-        let last = prediction.sweeps().last().into_iter().flat_map(|sweep| &sweep.messages);
-        let sent = last.filter(|m| (m.factor, m.port) == (model.operator, OUTPUT_PORT)).last();
+        let mut last = prediction.sweeps().last().into_iter().flat_map(|sweep| &sweep.messages);
+        let sent = last.rfind(|m| (m.factor, m.port) == (model.operator, OUTPUT_PORT));
         let estimate = prediction.find_estimate(model.signal).cloned();
         let training = prediction.samples(model.output).cloned();
         match (estimate, training, sent) {
