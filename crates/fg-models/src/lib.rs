@@ -13,6 +13,7 @@ pub mod linear;
 pub mod low_rank;
 pub mod metrics;
 mod multilayer;
+mod pairs;
 mod predict;
 #[cfg(feature = "report")]
 pub mod report;

@@ -5,7 +5,8 @@ use fg_core::denoiser::{Likelihood, RowCavity};
 use fg_core::evolution::EstimateLaw;
 use fg_core::factor::Belief;
 use fg_core::message::small;
-use fg_core::special::{cdf, points::GaussianPoints};
+
+use crate::pairs::pairs;
 
 /// Outputs of new inputs with what is left unknown about them: row `i` is Gaussian.
 #[derive(Clone, Debug)]
@@ -120,43 +121,6 @@ pub fn predicted_log_density(
     let predicted = Predicted::alike(mean, &claimed);
     let densities = predicted.log_density(likelihood, &data)?;
     Some(densities.iter().sum::<f64>() / densities.len() as f64)
-}
-
-/// Points of the law of the outputs `(z0, zhat)` of a new input with independent entries and `E |x|^2 = input_power`, jointly
-/// normal with the moments of `(x0, xhat)`: truths and estimates, `points x d`, and as many `uniforms` as asked for.
-pub(crate) fn pairs(
-    law: &EstimateLaw,
-    input_power: f64,
-    uniforms: usize,
-    points: usize,
-) -> (Rows, Rows, Rows) {
-    let d = law.columns();
-    let size = 2 * d;
-    let (mut root, mut values) = (vec![0.0; size * size], vec![0.0; size]);
-    let mut vectors = root.clone();
-    for j in 0..d {
-        for k in 0..d {
-            root[j * size + k] = law.truth()[j * d + k];
-            root[j * size + d + k] = law.overlap()[j * d + k];
-            root[(d + k) * size + j] = law.overlap()[j * d + k];
-            root[(d + j) * size + d + k] = law.estimate()[j * d + k];
-        }
-    }
-    small::eigen_symmetric(&mut root, &mut values, &mut vectors, size);
-    values.iter_mut().for_each(|v| *v = (input_power * v.max(0.0)).sqrt());
-    small::rebuild(&vectors, &values, &mut root, size);
-    let points = GaussianPoints::new(size + uniforms, points, 0);
-    let [mut truth, mut mean] = [(); 2].map(|()| Rows::zeros(points.count(), d));
-    let (mut normal, mut pair) = (vec![0.0; size], vec![0.0; size]);
-    for i in 0..points.count() {
-        (0..size).for_each(|k| normal[k] = points.component(k)[i]);
-        small::row_times(&normal, &root, &mut pair, size);
-        truth.row_mut(i).copy_from_slice(&pair[..d]);
-        mean.row_mut(i).copy_from_slice(&pair[d..]);
-    }
-    let uniform = |i: usize, k: usize| cdf(points.component(size + k)[i]);
-    let uniforms = Rows::from_fn(points.count(), uniforms, uniform);
-    (truth, mean, uniforms)
 }
 
 /// `Z = inputs X` (`N x d`) for the belief about `X` and `inputs` (`N x n`): row `i` has the mean `Xhat' a_i` and the

@@ -3,8 +3,9 @@
 use fg_core::Rows;
 use fg_denoisers::ParameterError;
 use fg_denoisers::likelihood::{Activation, Link, TwoLayer};
-use rand::{Rng, RngExt};
+use rand::Rng;
 
+use super::labels::{draw_labels, scale_and_bias};
 use super::signal::{add_noise, gaussian_rows, noise_variance};
 
 /// The setting of a two-layer experiment. The default is that of Pandit, Sahraee-Ardakan, Rangan, Schniter and
@@ -56,7 +57,7 @@ pub struct Teacher {
     pub input_weights: Rows,
     /// `b1`, of length `d`; zero without a bias.
     pub input_bias: Vec<f64>,
-    /// `W2`, the activation, and `b2`: zero with noise, with labels less the mean output, so that either label is likely.
+    /// `W2`, the activation, and `b2`: zero with noise, minus the mean output with labels.
     pub output: TwoLayer,
 }
 
@@ -181,22 +182,6 @@ impl TwoLayerProblem {
         let (train, test) = (part(0, train), part(train, test));
         Ok(Self { teacher, train, test, noise_variance: variance })
     }
-}
-
-/// What outputs are multiplied by, and what is added then, for a mean of zero and a variance of `snr_db` decibels over the
-/// noise of the link.
-fn scale_and_bias(outputs: &Rows, link: Link, snr_db: f64) -> (f64, f64) {
-    let values = outputs.as_slice();
-    let mean = values.iter().sum::<f64>() / values.len() as f64;
-    let centred = Rows::column(values.iter().map(|u| u - mean).collect());
-    let scale = (link.noise_variance() / noise_variance(&centred, snr_db)).sqrt();
-    (scale, -scale * mean)
-}
-
-/// Labels -1 and 1 of these outputs.
-fn draw_labels<R: Rng + ?Sized>(outputs: &Rows, link: Link, rng: &mut R) -> Rows {
-    let label = |u: &f64| if rng.random::<f64>() < link.probability(*u) { 1.0 } else { -1.0 };
-    Rows::column(outputs.as_slice().iter().map(label).collect())
 }
 
 /// Weights that share the part `share` of their variance with `truth`, whose entries have variance 1:

@@ -8,7 +8,8 @@ use fg_denoisers::likelihood::{Link, Output, TwoLayerMmse};
 
 use super::TwoLayerModel;
 use crate::Predicted;
-use crate::predict::{pairs, predict};
+use crate::pairs::pairs;
+use crate::predict::predict;
 
 /// Points of [`TwoLayerModel::label_errors`]: excess losses to half a percent, excess rates, which jump, to two.
 const POINTS: usize = 8192;

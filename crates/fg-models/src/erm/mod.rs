@@ -5,17 +5,19 @@
 //! point where both are convex; state evolution of the same run predicts training and test errors of the minimiser for
 //! random inputs, whatever the data truly come from.
 
-use fg_core::denoiser::{Denoiser, Estimation, Law, Likelihood, RowCavity, RowEstimate, Scratch};
-use fg_core::evolution::{EstimateLaw, Evolution, Samples, Spectrum};
-use fg_core::factor::Breakdown;
+mod law;
+mod row_wise;
+
+pub use law::RiskLaw;
+
+use fg_core::denoiser::{Denoiser, Estimation, Likelihood};
 use fg_core::message::small;
-use fg_core::operator::{Ensemble, LinearOperator};
+use fg_core::operator::LinearOperator;
 use fg_core::{Message, Options, Policy, Rows};
 
+use self::row_wise::RowWise;
 use crate::baseline::optimality;
 use crate::generalised::{self, GeneralisedGraph};
-use crate::predict::pairs;
-use crate::start::OUTPUT_PORT;
 use crate::{Fit, ModelError};
 
 /// Weight of new messages: undamped ones may cycle where a loss is flat.
@@ -26,10 +28,6 @@ const SWEEPS: usize = 1000;
 const PRECISIONS: (f64, f64) = (1e-6, 1e12);
 /// Change of a belief, relative to its deviation, at which a run ends: minimisers to some ten digits.
 const TOLERANCE: f64 = 1e-11;
-/// Unknowns of the graph that is predicted: only ratios of sizes matter.
-const NOMINAL_UNKNOWNS: usize = 1000;
-/// Points of integrals over rows and of averages over new data: errors of some 1e-4.
-const POINTS: usize = 16_384;
 
 /// A penalty and a loss.
 ///
@@ -59,14 +57,6 @@ pub struct Minimum {
     pub fit: Fit,
     /// How far it is from optimal: see [`optimality`].
     pub residual: f64,
-}
-
-/// What is predicted of a minimiser.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RiskLaw {
-    estimate: EstimateLaw,
-    training: Samples,
-    precision: f64,
 }
 
 /// Options that suit convex risks: damping 0.9, up to 1000 sweeps, a tolerance of 1e-11, precisions clamped.
@@ -138,86 +128,6 @@ where
         let residual = residual.unwrap_or(f64::NAN);
         Ok(Minimum { fit, residual })
     }
-
-    /// Predicts the minimiser for `ratio` rows of data an unknown, inputs with independent entries and `E |a|^2 = 1`, unknowns
-    /// truly drawn from `law` and data from `truth`; for one column.
-    ///
-    /// # Errors
-    /// [`ModelError`] when the ratio isn't positive or a factor can't be followed.
-    pub fn predict(
-        &self,
-        ratio: f64,
-        law: impl Law + 'static,
-        truth: impl Likelihood + 'static,
-    ) -> Result<RiskLaw, ModelError> {
-        let spectrum = Spectrum::marchenko_pastur(ratio)?.scaled(ratio)?;
-        let operator = Ensemble::new(NOMINAL_UNKNOWNS, spectrum);
-        let model =
-            generalised::unobserved(operator, 1, self.penalty.clone(), RowWise(self.loss.clone()));
-        let graph = model.builder.build()?;
-        let prediction = Evolution::new(&graph, &options())
-            .with_law(model.prior, law)
-            .with_likelihood(model.likelihood, truth)
-            .with_points(POINTS)
-            .with_fixed_point()
-            .with_samples()
-            .run()?;
-        let mut last = prediction.sweeps().last().into_iter().flat_map(|sweep| &sweep.messages);
-        let sent = last.rfind(|m| (m.factor, m.port) == (model.operator, OUTPUT_PORT));
-        let estimate = prediction.find_estimate(model.signal).cloned();
-        let training = prediction.samples(model.output).cloned();
-        match (estimate, training, sent) {
-            (Some(estimate), Some(training), Some(sent)) => {
-                Ok(RiskLaw { estimate, training, precision: sent.law.precision()[0] })
-            }
-            _ => Err(ModelError::Unpredicted { status: prediction.status().clone() }),
-        }
-    }
-}
-
-/// A loss that is told its cavity in every sweep, as squares aren't, whose message never changes: the slope of the loss is
-/// read off there.
-#[derive(Clone, Debug)]
-struct RowWise<L>(L);
-
-impl<L: Likelihood> Likelihood for RowWise<L> {
-    fn estimate(
-        &self,
-        observed: &[f64],
-        cavity: &RowCavity<'_>,
-        out: &mut RowEstimate<'_>,
-        scratch: &mut Scratch,
-    ) -> Result<(), Breakdown> {
-        self.0.estimate(observed, cavity, out, scratch)
-    }
-
-    fn outputs(&self, d: usize) -> usize {
-        self.0.outputs(d)
-    }
-
-    fn columns(&self) -> Option<usize> {
-        self.0.columns()
-    }
-
-    fn rows(&self) -> Option<usize> {
-        self.0.rows()
-    }
-
-    fn estimation(&self) -> Estimation {
-        Estimation::Map
-    }
-
-    fn check(&self, observed: &[f64]) -> Result<(), String> {
-        self.0.check(observed)
-    }
-
-    fn row_model(&self, row: usize) -> Option<&dyn Likelihood> {
-        self.0.row_model(row)
-    }
-
-    fn name(&self) -> String {
-        self.0.name()
-    }
 }
 
 /// `N - Z Gamma`: how hard a message pulls at `z`.
@@ -231,24 +141,4 @@ fn pull(message: &Message, z: &Rows) -> Rows {
         }
     }
     slope
-}
-
-impl RiskLaw {
-    /// Second moments of an unknown and of its estimate.
-    pub fn estimate(&self) -> &EstimateLaw {
-        &self.estimate
-    }
-
-    /// The average of a statistic of `(z0, zhat)`, true and estimated output, over new inputs.
-    pub fn test(&self, statistic: impl Fn(f64, f64) -> f64) -> f64 {
-        let (truth, estimate, _) = pairs(&self.estimate, 1.0, 0, POINTS);
-        let pairs = truth.as_slice().iter().zip(estimate.as_slice());
-        pairs.map(|(z0, z)| statistic(*z0, *z)).sum::<f64>() / truth.rows() as f64
-    }
-
-    /// The average over the training data of a statistic of the estimated output and of the slope of the loss there, which
-    /// tells what of the data the loss depends on.
-    pub fn training(&self, statistic: impl Fn(f64, f64) -> f64) -> f64 {
-        self.training.average(|_, r, z| statistic(z[0], self.precision * (r[0] - z[0])))
-    }
 }
