@@ -1,8 +1,9 @@
 //! Learn the first layer of a two-layer network by message passing: the published figure, or your own data.
 //!
 //! Without `--data` this reproduces figure 2 of Pandit, Sahraee-Ardakan, Rangan, Schniter and Fletcher, "Matrix
-//! inference and estimation in multi-layer models" (2020), against Adam on the same data. With `--data FILE.npz` it
-//! learns from the arrays in the file; with `--phase-diagram` it draws when learning succeeds, by state evolution. `--help` lists the options.
+//! inference and estimation in multi-layer models" (2020), against Adam on the same data. With `--loss logistic` the network
+//! draws labels, and learning is classification. With `--data FILE.npz` it learns from the arrays in the file; with
+//! `--phase-diagram` it draws when learning succeeds, by state evolution. `--help` lists the options.
 
 use std::process::ExitCode;
 
@@ -12,6 +13,8 @@ use clap::Parser;
 mod experiment;
 #[path = "two_layer/figures.rs"]
 mod figures;
+#[path = "two_layer/loss.rs"]
+mod loss;
 #[path = "two_layer/options.rs"]
 mod options;
 #[path = "two_layer/own_data.rs"]
@@ -31,12 +34,13 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), support::Failure> {
+    let folder = options.folder();
     match options.job()? {
-        Job::PhaseDiagram(setting) => phase::diagram(&setting, &options.out),
-        Job::OwnData(task) => own_data::learn(&task, &options.out),
+        Job::PhaseDiagram(setting) => phase::diagram(&setting, &folder),
+        Job::OwnData(task) => own_data::learn(&task, &folder),
         Job::Figure(setting) => {
             let runs = experiment::run(&setting)?;
-            results::report(&setting, &runs, &options.out)
+            results::report(&setting, &runs, &folder)
         }
     }
 }

@@ -6,14 +6,15 @@ use std::time::{Duration, Instant};
 use fg_core::denoiser::Estimation;
 use fg_core::factor::Belief;
 use fg_core::{IterationInfo, Rows, Status};
-use fg_models::baseline::{AdamOptions, Regression, adam};
-use fg_models::metrics::{match_units, normalised_test_error};
+use fg_models::baseline::{AdamOptions, Regression, adam, logistic_loss, squared_loss};
+use fg_models::metrics::match_units;
 use fg_models::synthetic::{TeacherSettings, TwoLayerProblem, correlated_weights, derived_seed};
 use fg_models::two_layer::with_constant_column;
 use fg_models::{ModelError, Start, TwoLayerModel};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
+use crate::loss::{Loss, Predictor, Score};
 use crate::options::Setting;
 use crate::prediction::{Predicted, predict};
 use crate::support::{Failure, in_parallel, progress_bar};
@@ -38,12 +39,12 @@ pub(crate) enum Estimator {
     },
     /// The L2 weight of the published experiment, `noise variance / (N_in d weight variance)`.
     AdamPublished,
-    /// The right L2 weight, `noise variance / (N weight variance)`.
+    /// The right L2 weight: `noise variance / (N weight variance)`, and with labels `1 / (2 N weight variance)`.
     Adam,
 }
 
 impl Estimator {
-    /// All, the right Adam first: it is what the others are judged by.
+    /// All of the published experiment.
     pub(crate) const ALL: [Self; 6] = [
         Self::Adam,
         Self::AdamPublished,
@@ -78,11 +79,11 @@ impl Estimator {
     }
 }
 
-/// Errors after one iteration, with one test error a predictor.
+/// Errors after one iteration, with one score a predictor.
 #[derive(Clone, Debug)]
 pub(crate) struct Point {
     pub(crate) iteration: usize,
-    pub(crate) test_error: Vec<f64>,
+    pub(crate) scores: Vec<Score>,
     pub(crate) parameter_error: f64,
     /// After the units have been matched.
     pub(crate) matched_error: f64,
@@ -110,9 +111,9 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// The final test error by predictor `p`; NaN when there is none.
-    pub(crate) fn test_error(&self, p: usize) -> f64 {
-        self.outcome.curve.last().map_or(f64::NAN, |point| point.test_error[p])
+    /// A measure of the final predictions of predictor `p`; NaN when there are none.
+    pub(crate) fn score(&self, p: usize, measure: fn(&Score) -> f64) -> f64 {
+        self.outcome.curve.last().map_or(f64::NAN, |point| measure(&point.scores[p]))
     }
 
     /// Errors after the last sweep as predicted; a fixed point or a breakdown may end a prediction earlier.
@@ -130,9 +131,9 @@ impl Run {
         self.outcome.curve.last().map_or(f64::NAN, |point| point.parameter_error)
     }
 
-    /// The test error it is judged by.
+    /// The excess error it is judged by.
     fn judged(&self) -> f64 {
-        self.test_error(self.estimator.predictors().len() - 1)
+        self.score(self.estimator.predictors().len() - 1, |score| score.excess)
     }
 }
 
@@ -163,11 +164,12 @@ fn one_data_set(
     let mut settings = TeacherSettings::default();
     (settings.inputs, settings.hidden) = (setting.inputs, setting.hidden);
     (settings.bias, settings.activation) = (setting.bias, setting.activation);
+    settings.link = setting.loss.link();
     (settings.snr_db, settings.train, settings.test) = (snr_db, train, TEST);
     let problem = TwoLayerProblem::draw(&settings, &mut rng)?;
-    let data = DataSet::new(&problem, setting.bias, &mut rng);
+    let data = DataSet::new(&problem, setting, &mut rng);
     let mut runs: Vec<Run> = Vec::new();
-    for estimator in Estimator::ALL {
+    for &estimator in setting.loss.estimators() {
         let outcome = data.estimate(estimator, seed);
         let predicted = match setting.predict.includes(estimator) {
             true => Some(predict(&data.model(estimator), estimator, train, setting)?),
@@ -175,7 +177,7 @@ fn one_data_set(
         };
         let mut done = Run { snr_db, train, run, estimator, outcome, failed: false, predicted };
         let adam = runs.first().map_or(f64::INFINITY, Run::judged);
-        let (judged, limit) = (done.judged(), 1.0 + FAILURE * (adam - 1.0));
+        let (judged, limit) = (done.judged(), FAILURE * adam);
         // Written so that NaN fails; an Adam that isn't finite excuses nobody who isn't.
         done.failed = !(judged.is_finite() && (judged <= limit || !adam.is_finite()));
         runs.push(done);
@@ -186,6 +188,7 @@ fn one_data_set(
 /// A problem, and what all estimators share.
 struct DataSet<'a> {
     problem: &'a TwoLayerProblem,
+    loss: Loss,
     bias: bool,
     /// `W1`, with `b1` as its last row where there is a bias.
     truth: Rows,
@@ -203,7 +206,8 @@ struct Watch<'a> {
 }
 
 impl<'a> DataSet<'a> {
-    fn new(problem: &'a TwoLayerProblem, bias: bool, rng: &mut Pcg64) -> Self {
+    fn new(problem: &'a TwoLayerProblem, setting: &Setting, rng: &mut Pcg64) -> Self {
+        let (loss, bias) = (setting.loss, setting.bias);
         let teacher = &problem.teacher;
         let mut weights = teacher.input_weights.as_slice().to_vec();
         if bias {
@@ -212,7 +216,7 @@ impl<'a> DataSet<'a> {
         let d = teacher.output.hidden();
         let truth = Rows::from_fn(weights.len() / d, d, |i, j| weights[i * d + j]);
         let start = correlated_weights(&truth, SHARE, rng);
-        Self { problem, bias, truth, start }
+        Self { problem, loss, bias, truth, start }
     }
 
     /// What is assumed: the truth, but for `W1` and `b1`.
@@ -278,7 +282,7 @@ impl<'a> DataSet<'a> {
             Estimator::AdamPublished => train.inputs.columns() * d,
             _ => samples,
         };
-        let penalty = noise_variance / (divisor as f64 * WEIGHT_VARIANCE);
+        let penalty = self.loss.unit(*noise_variance) / (divisor as f64 * WEIGHT_VARIANCE);
         let with_bias = self.bias.then(|| with_constant_column(&train.inputs));
         let activation = teacher.output.activation();
         let problem = Regression {
@@ -288,6 +292,10 @@ impl<'a> DataSet<'a> {
             output_bias: teacher.output.bias(),
             penalty: &vec![penalty; self.truth.rows()],
             activation: |z| (activation.value(z), activation.slope(z)),
+            loss: match self.loss {
+                Loss::Squared => squared_loss,
+                Loss::Logistic => logistic_loss,
+            },
         };
         let mut rng = Pcg64::seed_from_u64(derived_seed(seed, &[u64::from(b'a')]));
         let options = AdamOptions::default();
@@ -301,31 +309,27 @@ impl<'a> DataSet<'a> {
 impl Watch<'_> {
     fn belief(&mut self, iteration: usize, belief: &Belief) {
         let began = Instant::now();
-        let inputs = &self.data.problem.test.inputs;
-        let mut predictions = vec![self.model.predict(belief.mean(), inputs)];
+        let mut predictors = vec![Predictor::Plugin(belief.mean())];
         if self.model.estimation() == Estimation::Mmse {
-            predictions.push(self.model.predict_averaged(belief, inputs));
+            predictors.push(Predictor::Averaged(belief));
         }
-        self.record(iteration, belief.mean(), &predictions);
+        self.record(iteration, belief.mean(), &predictors);
         self.measuring += began.elapsed();
     }
 
     fn weights(&mut self, iteration: usize, weights: &Rows) {
         let began = Instant::now();
-        let prediction = self.model.predict(weights, &self.data.problem.test.inputs);
-        self.record(iteration, weights, &[prediction]);
+        self.record(iteration, weights, &[Predictor::Plugin(weights)]);
         self.measuring += began.elapsed();
     }
 
-    fn record(&mut self, iteration: usize, weights: &Rows, predictions: &[Rows]) {
-        let TwoLayerProblem { test, noise_variance, teacher, .. } = self.data.problem;
-        let test_error = predictions
-            .iter()
-            .map(|prediction| normalised_test_error(prediction, &test.clean, *noise_variance))
-            .collect();
+    fn record(&mut self, iteration: usize, weights: &Rows, predictors: &[Predictor<'_>]) {
+        let TwoLayerProblem { teacher, .. } = self.data.problem;
+        let score = |predictor: &_| Score::of(self.data.problem, &self.model, *predictor);
+        let scores = predictors.iter().map(score).collect();
         let parameter_error = weights.mean_squared_error(&self.data.truth);
         let matching = match_units(weights, &self.data.truth, teacher.output.output_weights());
         let matched_error = matching.parameter_error;
-        self.curve.push(Point { iteration, test_error, parameter_error, matched_error });
+        self.curve.push(Point { iteration, scores, parameter_error, matched_error });
     }
 }

@@ -4,6 +4,7 @@ use fg_models::metrics::Quartiles;
 use fg_models::report::{Axis, Figure, Panel, Reference, Series, Stroke};
 
 use crate::experiment::{Estimator, Point};
+use crate::loss::{Loss, Score};
 use crate::options::Setting;
 use crate::results::Cell;
 
@@ -42,9 +43,9 @@ const PREDICTED: [(Line, &str, &str); 2] =
 /// What a row of panels shows.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Shown {
-    /// Test errors as published.
+    /// Test errors as published, or rates of wrong labels.
     TestError,
-    /// Their excess over the best possible, where small errors differ visibly.
+    /// The excess of the loss over the best possible, where small errors differ visibly.
     Excess,
     /// Errors of the weights, units matched.
     Parameters,
@@ -52,9 +53,10 @@ enum Shown {
 
 impl Shown {
     fn of(self, point: &Point, predictor: usize) -> f64 {
+        let score = &point.scores[predictor];
         match self {
-            Self::TestError => point.test_error[predictor],
-            Self::Excess => point.test_error[predictor] - 1.0,
+            Self::TestError => score.test_error(),
+            Self::Excess => score.excess,
             Self::Parameters => point.matched_error,
         }
     }
@@ -67,14 +69,21 @@ impl Shown {
         }
     }
 
-    fn axis(self, top: f64) -> Axis {
-        match self {
-            Self::TestError => {
-                let low = 1.0 - (top - 1.0) / 20.0;
-                Axis::linear("test error / noise variance").with_range(low, top)
+    fn axis(self, loss: Loss, (best, top): (f64, f64)) -> Axis {
+        match (self, loss) {
+            (Self::TestError, _) => {
+                let low = best - (top - best) / 20.0;
+                let label = match loss {
+                    Loss::Squared => "test error / noise variance",
+                    Loss::Logistic => "rate of wrong labels",
+                };
+                Axis::linear(label).with_range(low, top)
             }
-            Self::Excess => Axis::logarithmic("test error / noise variance - 1"),
-            Self::Parameters => Axis::logarithmic("mean squared error of W1, units matched"),
+            (Self::Excess, Loss::Squared) => Axis::logarithmic("test error / noise variance - 1"),
+            (Self::Excess, Loss::Logistic) => {
+                Axis::logarithmic("log-loss of labels above the best possible (nats)")
+            }
+            (Self::Parameters, _) => Axis::logarithmic("mean squared error of W1, units matched"),
         }
     }
 }
@@ -85,20 +94,26 @@ pub(crate) fn ends(setting: &Setting, cells: &[Cell<'_>]) -> Figure {
     for shown in [Shown::TestError, Shown::Excess, Shown::Parameters] {
         for &snr_db in &setting.snr_db {
             let here = at(cells, snr_db);
-            let mut series: Vec<Series> =
-                LINES.iter().map(|line| measured_ends(&here, *line, shown)).collect();
+            let mut series: Vec<Series> = LINES
+                .iter()
+                .filter(|(estimator, ..)| setting.loss.estimators().contains(estimator))
+                .map(|line| measured_ends(&here, *line, shown))
+                .collect();
             series.extend(PREDICTED.iter().filter_map(|line| predicted_ends(&here, *line, shown)));
-            let best = Reference { value: 1.0, label: "best possible".to_owned() };
+            let best = best(&here);
             let linear = shown == Shown::TestError;
             panels.push(Panel {
                 title: shown.title(snr_db),
-                x: match linear {
+                x: match linear && setting.loss == Loss::Squared {
                     true => Axis::linear("training samples"),
                     false => Axis::logarithmic("training samples"),
                 },
-                y: shown.axis(top(&here)),
+                y: shown.axis(setting.loss, (best, top(&here, best))),
                 series,
-                references: if linear { vec![best] } else { Vec::new() },
+                references: match linear {
+                    true => vec![Reference { value: best, label: "best possible".to_owned() }],
+                    false => Vec::new(),
+                },
             });
         }
     }
@@ -144,7 +159,7 @@ pub(crate) fn iterations(setting: &Setting, cells: &[Cell<'_>]) -> Figure {
             panels.push(Panel {
                 title: shown.title(snr_db),
                 x: Axis::linear("iteration"),
-                y: shown.axis(f64::NAN),
+                y: shown.axis(setting.loss, (f64::NAN, f64::NAN)),
                 series,
                 references: Vec::new(),
             });
@@ -155,9 +170,12 @@ pub(crate) fn iterations(setting: &Setting, cells: &[Cell<'_>]) -> Figure {
 
 fn title(setting: &Setting) -> String {
     let Setting { inputs, hidden, runs, activation_name, .. } = setting;
+    let what = match setting.loss {
+        Loss::Squared => "Learning a two-layer network",
+        Loss::Logistic => "Classification by a two-layer network",
+    };
     format!(
-        "Learning a two-layer network, {activation_name}, {inputs} inputs, {hidden} hidden units: medians and \
-         quartiles of {runs} runs"
+        "{what}, {activation_name}, {inputs} inputs, {hidden} hidden units: medians and quartiles of {runs} runs"
     )
 }
 
@@ -165,15 +183,22 @@ fn at<'a, 'r>(cells: &'a [Cell<'r>], snr_db: f64) -> Vec<&'a Cell<'r>> {
     cells.iter().filter(|cell| cell.snr_db.to_bits() == snr_db.to_bits()).collect()
 }
 
+/// The best possible test error, in the median of all runs.
+fn best(cells: &[&Cell<'_>]) -> f64 {
+    let runs = cells.iter().filter(|cell| cell.estimator == Estimator::Adam).flat_map(|c| &c.runs);
+    let best: Vec<f64> = runs.map(|run| run.score(0, Score::best_test_error)).collect();
+    Quartiles::of(&best).map_or(f64::NAN, |q| q.median)
+}
+
 /// The upper end of panels of test errors.
-fn top(cells: &[&Cell<'_>]) -> f64 {
+fn top(cells: &[&Cell<'_>], best: f64) -> f64 {
     /// A line leaves the panel above this multiple of the right Adam's largest error.
     const HEADROOM: f64 = 1.4;
     /// Where Adam's error isn't finite.
     const ANY: f64 = 10.0;
     let adam = cells.iter().filter(|cell| cell.estimator == Estimator::Adam);
-    let top = adam.map(|cell| cell.test_error().upper).fold(1.0, f64::max);
-    if top.is_finite() { 1.0 + HEADROOM * (top - 1.0) } else { ANY }
+    let top = adam.map(|cell| cell.score(Score::test_error).upper).fold(best, f64::max);
+    if top.is_finite() { best + HEADROOM * (top - best) } else { ANY }
 }
 
 /// Cells of one line in the order of their training samples.

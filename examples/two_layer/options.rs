@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Parser, ValueEnum};
 use fg_denoisers::likelihood::Activation;
 
+use crate::loss::Loss;
 use crate::phase::PhaseSetting;
 use crate::prediction::Predict;
 use crate::support::{Failure, available_threads};
@@ -30,6 +31,10 @@ const CELLS: (usize, usize) = (18, 15);
 const QUICK_CELLS: (usize, usize) = (6, 5);
 /// Signal-to-noise ratios of the published figure.
 const SNR: [f64; 2] = [10.0, 15.0];
+/// The same for labels, which say less than numbers do.
+const TRAIN_LABELS: [usize; 5] = [250, 500, 1000, 2000, 4000];
+const QUICK_LABELS: ([usize; 2], usize) = ([250, 1000], 1);
+const SNR_LABELS: [f64; 2] = [5.0, 15.0];
 
 /// Learn the first layer of a two-layer network: the published figure, or your own data with --data.
 #[derive(Debug, Parser)]
@@ -38,19 +43,23 @@ pub(crate) struct Options {
     /// Fewer training sizes and runs: under a minute
     #[arg(long)]
     quick: bool,
-    /// Folder for the results
-    #[arg(long, value_name = "DIR", default_value = "results/two_layer")]
-    pub(crate) out: PathBuf,
+    /// Folder for the results [default: results/two_layer, results/two_layer_labels for labels]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// What is learned from, and the loss it is judged by
+    #[arg(long, value_enum, default_value_t = Loss::Squared)]
+    loss: Loss,
     /// Seed of all randomness
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// Runs of each setting [default: 10]
     #[arg(long)]
     runs: Option<usize>,
-    /// Signal-to-noise ratios in dB, separated by commas [default: 10,15]
+    /// Signal-to-noise ratios in dB, separated by commas; of labels that of the output to the logistic noise whose sign with it
+    /// is the label [default: 10,15, and 5,15 for labels]
     #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
     snr: Option<Vec<f64>>,
-    /// Numbers of training samples, separated by commas [default: ten of them from 200 to 4000]
+    /// Numbers of training samples, separated by commas [default: ten of them from 200 to 4000, for labels five from 250 to 4000]
     #[arg(long, value_delimiter = ',')]
     train: Option<Vec<usize>>,
     /// Number of inputs, N_in [default: 100]
@@ -127,6 +136,7 @@ pub(crate) struct OwnData {
     pub(crate) file: PathBuf,
     pub(crate) noise_variance: Option<f64>,
     pub(crate) snr_db: Option<f64>,
+    pub(crate) loss: Loss,
     pub(crate) activation: Activation,
     pub(crate) bias: bool,
 }
@@ -134,6 +144,7 @@ pub(crate) struct OwnData {
 /// Everything that defines the synthetic experiment.
 #[derive(Clone, Debug)]
 pub(crate) struct Setting {
+    pub(crate) loss: Loss,
     pub(crate) seed: u64,
     pub(crate) runs: usize,
     pub(crate) snr_db: Vec<f64>,
@@ -149,6 +160,15 @@ pub(crate) struct Setting {
 }
 
 impl Options {
+    /// Folder for the results.
+    pub(crate) fn folder(&self) -> PathBuf {
+        let name = match self.loss {
+            Loss::Squared => "results/two_layer",
+            Loss::Logistic => "results/two_layer_labels",
+        };
+        self.out.clone().unwrap_or_else(|| PathBuf::from(name))
+    }
+
     /// Checks what the parser can't.
     pub(crate) fn job(&self) -> Result<Job, Failure> {
         let bad = |name: &str, needs: &str, value: &dyn std::fmt::Display| {
@@ -193,6 +213,7 @@ impl Options {
             ("predict", self.predict.is_some()),
             ("bias", self.bias),
             ("noise-variance", self.noise_variance.is_some()),
+            ("loss logistic", self.loss == Loss::Logistic),
         ];
         if let Some((name, _)) = of_runs.into_iter().find(|(_, given)| *given) {
             return Err(Failure::input(format!("--{name} has no meaning with --phase-diagram")));
@@ -225,6 +246,16 @@ impl Options {
         if let Some((name, _)) = synthetic_only.into_iter().find(|(_, given)| *given) {
             return Err(Failure::input(format!("--{name} has no meaning with --data")));
         }
+        let of_noise =
+            [("noise-variance", self.noise_variance.is_some()), ("snr", self.snr.is_some())];
+        if let Some((name, _)) = of_noise.into_iter().find(|(_, given)| *given)
+            && self.loss == Loss::Logistic
+        {
+            let why = "labels of given output weights have no noise of their own";
+            return Err(Failure::input(format!(
+                "--{name} has no meaning with --loss logistic: {why}"
+            )));
+        }
         let snr_db = match self.snr.as_deref() {
             None => None,
             Some([snr]) => Some(*snr),
@@ -234,6 +265,7 @@ impl Options {
             file,
             noise_variance: self.noise_variance,
             snr_db,
+            loss: self.loss,
             activation: self.activation.into(),
             bias: self.bias,
         })
@@ -251,14 +283,17 @@ impl Options {
             (Some(predict), bias) if predict == Predict::None || !bias => predict,
             _ => return Err(Failure::input("--predict can't follow a --bias")),
         };
-        let (train, runs) = match self.quick {
-            true => (QUICK.0.to_vec(), QUICK.1),
-            false => (TRAIN.to_vec(), RUNS),
+        let (train, runs, snr_db) = match (self.loss, self.quick) {
+            (Loss::Squared, true) => (QUICK.0.to_vec(), QUICK.1, SNR),
+            (Loss::Squared, false) => (TRAIN.to_vec(), RUNS, SNR),
+            (Loss::Logistic, true) => (QUICK_LABELS.0.to_vec(), QUICK_LABELS.1, SNR_LABELS),
+            (Loss::Logistic, false) => (TRAIN_LABELS.to_vec(), RUNS, SNR_LABELS),
         };
         Ok(Setting {
+            loss: self.loss,
             seed: self.seed,
             runs: self.runs.unwrap_or(runs),
-            snr_db: self.snr.clone().unwrap_or_else(|| SNR.to_vec()),
+            snr_db: self.snr.clone().unwrap_or_else(|| snr_db.to_vec()),
             train: self.train.clone().unwrap_or(train),
             inputs: self.inputs.unwrap_or(INPUTS),
             hidden: self.hidden.unwrap_or(HIDDEN),

@@ -3,13 +3,17 @@
 use std::path::Path;
 
 use fg_core::Rows;
-use fg_denoisers::likelihood::TwoLayer;
-use fg_models::TwoLayerModel;
+use fg_core::special::logistic;
+use fg_denoisers::ParameterError;
+use fg_denoisers::likelihood::{Link, TwoLayer};
 use fg_models::metrics::match_units;
 use fg_models::report::{
     CsvTable, NpzFile, ReadError, ReadProblem, TextTable, write_npy, write_npy_vector,
 };
+use fg_models::two_layer::LabelErrors;
+use fg_models::{TwoLayerFit, TwoLayerModel};
 
+use crate::loss::{Loss, Predictor, predictions};
 use crate::options::OwnData;
 use crate::support::{Failure, say, short};
 
@@ -30,19 +34,30 @@ struct Arrays {
 
 /// Learns `W1` from the file and writes what was learned into `folder`.
 pub(crate) fn learn(task: &OwnData, folder: &Path) -> Result<(), Failure> {
-    let arrays = Arrays::read(&task.file).map_err(Failure::input)?;
+    let arrays = Arrays::read(task).map_err(Failure::input)?;
     let named =
         |error: &dyn std::fmt::Display| Failure::input(format!("{}: {error}", task.file.display()));
     let (weights, bias) = (arrays.output_weights.clone(), arrays.output_bias.clone());
-    let known = noise_variance(task, &arrays)?;
-    let model = match known {
-        Some(variance) => TwoLayer::new(weights, bias, task.activation, variance.recip())
-            .map(TwoLayerModel::new)
-            .map_err(|error| named(&error)),
-        None => TwoLayerModel::learning(weights, bias, task.activation, &arrays.targets)
-            .map_err(|error| named(&error)),
+    let known = match task.loss {
+        Loss::Squared => noise_variance(task, &arrays)?,
+        Loss::Logistic => None,
     };
-    let mut model = model?;
+    let layer = |layer: Result<TwoLayer, ParameterError>| {
+        layer.map(TwoLayerModel::new).map_err(|error| named(&error))
+    };
+    let mut model = match (task.loss, known) {
+        (Loss::Squared, Some(variance)) => {
+            layer(TwoLayer::new(weights, bias, task.activation, variance.recip()))?
+        }
+        (Loss::Squared, None) => {
+            TwoLayerModel::learning(weights, bias, task.activation, &arrays.targets)
+                .map_err(|error| named(&error))?
+        }
+        (Loss::Logistic, _) => {
+            let link = Link::Logistic;
+            layer(TwoLayer::labels(weights.as_slice(), bias[0], task.activation, link))?
+        }
+    };
     if task.bias {
         model = model.with_bias(BIAS_VARIANCE);
     }
@@ -52,42 +67,37 @@ pub(crate) fn learn(task: &OwnData, folder: &Path) -> Result<(), Failure> {
     if !fit.report().status.is_usable() {
         return Err(Failure::other(format!("{}: {}", task.file.display(), fit.report())));
     }
-    let variance = known.or(fit.noise_variance()).unwrap_or(f64::NAN);
-    let inputs = arrays.test_inputs.as_ref().unwrap_or(&arrays.inputs);
-    let predictions = model.predict_averaged(fit.belief(), inputs);
+    let variance = known.or(fit.noise_variance());
     let weights = fit.input_weights();
 
-    let mut errors = Vec::new();
-    let training = model.predict_averaged(fit.belief(), &arrays.inputs);
-    errors.push(("training_mse", training.mean_squared_error(&arrays.targets)));
-    if let (Some(inputs), Some(targets)) = (&arrays.test_inputs, &arrays.test_targets) {
-        let plugin = model.predict(fit.belief().mean(), inputs);
-        errors.push(("test_mse_plugin", plugin.mean_squared_error(targets)));
-        errors.push(("test_mse_averaged", predictions.mean_squared_error(targets)));
-    }
+    let singular = || Failure::other(format!("{}: a covariance is singular", task.file.display()));
+    let mut errors = arrays.errors(&model, &fit).ok_or_else(singular)?;
     if let Some(truth) = &arrays.input_weights {
         let matching = match_units(&weights, truth, &arrays.output_weights);
-        errors.push(("parameter_mse", weights.mean_squared_error(truth)));
-        errors.push(("matched_parameter_mse", matching.parameter_error));
+        errors.push(("parameter_mse".to_owned(), weights.mean_squared_error(truth)));
+        errors.push(("matched_parameter_mse".to_owned(), matching.parameter_error));
     }
-    let mut table = TextTable::new(["error", "value", "over noise variance"]);
-    let mut csv = CsvTable::new(["error", "value"]);
-    for (name, value) in &errors {
-        let relative = match name.contains("parameter") {
-            true => String::new(),
-            false => short(value / variance),
-        };
-        table.push([(*name).to_owned(), short(*value), relative]);
-        csv.push([(*name).to_owned(), value.to_string()]);
+    let inputs = arrays.test_inputs.as_ref().unwrap_or(&arrays.inputs);
+    let averaged = Predictor::Averaged(fit.belief());
+    let mut predictions = predictions(&model, averaged, inputs).ok_or_else(singular)?;
+    if task.loss == Loss::Logistic {
+        predictions.as_mut_slice().iter_mut().for_each(|odds| *odds = logistic(*odds));
     }
 
     write_npy(&folder.join("W1.npy"), &weights).map_err(Failure::other)?;
     write_npy_vector(&folder.join("b1.npy"), &fit.input_bias()).map_err(Failure::other)?;
     write_npy(&folder.join("W1_deviation.npy"), &fit.deviation()).map_err(Failure::other)?;
     write_npy(&folder.join("predictions.npy"), &predictions).map_err(Failure::other)?;
+    let mut csv = CsvTable::new(["error", "value"]);
+    for (name, value) in &errors {
+        csv.push([name.clone(), value.to_string()]);
+    }
     csv.write(&folder.join("errors.csv")).map_err(Failure::other)?;
-    say(format_args!("{}; noise variance {}", fit.report(), short(variance)));
-    if known.is_none() {
+    match variance {
+        Some(variance) => say(format_args!("{}; noise variance {}", fit.report(), short(variance))),
+        None => say(format_args!("{}; labels", fit.report())),
+    }
+    if !fit.solution().parameters().is_empty() {
         let mut csv = CsvTable::new(["parameter", "value"]);
         for (_, parameter) in fit.solution().parameters() {
             say(format_args!("Learned: {parameter}"));
@@ -95,17 +105,64 @@ pub(crate) fn learn(task: &OwnData, folder: &Path) -> Result<(), Failure> {
         }
         csv.write(&folder.join("parameters.csv")).map_err(Failure::other)?;
     }
-    say(table);
+    say(table(&errors, variance));
     say(format_args!("Results in {}", folder.display()));
     Ok(())
 }
 
+fn table(errors: &[(String, f64)], variance: Option<f64>) -> TextTable {
+    let mut header = vec!["error", "value"];
+    header.extend(variance.map(|_| "over noise variance"));
+    let mut table = TextTable::new(header);
+    for (name, value) in errors {
+        let mut row = vec![name.clone(), short(*value)];
+        row.extend(variance.map(|variance| match name.contains("parameter") {
+            true => String::new(),
+            false => short(value / variance),
+        }));
+        table.push(row);
+    }
+    table
+}
+
+/// How far predictions are from these targets: names and values.
+fn measured(model: &TwoLayerModel, found: &Rows, targets: &Rows) -> Vec<(&'static str, f64)> {
+    if model.link().is_none() {
+        return vec![("mse", found.mean_squared_error(targets))];
+    }
+    let seen: Vec<f64> = targets.as_slice().iter().map(|y| y * f64::INFINITY).collect();
+    let errors = LabelErrors::of(found.as_slice(), &seen);
+    vec![("log_loss", errors.log_loss), ("error_rate", errors.error_rate)]
+}
+
 impl Arrays {
-    fn read(file: &Path) -> Result<Self, ReadError> {
-        let file = NpzFile::open(file)?;
+    /// Errors of the predictions: names and values. `None` where a covariance is singular.
+    fn errors(&self, model: &TwoLayerModel, fit: &TwoLayerFit) -> Option<Vec<(String, f64)>> {
+        let (plugin, averaged) =
+            (Predictor::Plugin(fit.belief().mean()), Predictor::Averaged(fit.belief()));
+        let mut cases = vec![("training", "", averaged, &self.inputs, &self.targets)];
+        if let (Some(inputs), Some(targets)) = (&self.test_inputs, &self.test_targets) {
+            cases.push(("test", "_plugin", plugin, inputs, targets));
+            cases.push(("test", "_averaged", averaged, inputs, targets));
+        }
+        let mut errors = Vec::new();
+        for (data, how, predictor, inputs, targets) in cases {
+            let found = predictions(model, predictor, inputs)?;
+            let measured = measured(model, &found, targets);
+            errors.extend(measured.iter().map(|(what, v)| (format!("{data}_{what}{how}"), *v)));
+        }
+        Some(errors)
+    }
+
+    fn read(task: &OwnData) -> Result<Self, ReadError> {
+        let file = NpzFile::open(&task.file)?;
         let inputs = file.rows("X")?;
         let (samples, columns) = inputs.shape();
-        let targets = file.rows_of_shape("Y", (Some(samples), None), "as many rows as X")?;
+        let (width, reason) = match task.loss {
+            Loss::Squared => (None, "as many rows as X"),
+            Loss::Logistic => (Some(1), "a label for each row of X"),
+        };
+        let targets = file.rows_of_shape("Y", (Some(samples), width), reason)?;
         let outputs = targets.columns();
         let output_weights =
             file.rows_of_shape("W2", (None, Some(outputs)), "as many columns as Y")?;
@@ -130,6 +187,10 @@ impl Arrays {
         if test_targets.is_some() && test_inputs.is_none() {
             return Err(file.error("X_test", ReadProblem::Missing));
         }
+        if task.loss == Loss::Logistic {
+            check_labels(&file, "Y", &targets)?;
+            test_targets.iter().try_for_each(|rows| check_labels(&file, "Y_test", rows))?;
+        }
         let input_weights = optional("W1", (Some(columns), Some(d)), "columns of X, rows of W2")?;
         let variance = optional("noise_variance", (Some(1), Some(1)), "a scalar")?;
         let noise_variance = variance.map(|v| v[(0, 0)]);
@@ -148,6 +209,13 @@ impl Arrays {
             noise_variance,
         })
     }
+}
+
+fn check_labels(file: &NpzFile, name: &str, labels: &Rows) -> Result<(), ReadError> {
+    let other = labels.as_slice().iter().position(|y| (y.abs() - 1.0).abs() != 0.0);
+    let Some(row) = other else { return Ok(()) };
+    let words = format!("labels must be -1 or 1, got {} in row {row}", labels[(row, 0)]);
+    Err(file.error(name, ReadProblem::Value(words)))
 }
 
 /// From the command line, the file, or the ratio of the mean square of `Y` to it: with noise in `Y`, that is the

@@ -4,6 +4,7 @@ use fg_models::two_layer::{LearningErrors, LearningSettings};
 use fg_models::{ModelError, TwoLayerModel};
 
 use crate::experiment::{Estimator, Point, SHARE};
+use crate::loss::Score;
 use crate::options::Setting;
 
 /// A learning curve as predicted.
@@ -47,7 +48,7 @@ pub(crate) fn predict(
     let curve = model.learning_curve(&settings)?;
     let point = |e: &LearningErrors| Point {
         iteration: e.sweep,
-        test_error: [e.plugin, e.averaged][..estimator.predictors().len()].to_vec(),
+        scores: Score::predicted(e, setting.loss)[..estimator.predictors().len()].to_vec(),
         parameter_error: e.parameter_error,
         matched_error: e.matched_parameter_error,
     };

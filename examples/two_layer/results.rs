@@ -7,6 +7,7 @@ use fg_models::report::{CsvTable, TextTable};
 
 use crate::experiment::{Estimator, Point, Run};
 use crate::figures;
+use crate::loss::{Loss, Score};
 use crate::options::Setting;
 use crate::support::{Failure, say, short};
 
@@ -23,17 +24,15 @@ pub(crate) struct Cell<'a> {
 /// `two_layer_iterations`.
 pub(crate) fn report(setting: &Setting, runs: &[Run], folder: &Path) -> Result<(), Failure> {
     let cells = cells(setting, runs);
-    curves(runs).write(&folder.join("curves.csv")).map_err(Failure::other)?;
-    predicted(runs).write(&folder.join("predicted.csv")).map_err(Failure::other)?;
-    summary(&cells).write(&folder.join("summary.csv")).map_err(Failure::other)?;
+    let loss = setting.loss;
+    curves(loss, runs).write(&folder.join("curves.csv")).map_err(Failure::other)?;
+    predicted(loss, runs).write(&folder.join("predicted.csv")).map_err(Failure::other)?;
+    summary(loss, &cells).write(&folder.join("summary.csv")).map_err(Failure::other)?;
     figures::ends(setting, &cells).write(folder, "two_layer").map_err(Failure::other)?;
     let iterations = figures::iterations(setting, &cells);
     iterations.write(folder, "two_layer_iterations").map_err(Failure::other)?;
-    say(table(&cells));
-    say(
-        "Test error without test noise over noise variance (best possible: 1), medians. A run has failed when",
-    );
-    say("its excess over 1 is more than twice that of `adam` on the same data, or not finite.");
+    say(table(loss, &cells));
+    loss.explanation().into_iter().for_each(say);
     say(format_args!("Results in {}", folder.display()));
     Ok(())
 }
@@ -42,7 +41,7 @@ fn cells<'a>(setting: &Setting, runs: &'a [Run]) -> Vec<Cell<'a>> {
     let mut cells = Vec::new();
     for &snr_db in &setting.snr_db {
         for &train in &setting.train {
-            for estimator in Estimator::ALL {
+            for &estimator in setting.loss.estimators() {
                 let here = |run: &&Run| {
                     let same_ratio = run.snr_db.to_bits() == snr_db.to_bits();
                     same_ratio && run.train == train && run.estimator == estimator
@@ -66,8 +65,9 @@ impl Cell<'_> {
         Quartiles::of(&values).unwrap_or(none)
     }
 
-    pub(crate) fn test_error(&self) -> Quartiles {
-        self.quartiles(|run| run.test_error(self.predictor))
+    /// Quartiles of a measure of its predictions.
+    pub(crate) fn score(&self, measure: fn(&Score) -> f64) -> Quartiles {
+        self.quartiles(|run| run.score(self.predictor, measure))
     }
 
     fn failed(&self) -> usize {
@@ -86,44 +86,37 @@ impl Cell<'_> {
     }
 }
 
-/// Columns of `curves.csv` and `predicted.csv`.
-const CURVES: [&str; 10] = [
-    "snr_db",
-    "n_train",
-    "estimator",
-    "start",
-    "run",
-    "iteration",
-    "predictor",
-    "test_mse",
-    "parameter_mse",
-    "status",
-];
+/// A table with the columns of `curves.csv` and `predicted.csv`.
+fn table_of_curves(loss: Loss) -> CsvTable {
+    let place = ["snr_db", "n_train", "estimator", "start", "run", "iteration", "predictor"];
+    let measures = loss.measures().iter().map(|(name, _)| *name);
+    CsvTable::new(place.into_iter().chain(measures).chain(["parameter_mse", "status"]))
+}
 
-fn curves(runs: &[Run]) -> CsvTable {
-    let mut table = CsvTable::new(CURVES);
+fn curves(loss: Loss, runs: &[Run]) -> CsvTable {
+    let mut table = table_of_curves(loss);
     for run in runs {
         let status = if run.failed { "failed" } else { run.outcome.status.as_str() };
-        push_curve(&mut table, run, &run.outcome.curve, status);
+        push_curve(&mut table, loss, run, (&run.outcome.curve, status));
     }
     table
 }
 
 /// As [`curves`]: `run` says whose second layer is predicted.
-fn predicted(runs: &[Run]) -> CsvTable {
-    let mut table = CsvTable::new(CURVES);
+fn predicted(loss: Loss, runs: &[Run]) -> CsvTable {
+    let mut table = table_of_curves(loss);
     for run in runs {
         if let Some(predicted) = &run.predicted {
-            push_curve(&mut table, run, &predicted.curve, &predicted.status);
+            push_curve(&mut table, loss, run, (&predicted.curve, &predicted.status));
         }
     }
     table
 }
 
-fn push_curve(table: &mut CsvTable, run: &Run, curve: &[Point], status: &str) {
+fn push_curve(table: &mut CsvTable, loss: Loss, run: &Run, (curve, status): (&[Point], &str)) {
     for point in curve {
-        for (p, predictor) in run.estimator.predictors().iter().enumerate() {
-            table.push([
+        for (predictor, score) in run.estimator.predictors().iter().zip(&point.scores) {
+            let place = [
                 run.snr_db.to_string(),
                 run.train.to_string(),
                 run.estimator.name().to_owned(),
@@ -131,23 +124,25 @@ fn push_curve(table: &mut CsvTable, run: &Run, curve: &[Point], status: &str) {
                 run.run.to_string(),
                 point.iteration.to_string(),
                 (*predictor).to_owned(),
-                point.test_error[p].to_string(),
-                point.parameter_error.to_string(),
-                status.to_owned(),
-            ]);
+            ];
+            let measures = loss.measures().iter().map(|(_, measure)| measure(score).to_string());
+            let rest = [point.parameter_error.to_string(), status.to_owned()];
+            table.push(place.into_iter().chain(measures).chain(rest));
         }
     }
 }
 
-fn summary(cells: &[Cell<'_>]) -> CsvTable {
+fn summary(loss: Loss, cells: &[Cell<'_>]) -> CsvTable {
     let mut header: Vec<String> =
         ["snr_db", "n_train", "estimator", "start", "predictor", "runs", "failed"]
             .map(str::to_owned)
             .to_vec();
-    for quantity in ["test_mse", "parameter_mse", "matched_parameter_mse", "seconds"] {
+    let measures = || loss.measures().iter().map(|(name, _)| *name);
+    let weights = ["parameter_mse", "matched_parameter_mse"];
+    for quantity in measures().chain(weights).chain(["seconds"]) {
         header.extend(["lower", "median", "upper"].map(|part| format!("{quantity}_{part}")));
     }
-    for quantity in ["test_mse", "parameter_mse", "matched_parameter_mse"] {
+    for quantity in measures().chain(weights) {
         header.push(format!("predicted_{quantity}_median"));
     }
     let mut table = CsvTable::new(header);
@@ -161,18 +156,21 @@ fn summary(cells: &[Cell<'_>]) -> CsvTable {
             cell.runs.len().to_string(),
             cell.failed().to_string(),
         ];
-        for q in [
-            cell.test_error(),
+        let measures = loss.measures().iter().map(|(_, measure)| cell.score(*measure));
+        let rest = [
             cell.quartiles(Run::parameter_error),
             cell.quartiles(Run::matched_error),
             cell.quartiles(|run| run.outcome.seconds),
-        ] {
+        ];
+        for q in measures.chain(rest) {
             record.extend([q.lower, q.median, q.upper].map(|v| v.to_string()));
         }
         let predicted = |value: &dyn Fn(&Point) -> f64| {
             cell.predicted(value).map_or_else(String::new, |q| q.median.to_string())
         };
-        record.push(predicted(&|point| point.test_error[cell.predictor]));
+        for (_, measure) in loss.measures() {
+            record.push(predicted(&|point| measure(&point.scores[cell.predictor])));
+        }
         record.push(predicted(&|point| point.parameter_error));
         record.push(predicted(&|point| point.matched_error));
         table.push(record);
@@ -181,14 +179,15 @@ fn summary(cells: &[Cell<'_>]) -> CsvTable {
 }
 
 /// One line a setting, one column an estimator judged by its own predictor.
-fn table(cells: &[Cell<'_>]) -> TextTable {
+fn table(loss: Loss, cells: &[Cell<'_>]) -> TextTable {
+    let (estimators, (_, shown)) = (loss.estimators().len(), loss.measures()[0]);
     let judged: Vec<&Cell<'_>> = cells
         .iter()
         .filter(|cell| cell.predictor + 1 == cell.estimator.predictors().len())
         .collect();
     let mut header = vec!["SNR dB".to_owned(), "N".to_owned()];
     let is_predicted = |cell: &&&Cell<'_>| cell.runs.iter().any(|run| run.predicted.is_some());
-    for cell in &judged[..Estimator::ALL.len().min(judged.len())] {
+    for cell in &judged[..estimators.min(judged.len())] {
         header.push(match cell.estimator {
             Estimator::Adam | Estimator::AdamPublished => cell.estimator.name().to_owned(),
             e => format!("{} {}", e.name(), e.start()),
@@ -196,15 +195,15 @@ fn table(cells: &[Cell<'_>]) -> TextTable {
         header.extend(is_predicted(&cell).then(|| "(predicted)".to_owned()));
     }
     let mut table = TextTable::new(header);
-    for line in judged.chunks(Estimator::ALL.len()) {
+    for line in judged.chunks(estimators) {
         let mut row = vec![line[0].snr_db.to_string(), line[0].train.to_string()];
         for cell in line {
             let failed = match cell.failed() {
                 0 => String::new(),
                 count => format!(" ({count} failed)"),
             };
-            row.push(format!("{}{failed}", short(cell.test_error().median)));
-            let predicted = cell.predicted(&|point| point.test_error[cell.predictor]);
+            row.push(format!("{}{failed}", short(cell.score(shown).median)));
+            let predicted = cell.predicted(&|point| shown(&point.scores[cell.predictor]));
             row.extend(predicted.map(|q| short(q.median)));
         }
         table.push(row);

@@ -8,6 +8,7 @@ mod chain;
 mod columns;
 mod complex;
 mod extremes;
+mod labels;
 mod learning_curve;
 mod low_rank;
 mod runs;

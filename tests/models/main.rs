@@ -1,8 +1,11 @@
 //! Models against what is published or known of them.
 
 #![expect(clippy::unwrap_used, reason = "parts of tests fail by panicking")]
+#![expect(clippy::print_stdout, reason = "figures of a test that fails show how it fails")]
 
+mod classification;
 mod committee;
+mod erm;
 mod generalised;
 mod instruments;
 mod layers;

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use fg_core::evolution::{EvolutionError, LawError, SpectrumError};
+use fg_core::evolution::{EvolutionError, LawError, PredictedStatus, SpectrumError};
 use fg_core::factor::LowRankError;
 use fg_core::graph::DrawError;
 use fg_core::inference::StartError;
@@ -41,6 +41,16 @@ pub enum ModelError {
     Law(LawError),
     /// A random operator can't be drawn.
     Ensemble(EnsembleError),
+    /// A part of a risk answers with posterior means: a minimiser needs maximisers.
+    Estimation {
+        /// The penalty or the loss.
+        part: &'static str,
+    },
+    /// State evolution ends before there is an estimate.
+    Unpredicted {
+        /// How it ended.
+        status: PredictedStatus,
+    },
 }
 
 impl fmt::Display for ModelError {
@@ -58,6 +68,10 @@ impl fmt::Display for ModelError {
             Self::Spectrum(error) => error.fmt(f),
             Self::Law(error) => error.fmt(f),
             Self::Ensemble(error) => error.fmt(f),
+            Self::Estimation { part } => {
+                write!(f, "{part} answers with posterior means, a risk needs maximisers")
+            }
+            Self::Unpredicted { status } => write!(f, "state evolution has no estimate: {status}"),
         }
     }
 }
@@ -77,6 +91,7 @@ impl core::error::Error for ModelError {
             Self::Spectrum(error) => Some(error),
             Self::Law(error) => Some(error),
             Self::Ensemble(error) => Some(error),
+            Self::Estimation { .. } | Self::Unpredicted { .. } => None,
         }
     }
 }

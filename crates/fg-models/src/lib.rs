@@ -17,6 +17,7 @@
 
 pub mod baseline;
 pub mod comparison;
+pub mod erm;
 mod error;
 mod fit;
 pub mod generalised;
@@ -24,6 +25,7 @@ pub mod linear;
 pub mod low_rank;
 pub mod metrics;
 mod multilayer;
+mod pairs;
 mod predict;
 #[cfg(feature = "report")]
 pub mod report;

@@ -5,7 +5,8 @@ use fg_core::denoiser::{Likelihood, RowCavity};
 use fg_core::evolution::EstimateLaw;
 use fg_core::factor::Belief;
 use fg_core::message::small;
-use fg_core::special::{cdf, points::GaussianPoints};
+
+use crate::pairs::pairs;
 
 /// Outputs of new inputs with what is left unknown about them: row `i` is Gaussian.
 #[derive(Clone, Debug)]
@@ -15,6 +16,12 @@ pub struct Predicted {
 }
 
 impl Predicted {
+    /// Outputs of which every row is as uncertain, with this covariance (`d x d`).
+    pub(crate) fn alike(mean: Rows, covariance: &[f64]) -> Self {
+        let covariances = covariance.repeat(mean.rows());
+        Self { mean, covariances }
+    }
+
     /// Means, `N x d`.
     pub fn mean(&self) -> &Rows {
         &self.mean
@@ -105,36 +112,15 @@ pub fn predicted_log_density(
     let expected = likelihood.columns().unwrap_or(d);
     assert_eq!(d, expected, "a law of as many columns as the likelihood is for");
     let uniforms = likelihood.uniforms(d)?;
-    // Rows (z0, zhat) are normal with the moments of (x0, xhat).
-    let size = 2 * d;
-    let (mut root, mut values) = (vec![0.0; size * size], vec![0.0; size]);
-    let mut vectors = root.clone();
-    for j in 0..d {
-        for k in 0..d {
-            root[j * size + k] = law.truth()[j * d + k];
-            root[j * size + d + k] = law.overlap()[j * d + k];
-            root[(d + k) * size + j] = law.overlap()[j * d + k];
-            root[(d + j) * size + d + k] = law.estimate()[j * d + k];
-        }
-    }
-    small::eigen_symmetric(&mut root, &mut values, &mut vectors, size);
-    values.iter_mut().for_each(|v| *v = (input_power * v.max(0.0)).sqrt());
-    small::rebuild(&vectors, &values, &mut root, size);
-    let points = GaussianPoints::new(size + uniforms, POINTS, 0);
-    let mut mean = Rows::zeros(points.count(), d);
-    let mut data = Rows::zeros(points.count(), likelihood.outputs(d));
-    let (mut normal, mut pair, mut u) = (vec![0.0; size], vec![0.0; size], vec![0.0; uniforms]);
-    for i in 0..points.count() {
-        (0..size).for_each(|k| normal[k] = points.component(k)[i]);
-        (0..uniforms).for_each(|k| u[k] = cdf(points.component(size + k)[i]));
-        small::row_times(&normal, &root, &mut pair, size);
-        likelihood.draw(&pair[..d], &u, data.row_mut(i));
-        mean.row_mut(i).copy_from_slice(&pair[d..]);
+    let (truth, mean, uniforms) = pairs(law, input_power, uniforms, POINTS);
+    let mut data = Rows::zeros(mean.rows(), likelihood.outputs(d));
+    for i in 0..mean.rows() {
+        likelihood.draw(truth.row(i), uniforms.row(i), data.row_mut(i));
     }
     let claimed: Vec<f64> = law.covariance().iter().map(|c| input_power * c).collect();
-    let covariances = claimed.repeat(points.count());
-    let densities = Predicted { mean, covariances }.log_density(likelihood, &data)?;
-    Some(densities.iter().sum::<f64>() / points.count() as f64)
+    let predicted = Predicted::alike(mean, &claimed);
+    let densities = predicted.log_density(likelihood, &data)?;
+    Some(densities.iter().sum::<f64>() / densities.len() as f64)
 }
 
 /// `Z = inputs X` (`N x d`) for the belief about `X` and `inputs` (`N x n`): row `i` has the mean `Xhat' a_i` and the

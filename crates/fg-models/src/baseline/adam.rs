@@ -1,4 +1,4 @@
-//! Adam on the two-layer regression: the stochastic gradient method that message passing is compared with.
+//! Adam on the two-layer network: the stochastic gradient method that message passing is compared with.
 
 use core::fmt;
 
@@ -6,23 +6,7 @@ use fg_core::Rows;
 use rand::Rng;
 use rand::seq::SliceRandom;
 
-/// The loss `1/N sum_i |y_i - W2' sigma(W1' x_i) - b2|^2 + sum_r penalty_r |row r of W1|^2`, to be minimised over
-/// the `N_in x d` matrix `W1`. A bias is a constant column of the inputs.
-#[derive(Clone, Debug)]
-pub struct Regression<'a, F> {
-    /// `X`, `N x N_in`.
-    pub inputs: &'a Rows,
-    /// `Y`, `N x N_out`.
-    pub targets: &'a Rows,
-    /// `W2`, `d x N_out`.
-    pub output_weights: &'a Rows,
-    /// `b2`, of length `N_out`.
-    pub output_bias: &'a [f64],
-    /// L2 weight of each row of `W1`, of length `N_in`.
-    pub penalty: &'a [f64],
-    /// Value and derivative of the activation.
-    pub activation: F,
-}
+use super::network::{Regression, transpose};
 
 /// How Adam goes about it (Kingma and Ba 2015, Algorithm 1 in its efficient form, as in Keras).
 #[derive(Clone, Debug, PartialEq)]
@@ -123,13 +107,18 @@ impl core::error::Error for AdamOptionsError {}
 ///
 /// # Panics
 /// When shapes of the problem and the start don't fit together.
-pub fn adam<F: Fn(f64) -> (f64, f64), R: Rng + ?Sized>(
-    problem: &Regression<'_, F>,
+pub fn adam<F, L, R>(
+    problem: &Regression<'_, F, L>,
     options: &AdamOptions,
     start: &Rows,
     rng: &mut R,
     mut observe: impl FnMut(usize, &Rows),
-) -> Result<Rows, AdamOptionsError> {
+) -> Result<Rows, AdamOptionsError>
+where
+    F: Fn(f64) -> (f64, f64),
+    L: Fn(f64, f64) -> (f64, f64),
+    R: Rng + ?Sized,
+{
     options.validate()?;
     problem.check(start);
     let AdamOptions { learning_rate, mean_decay, square_decay, epsilon, .. } = *options;
@@ -157,74 +146,13 @@ pub fn adam<F: Fn(f64) -> (f64, f64), R: Rng + ?Sized>(
     Ok(transpose(&weights))
 }
 
-impl<F: Fn(f64) -> (f64, f64)> Regression<'_, F> {
-    /// The loss with its mean taken over `samples`, and its gradient, at the transposed weights (`d x N_in`, so that
-    /// every loop runs along a row of inputs).
-    fn loss_and_gradient(&self, weights: &Rows, samples: &[usize], gradient: &mut [f64]) -> f64 {
-        let ((d, inputs), share) = (weights.shape(), (samples.len() as f64).recip());
-        let mut loss = 0.0;
-        for ((g, w), k) in gradient.iter_mut().zip(weights.as_slice()).zip((0..inputs).cycle()) {
-            loss += self.penalty[k] * w * w;
-            *g = 2.0 * self.penalty[k] * w;
-        }
-        let mut hidden = vec![(0.0, 0.0); d];
-        let mut error = vec![0.0; self.targets.columns()];
-        for &i in samples {
-            let x = self.inputs.row(i);
-            error
-                .iter_mut()
-                .zip(self.targets.row(i))
-                .zip(self.output_bias)
-                .for_each(|((e, y), b)| *e = b - y);
-            for (j, unit) in hidden.iter_mut().enumerate() {
-                *unit = (self.activation)(dot(weights.row(j), x));
-                let outputs = error.iter_mut().zip(self.output_weights.row(j));
-                outputs.for_each(|(e, w)| *e += unit.0 * w);
-            }
-            loss += share * dot(&error, &error);
-            for (j, unit) in hidden.iter().enumerate() {
-                let delta = 2.0 * share * unit.1 * dot(&error, self.output_weights.row(j));
-                let row = &mut gradient[j * inputs..(j + 1) * inputs];
-                row.iter_mut().zip(x).for_each(|(g, x)| *g += delta * x);
-            }
-        }
-        loss
-    }
-
-    fn check(&self, start: &Rows) {
-        let (n, inputs) = self.inputs.shape();
-        let (d, outputs) = self.output_weights.shape();
-        assert_eq!(start.shape(), (inputs, d), "start of Adam needs the shape of W1");
-        assert_eq!(self.targets.shape(), (n, outputs), "targets need a row a sample");
-        assert_eq!(self.output_bias.len(), outputs, "output bias needs an entry an output");
-        assert_eq!(self.penalty.len(), inputs, "penalty needs an entry an input");
-    }
-}
-
-fn transpose(matrix: &Rows) -> Rows {
-    Rows::from_fn(matrix.columns(), matrix.rows(), |i, j| matrix[(j, i)])
-}
-
-/// Sums in eight lanes, which the compiler may not introduce by itself since it changes the rounding.
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
-    let mut lanes = [0.0; 8];
-    for (a, b) in a.iter().zip(b) {
-        (0..8).for_each(|k| lanes[k] += a[k] * b[k]);
-    }
-    lanes.iter().sum::<f64>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f64>()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::baseline::squared_loss;
     use crate::synthetic::gaussian_rows;
     use rand::SeedableRng;
     use rand_pcg::Pcg64;
-
-    fn tanh(z: f64) -> (f64, f64) {
-        (z.tanh(), z.cosh().powi(-2))
-    }
 
     fn identity(z: f64) -> (f64, f64) {
         (z, 1.0)
@@ -244,6 +172,7 @@ mod tests {
             output_bias: &[1.0],
             penalty: &[0.5],
             activation: identity,
+            loss: squared_loss,
         };
         let options = AdamOptions::default().with_learning_rate(0.1).with_epochs(2);
         let mut path = Vec::new();
@@ -261,45 +190,13 @@ mod tests {
     }
 
     #[test]
-    fn gradient_agrees_with_differences() {
-        let mut rng = Pcg64::seed_from_u64(1);
-        let (n, inputs, d, outputs) = (7, 11, 3, 2);
-        let x = gaussian_rows(n, inputs, 1.0, &mut rng);
-        let y = gaussian_rows(n, outputs, 1.0, &mut rng);
-        let w2 = gaussian_rows(d, outputs, 1.0, &mut rng);
-        let penalty: Vec<f64> = (0..inputs).map(|k| 0.01 * k as f64).collect();
-        let problem = Regression {
-            inputs: &x,
-            targets: &y,
-            output_weights: &w2,
-            output_bias: &[0.3, -0.2],
-            penalty: &penalty,
-            activation: tanh,
-        };
-        let weights = gaussian_rows(d, inputs, 0.1, &mut rng);
-        let (samples, mut gradient) = ([0, 2, 5, 6], vec![f64::NAN; d * inputs]);
-        problem.loss_and_gradient(&weights, &samples, &mut gradient);
-        // Central differences with step h err by h^2 times a third derivative of order 1 and by rounding over h.
-        let h = 1e-5;
-        let mut ignored = gradient.clone();
-        for k in 0..gradient.len() {
-            let mut at = |shift: f64| {
-                let mut moved = weights.clone();
-                moved.as_mut_slice()[k] += shift;
-                problem.loss_and_gradient(&moved, &samples, &mut ignored)
-            };
-            let difference = (at(h) - at(-h)) / (2.0 * h);
-            let error = (difference - gradient[k]).abs();
-            assert!(error < 1e-8, "entry {k}: {difference} against {}", gradient[k]);
-        }
-    }
-
-    #[test]
     fn linear_units_reach_the_least_squares_solution() {
         let mut rng = Pcg64::seed_from_u64(2);
         let x = gaussian_rows(64, 5, 1.0, &mut rng);
         let truth = gaussian_rows(5, 1, 1.0, &mut rng);
-        let y = Rows::from_fn(64, 1, |i, _| 2.0 * dot(x.row(i), truth.as_slice()));
+        let y = Rows::from_fn(64, 1, |i, _| {
+            2.0 * x.row(i).iter().zip(truth.as_slice()).map(|(x, w)| x * w).sum::<f64>()
+        });
         let w2 = Rows::column(vec![2.0]);
         let problem = Regression {
             inputs: &x,
@@ -308,6 +205,7 @@ mod tests {
             output_bias: &[0.0],
             penalty: &[0.0; 5],
             activation: identity,
+            loss: squared_loss,
         };
         let options = AdamOptions::default().with_epochs(1000);
         let found = adam(&problem, &options, &Rows::zeros(5, 1), &mut rng, |_, _| {}).unwrap();
@@ -320,14 +218,5 @@ mod tests {
         let error = AdamOptions::default().with_batch(0).validate().unwrap_err();
         assert_eq!(error.to_string(), "adam: batch can't be 0");
         assert!(AdamOptions::default().with_learning_rate(f64::NAN).validate().is_err());
-    }
-
-    #[test]
-    fn dot_products_of_every_length() {
-        for n in 0..40 {
-            let a: Vec<f64> = (0..n).map(f64::from).collect();
-            let expected: f64 = a.iter().map(|v| v * v).sum();
-            assert!((dot(&a, &a) - expected).abs() <= 1e-9, "length {n}");
-        }
     }
 }

@@ -5,6 +5,7 @@
 mod complex;
 mod ensemble;
 mod fast;
+mod labels;
 mod seed;
 mod signal;
 mod teacher;

@@ -2,9 +2,10 @@
 
 use fg_core::Rows;
 use fg_denoisers::ParameterError;
-use fg_denoisers::likelihood::{Activation, TwoLayer};
+use fg_denoisers::likelihood::{Activation, Link, TwoLayer};
 use rand::Rng;
 
+use super::labels::{draw_labels, scale_and_bias};
 use super::signal::{add_noise, gaussian_rows, noise_variance};
 
 /// The setting of a two-layer experiment. The default is that of Pandit, Sahraee-Ardakan, Rangan, Schniter and
@@ -22,7 +23,10 @@ pub struct TeacherSettings {
     pub bias: bool,
     /// Default: ReLU.
     pub activation: Activation,
-    /// Mean square of the noiseless output over the noise variance, in decibels. Default: 10.
+    /// Turns the outputs into labels by this link. Default: none, noise is added.
+    pub link: Option<Link>,
+    /// Mean square of the noiseless output over the noise variance, in decibels; with labels that of the noise before the
+    /// sign is taken, [`Link::noise_variance`]. Default: 10.
     pub snr_db: f64,
     /// Training samples. Default: 1000.
     pub train: usize,
@@ -38,6 +42,7 @@ impl Default for TeacherSettings {
             outputs: 1,
             bias: false,
             activation: Activation::Relu,
+            link: None,
             snr_db: 10.0,
             train: 1000,
             test: 1000,
@@ -45,14 +50,14 @@ impl Default for TeacherSettings {
     }
 }
 
-/// A network `y = W2' sigma(W1' x + b1)` that draws data.
+/// A network `y = W2' sigma(W1' x + b1) + b2` that draws data.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Teacher {
     /// `W1`, `N_in x d`.
     pub input_weights: Rows,
     /// `b1`, of length `d`; zero without a bias.
     pub input_bias: Vec<f64>,
-    /// `W2` and the activation; `b2` is zero.
+    /// `W2`, the activation, and `b2`: zero with noise, minus the mean output with labels.
     pub output: TwoLayer,
 }
 
@@ -61,23 +66,47 @@ pub struct Teacher {
 pub struct Samples {
     /// `X`, `N x N_in`.
     pub inputs: Rows,
-    /// Outputs without noise, `N x N_out`.
+    /// Outputs without noise, `N x N_out`: what the [`Link`] makes probabilities of labels of.
     pub clean: Rows,
-    /// Outputs with noise, `N x N_out`.
+    /// Outputs with noise, or labels -1 and 1, `N x N_out`.
     pub noisy: Rows,
 }
 
 /// A teacher with training and test data.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TwoLayerProblem {
-    /// The truth; its output layer has the precision of the noise in the data.
+    /// The truth; its output layer has the precision of the noise in the data, or their link.
     pub teacher: Teacher,
     /// What is learned from.
     pub train: Samples,
     /// What the learner is judged on.
     pub test: Samples,
-    /// Variance of the noise on each output.
+    /// Variance of the noise on each output, with labels before its sign is taken.
     pub noise_variance: f64,
+}
+
+impl TeacherSettings {
+    fn check(&self) -> Result<(), ParameterError> {
+        let refuse = |parameter, size: usize, requirement| {
+            let value = size as f64;
+            Err(ParameterError::OutOfRange { parameter, value, requirement })
+        };
+        for (name, size) in [
+            ("inputs", self.inputs),
+            ("hidden", self.hidden),
+            ("outputs", self.outputs),
+            ("train", self.train),
+            ("test", self.test),
+        ] {
+            if size == 0 {
+                return refuse(name, size, "at least 1");
+            }
+        }
+        match self.link {
+            Some(_) if self.outputs > 1 => refuse("outputs", self.outputs, "1 with labels"),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Teacher {
@@ -104,49 +133,48 @@ impl Teacher {
 
 impl TwoLayerProblem {
     /// Draws a teacher and its data: weights `N(0, 1)`, inputs `N(0, 1 / N_in)`, noise variance from the mean
-    /// square of the noiseless outputs of training and test data together, as published.
+    /// square of the noiseless outputs of training and test data together, as published. The noise of labels is their
+    /// link's: the output weights are scaled to the ratio instead, and the output bias takes the mean output away.
     ///
     /// # Errors
-    /// [`ParameterError`] when a size is zero or the signal-to-noise ratio isn't a positive finite number as a
-    /// power.
+    /// [`ParameterError`] when a size is zero, there are labels of several outputs, or the signal-to-noise ratio isn't a
+    /// positive finite number as a power.
     pub fn draw<R: Rng + ?Sized>(
         settings: &TeacherSettings,
         rng: &mut R,
     ) -> Result<Self, ParameterError> {
-        let TeacherSettings { inputs, hidden, outputs, bias, activation, snr_db, train, test } =
-            *settings;
-        for (name, size) in [
-            ("inputs", inputs),
-            ("hidden", hidden),
-            ("outputs", outputs),
-            ("train", train),
-            ("test", test),
-        ] {
-            if size == 0 {
-                let requirement = "at least 1";
-                return Err(ParameterError::OutOfRange {
-                    parameter: name,
-                    value: 0.0,
-                    requirement,
-                });
-            }
-        }
+        settings.check()?;
+        let TeacherSettings { inputs, hidden, outputs, activation, train, test, .. } = *settings;
         let input_weights = gaussian_rows(inputs, hidden, 1.0, rng);
-        let input_bias = match bias {
+        let input_bias = match settings.bias {
             true => gaussian_rows(1, hidden, 1.0, rng).into_vec(),
             false => vec![0.0; hidden],
         };
         let output_weights = gaussian_rows(hidden, outputs, 1.0, rng);
-        // The precision of the noise is known only once there are outputs to measure it against.
+        let all = gaussian_rows(train + test, inputs, 1.0 / inputs as f64, rng);
+        // Noise or output weights are known only once there are outputs to measure them against.
         let layer = |precision| {
             TwoLayer::new(output_weights.clone(), vec![0.0; outputs], activation, precision)
         };
         let mut teacher = Teacher { input_weights, input_bias, output: layer(1.0)? };
-        let all = gaussian_rows(train + test, inputs, 1.0 / inputs as f64, rng);
-        let clean = teacher.outputs(&all);
-        let variance = noise_variance(&clean, snr_db);
-        teacher.output = layer(variance.recip())?;
-        let noisy = add_noise(&clean, variance, rng);
+        let outputs = teacher.outputs(&all);
+        let (clean, noisy, variance) = match settings.link {
+            None => {
+                let variance = noise_variance(&outputs, settings.snr_db);
+                teacher.output = layer(variance.recip())?;
+                let noisy = add_noise(&outputs, variance, rng);
+                (outputs, noisy, variance)
+            }
+            Some(link) => {
+                let (scale, bias) = scale_and_bias(&outputs, link, settings.snr_db);
+                let weights: Vec<f64> =
+                    output_weights.as_slice().iter().map(|w| scale * w).collect();
+                teacher.output = TwoLayer::labels(&weights, bias, activation, link)?;
+                let clean = teacher.outputs(&all);
+                let labels = draw_labels(&clean, link, rng);
+                (clean, labels, link.noise_variance())
+            }
+        };
         let part = |start: usize, count: usize| {
             let cut = |of: &Rows| Rows::from_fn(count, of.columns(), |i, j| of[(start + i, j)]);
             Samples { inputs: cut(&all), clean: cut(&clean), noisy: cut(&noisy) }
@@ -206,6 +234,47 @@ mod tests {
                 .abs()
                 < 1e-14
         );
+    }
+
+    #[test]
+    fn labels_have_the_ratio_and_the_probabilities_asked_for() {
+        let link = Link::Logistic;
+        let settings = TeacherSettings {
+            link: Some(link),
+            snr_db: 3.0,
+            train: 20_000,
+            test: 20_000,
+            ..Default::default()
+        };
+        let problem = TwoLayerProblem::draw(&settings, &mut Pcg64::seed_from_u64(4)).unwrap();
+        let parts = [&problem.train, &problem.test];
+        let outputs: Vec<f64> = parts.iter().flat_map(|p| p.clean.as_slice()).copied().collect();
+        let count = outputs.len() as f64;
+        let power = outputs.iter().map(|u| u * u).sum::<f64>() / count;
+        let expected = 10_f64.powf(0.3) * link.noise_variance();
+        assert!((power / expected - 1.0).abs() < 1e-10, "power {power}");
+        assert!(outputs.iter().sum::<f64>().abs() < 1e-8 * count, "mean output");
+        // In each fifth of the outputs as many labels 1 as their probabilities say; 8000 of them, four standard errors.
+        let mut pairs: Vec<(f64, f64)> = parts
+            .iter()
+            .flat_map(|p| p.clean.as_slice().iter().zip(p.noisy.as_slice()))
+            .map(|(u, y)| (link.probability(*u), *y))
+            .collect();
+        pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
+        for fifth in pairs.chunks(8000) {
+            let expected = fifth.iter().map(|(p, _)| p).sum::<f64>();
+            let deviation = fifth.iter().map(|(p, _)| p * (1.0 - p)).sum::<f64>().sqrt();
+            let found = fifth.iter().filter(|(_, y)| *y > 0.0).count() as f64;
+            assert!((found - expected).abs() < 4.0 * deviation, "{found} for {expected}");
+        }
+    }
+
+    #[test]
+    fn labels_are_of_one_output() {
+        let settings =
+            TeacherSettings { link: Some(Link::Logistic), outputs: 2, ..Default::default() };
+        let error = TwoLayerProblem::draw(&settings, &mut Pcg64::seed_from_u64(5)).unwrap_err();
+        assert_eq!(error.to_string(), "outputs must be 1 with labels, got 2");
     }
 
     #[test]

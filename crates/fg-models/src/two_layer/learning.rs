@@ -6,7 +6,7 @@ use fg_core::evolution::{EstimateLaw, Evolution, MessageLaw, Prediction, Spectru
 use fg_core::operator::{Ensemble, LinearOperator};
 use fg_denoisers::prior::Gaussian;
 
-use super::{TwoLayerGraph, TwoLayerModel};
+use super::{LabelErrors, TwoLayerGraph, TwoLayerModel};
 use crate::ModelError;
 use crate::metrics::match_predicted_units;
 use crate::start::OUTPUT_PORT;
@@ -23,7 +23,7 @@ pub struct LearningSettings {
     pub ratio: f64,
     /// Share of the weights' variance that the start has in common with the truth. Default: 0, the uninformed start.
     pub share: f64,
-    /// Points of each row integral. Default: 4096.
+    /// Points of each row integral, and of averages over new labels. Default: 4096.
     pub points: usize,
     /// Options of the run that is predicted. Default: the model's.
     pub options: Options,
@@ -70,10 +70,15 @@ pub struct LearningErrors {
     /// predictable.
     pub matched_parameter_error: f64,
     /// Test error in units of the noise with the estimate plugged in, as
-    /// [`normalised_test_error`](crate::metrics::normalised_test_error) measures it; 1 is the best possible.
+    /// [`normalised_test_error`](crate::metrics::normalised_test_error) measures it; 1 is the best possible. NaN with
+    /// labels.
     pub plugin: f64,
     /// The same, averaged over the belief about `W1`.
     pub averaged: f64,
+    /// How well labels are predicted with the estimate plugged in, in a model of labels.
+    pub plugin_labels: Option<LabelErrors>,
+    /// The same, averaged over the belief about `W1`, of which a maximiser has none.
+    pub averaged_labels: Option<LabelErrors>,
 }
 
 /// A predicted learning curve.
@@ -137,6 +142,11 @@ impl TwoLayerModel {
             matched_parameter_error: self.matched_error(law),
             plugin: self.test_error(law, 1.0, false),
             averaged: self.test_error(law, 1.0, true),
+            plugin_labels: self.label_errors_at(law, 1.0, false, settings.points),
+            averaged_labels: match self.estimation {
+                Estimation::Mmse => self.label_errors_at(law, 1.0, true, settings.points),
+                Estimation::Map => None,
+            },
         };
         let sweeps = prediction.sweeps().iter();
         let errors = sweeps.filter_map(|s| Some(of(s.sweep, s.estimate(parts.weights)?))).collect();

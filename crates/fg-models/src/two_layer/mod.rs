@@ -1,24 +1,27 @@
 //! Learning the first layer of a network whose second layer is known: `prior - W1 - [X] - Z - likelihood`.
 //!
 //! The model is `y_i = W2' sigma(W1' x_i + b1) + b2 + noise` with `W2`, `b2` and the noise variance known, rows of
-//! `W1` Gaussian. The samples make up the operator, `Z = X W1`: learning is a linear inverse problem whose output
-//! node is the second layer. A bias `b1` is a constant column of the inputs with a prior and a precision of its own.
+//! `W1` Gaussian; or a label that is 1 with a probability made of `W2' sigma(W1' x_i + b1) + b2` by a known link. The samples
+//! make up the operator, `Z = X W1`: learning is a linear inverse problem whose output node is the second layer. A bias `b1`
+//! is a constant column of the inputs with a prior and a precision of its own.
 //!
 //! | symbol | meaning | shape |
 //! |---|---|---|
 //! | `X` | inputs | `N x N_in` |
-//! | `Y` | targets | `N x N_out` |
+//! | `Y` | targets, or labels -1 and 1 | `N x N_out` |
 //! | `W1`, `b1` | learned | `N_in x d`, `d` |
 //! | `W2`, `b2` | known | `d x N_out`, `N_out` |
 
 mod assembly;
 mod fit;
+mod labels;
 mod learning;
 mod predict;
 mod start;
 mod unknown;
 
 pub use fit::TwoLayerFit;
+pub use labels::LabelErrors;
 pub use learning::{LearningCurve, LearningErrors, LearningSettings};
 pub use start::Start;
 

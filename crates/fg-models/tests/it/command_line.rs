@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 use fg_core::Rows;
-use fg_models::report::{read_npy, write_npy};
+use fg_models::report::{NpzFile, read_npy, write_npy};
 
 use crate::files::{Folder, write_npz};
 
@@ -73,6 +73,9 @@ fn two_layer_refuses_bad_parameters() {
     refused_here(&["--snr", "nan"], &["--snr", "NaN"]);
     refused_here(&["--snr", "1e5", "--train", "10", "--runs", "1"], &["--snr", "noise_precision"]);
     refused_here(&["--noise-variance", "1"], &["--noise-variance", "--data"]);
+    refused_here(&["--loss", "logistic", "--phase-diagram"], &["--loss logistic"]);
+    refused_here(&["--loss", "logistic", "--noise-variance", "1"], &["--noise-variance"]);
+    refused("two_layer", &["--loss", "hinge"], &["--loss", "hinge"]);
     refused("two_layer", &["--activation", "step"], &["--activation", "step"]);
     refused("two_layer", &["--train", "-5"], &["--train"]);
     refused("two_layer", &["--seed", "x"], &["--seed"]);
@@ -160,6 +163,68 @@ fn two_layer_learns_from_the_example_file() {
     let error: f64 = line.split(',').nth(1).unwrap().parse().unwrap();
     // The targets have variance 1; ridge regression on the same split reaches 0.53.
     assert!(error < 0.6, "test error {error}");
+}
+
+#[test]
+fn two_layer_refuses_bad_labels() {
+    let folder = Folder::new("two-layer-labels");
+    let path = folder.path("data.npz");
+    let label = |i: usize| if i.is_multiple_of(2) { 1.0 } else { -1.0 };
+    let x = Rows::from_fn(6, 2, |i, j| (i * 2 + j) as f64);
+    let (y, w2) = (Rows::from_fn(6, 1, |i, _| label(i)), Rows::column(vec![1.0, -1.0]));
+    let labels = ["--loss", "logistic", "--data", path.to_str().unwrap()];
+    let refused_with = |arrays: &[(&str, &Rows)], more: &[&str], named: &[&str]| {
+        write_npz(&path, arrays);
+        refused_in_one_line("two_layer", &[&labels[..], more].concat(), named);
+    };
+    let zeros = Rows::from_fn(6, 1, |i, _| label(i).max(0.0));
+    let words = ["data.npz", "array Y", "-1 or 1", "got 0", "row 1"];
+    refused_with(&[("X", &x), ("Y", &zeros), ("W2", &w2)], &[], &words);
+    let arrays = [("X", &x), ("Y", &y), ("W2", &w2), ("X_test", &x), ("Y_test", &zeros)];
+    refused_with(&arrays, &[], &["array Y_test", "-1 or 1"]);
+    let pair = Rows::from_fn(6, 2, |i, _| label(i));
+    refused_with(&[("X", &x), ("Y", &pair), ("W2", &w2)], &[], &["array Y", "6 x 1", "6 x 2"]);
+    let good = [("X", &x), ("Y", &y), ("W2", &w2)];
+    refused_with(&good, &["--snr", "10"], &["--snr", "--loss logistic"]);
+    refused_with(&good, &["--noise-variance", "1"], &["--noise-variance", "--loss logistic"]);
+}
+
+/// The targets of the example file above and below their mean as labels.
+#[test]
+fn two_layer_learns_from_labels() {
+    let folder = Folder::new("two-layer-classes");
+    let data =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/data/two_layer_small.npz");
+    let file = NpzFile::open(&data).unwrap();
+    let [x, y, x_test, y_test] =
+        ["X", "Y", "X_test", "Y_test"].map(|name| file.rows(name).unwrap());
+    let labels = |of: &Rows| Rows::from_fn(of.rows(), 1, |i, _| of[(i, 0)].signum());
+    // Weights that make odds of up to some tens to one.
+    let w2 = Rows::column(vec![2.0, -2.0, 2.0, -2.0]);
+    let (y, y_test) = (labels(&y), labels(&y_test));
+    let path = folder.path("data.npz");
+    let arrays = [("X", &x), ("Y", &y), ("W2", &w2), ("X_test", &x_test), ("Y_test", &y_test)];
+    write_npz(&path, &arrays);
+    let out = folder.path("out");
+    let arguments = [path.to_str().unwrap(), "--out", out.to_str().unwrap()];
+    let output = run("two_layer", &[&["--loss", "logistic", "--data"], &arguments[..]].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(read_npy(&out.join("W1.npy")).unwrap().shape(), (10, 4));
+    assert_eq!(read_npy(&out.join("W1_deviation.npy")).unwrap().shape(), (10, 4));
+    let probabilities = read_npy(&out.join("predictions.npy")).unwrap();
+    assert_eq!(probabilities.shape(), (100, 1));
+    assert!(probabilities.as_slice().iter().all(|p| (0.0..=1.0).contains(p)));
+    let wrong = probabilities.as_slice().iter().zip(y_test.as_slice());
+    let wrong = wrong.filter(|(p, y)| (**p > 0.5) != (**y > 0.0)).count() as f64 / 100.0;
+    let errors = std::fs::read_to_string(out.join("errors.csv")).unwrap();
+    let value = |name: &str| -> f64 {
+        let line = errors.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split(',').nth(1).unwrap().parse().unwrap()
+    };
+    assert!((value("test_error_rate_averaged") - wrong).abs() < 1e-12);
+    // Logistic regression is wrong in a quarter of the cases, a coin in half of them, give or take 0.05.
+    assert!(wrong < 0.35, "{wrong}");
+    assert!(value("test_log_loss_averaged") < 0.6 && value("training_log_loss") < 0.6, "{errors}");
 }
 
 #[test]

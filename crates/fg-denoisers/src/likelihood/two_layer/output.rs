@@ -1,6 +1,6 @@
 //! What the outputs become: numbers with Gaussian noise, or a label by a logistic or a probit link.
 
-use core::f64::consts::TAU;
+use core::f64::consts::{PI, TAU};
 
 use fg_core::special::{
     cdf, inverse_mills, log_cdf, log1pexp, logistic, open_uniform, positive_part, quantile,
@@ -45,6 +45,22 @@ impl Link {
         match self {
             Self::Logistic => Ok(()),
             Self::Probit { variance } => error::positive("variance", variance).map(|_| ()),
+        }
+    }
+
+    /// Variance of the noise of which the label is the sign, `sign(u + noise)`: logistic or normal noise.
+    pub fn noise_variance(self) -> f64 {
+        match self {
+            Self::Logistic => PI * PI / 3.0,
+            Self::Probit { variance } => variance,
+        }
+    }
+
+    /// Logarithm of the odds of the label 1, exact where one of the probabilities rounds to one.
+    pub fn log_odds(self, u: f64) -> f64 {
+        match self {
+            Self::Logistic => u,
+            Self::Probit { .. } => self.log(u) - self.log(-u),
         }
     }
 

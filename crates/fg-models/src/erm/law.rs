@@ -1,0 +1,85 @@
+//! What state evolution of the run says of a minimiser: training and test errors in the limit of many unknowns.
+
+use fg_core::denoiser::{Denoiser, Law, Likelihood};
+use fg_core::evolution::{EstimateLaw, Evolution, Samples, Spectrum};
+use fg_core::operator::Ensemble;
+
+use super::row_wise::RowWise;
+use super::{Risk, options};
+use crate::pairs::pairs;
+use crate::start::OUTPUT_PORT;
+use crate::{ModelError, generalised};
+
+/// Unknowns of the graph that is predicted: only ratios of sizes matter.
+const NOMINAL_UNKNOWNS: usize = 1000;
+/// Points of integrals over rows and of averages over new data: errors of some 1e-4.
+const POINTS: usize = 16_384;
+
+/// What is predicted of a minimiser.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RiskLaw {
+    estimate: EstimateLaw,
+    training: Samples,
+    precision: f64,
+}
+
+impl<P, L> Risk<P, L>
+where
+    P: Denoiser + Clone + 'static,
+    L: Likelihood + Clone + 'static,
+{
+    /// Predicts the minimiser for `ratio` rows of data an unknown, inputs with independent entries and `E |a|^2 = 1`, unknowns
+    /// truly drawn from `law` and data from `truth`; for one column.
+    ///
+    /// # Errors
+    /// [`ModelError`] when the ratio isn't positive or a factor can't be followed.
+    pub fn predict(
+        &self,
+        ratio: f64,
+        law: impl Law + 'static,
+        truth: impl Likelihood + 'static,
+    ) -> Result<RiskLaw, ModelError> {
+        let spectrum = Spectrum::marchenko_pastur(ratio)?.scaled(ratio)?;
+        let operator = Ensemble::new(NOMINAL_UNKNOWNS, spectrum);
+        let model =
+            generalised::unobserved(operator, 1, self.penalty.clone(), RowWise(self.loss.clone()));
+        let graph = model.builder.build()?;
+        let prediction = Evolution::new(&graph, &options())
+            .with_law(model.prior, law)
+            .with_likelihood(model.likelihood, truth)
+            .with_points(POINTS)
+            .with_fixed_point()
+            .with_samples()
+            .run()?;
+        let mut last = prediction.sweeps().last().into_iter().flat_map(|sweep| &sweep.messages);
+        let sent = last.rfind(|m| (m.factor, m.port) == (model.operator, OUTPUT_PORT));
+        let estimate = prediction.find_estimate(model.signal).cloned();
+        let training = prediction.samples(model.output).cloned();
+        match (estimate, training, sent) {
+            (Some(estimate), Some(training), Some(sent)) => {
+                Ok(RiskLaw { estimate, training, precision: sent.law.precision()[0] })
+            }
+            _ => Err(ModelError::Unpredicted { status: prediction.status().clone() }),
+        }
+    }
+}
+
+impl RiskLaw {
+    /// Second moments of an unknown and of its estimate.
+    pub fn estimate(&self) -> &EstimateLaw {
+        &self.estimate
+    }
+
+    /// The average of a statistic of `(z0, zhat)`, true and estimated output, over new inputs.
+    pub fn test(&self, statistic: impl Fn(f64, f64) -> f64) -> f64 {
+        let (truth, estimate, _) = pairs(&self.estimate, 1.0, 0, POINTS);
+        let pairs = truth.as_slice().iter().zip(estimate.as_slice());
+        pairs.map(|(z0, z)| statistic(*z0, *z)).sum::<f64>() / truth.rows() as f64
+    }
+
+    /// The average over the training data of a statistic of the estimated output and of the slope of the loss there, which
+    /// tells what of the data the loss depends on.
+    pub fn training(&self, statistic: impl Fn(f64, f64) -> f64) -> f64 {
+        self.training.average(|_, r, z| statistic(z[0], self.precision * (r[0] - z[0])))
+    }
+}
