@@ -12,5 +12,6 @@ mod layers;
 mod learned;
 mod linear;
 mod low_rank;
+mod mixed;
 mod perceptron;
 mod phase_retrieval;

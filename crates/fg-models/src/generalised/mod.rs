@@ -3,6 +3,7 @@
 mod complex;
 mod learning;
 mod length;
+mod moved;
 mod parts;
 mod run;
 mod spectral;

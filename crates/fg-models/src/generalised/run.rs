@@ -2,12 +2,12 @@
 
 use fg_core::{Inference, Observer, Options, Status};
 
-use super::start::moved;
+use super::moved::moved;
 use super::{GeneralisedGraph, Start, length, parts};
 use crate::{Fit, ModelError};
 
 impl GeneralisedGraph {
-    /// Builds the graph and runs it from its [`Start`](super::Start); `observer` is told of every sweep (`&mut ()` looks away).
+    /// Builds the graph and runs it from its [`Start`]; `observer` is told of every sweep (`&mut ()` looks away).
     ///
     /// # Errors
     /// [`ModelError`] when shapes don't fit together or data isn't finite, or when the start's variance isn't positive or
