@@ -1,10 +1,11 @@
 //! Two regressions in one data set, and nobody recorded which observation belongs to which.
 //!
 //! An observation is `a . x_1` or `a . x_2` with noise. Messages about both regressors hold a full 2 x 2 precision. A run
-//! that starts from nothing can't prefer an order and finds their mean alone; a second one starts from there, moved in the
-//! direction in which the first is least stable, which tells the regressors apart. Beside it stand state evolution, one regression for all data, and alternating least squares, which gives each observation to the
-//! regressor that fits it better. Errors count after the best of both orders. `--out DIR` (default `out/mixed_regression`)
-//! receives `mixed_regression.csv` and the figure.
+//! that starts from nothing prefers no order: it finds the mean of both, and leaves that late, by rounding, or never. A second
+//! one starts from where it has ended, moved in the direction in which that is least stable, which tells the regressors apart.
+//! Beside it stand state evolution, one regression for all data, and alternating least squares, which gives each observation
+//! to the regressor that fits it better. Errors count after the best of both orders. `--out DIR` (default
+//! `out/mixed_regression`) receives `mixed_regression.csv` and the figure.
 
 use std::process::ExitCode;
 
@@ -35,7 +36,7 @@ const RATIOS: [f64; 9] = [1.0, 1.5, 2.0, 2.2, 2.5, 3.0, 4.0, 5.0, 6.0];
 const NOISE: f64 = 1e-3;
 const SWEEPS: usize = 200;
 const DAMPING: f64 = 0.8;
-/// Part of what a run that can't tell the regressors apart leaves unknown that is taken for told by the move away from it.
+/// Part of what the first run leaves unknown that is taken for told by the move away from it.
 const MOVED: f64 = 0.1;
 /// Part of the variance of the start that is true in the prediction.
 const SHARE: f64 = 1e-2;

