@@ -23,6 +23,7 @@ mod fit;
 pub mod generalised;
 pub mod linear;
 pub mod low_rank;
+mod matrices;
 pub mod metrics;
 mod multilayer;
 mod pairs;

@@ -5,6 +5,8 @@ use fg_core::evolution::EstimateLaw;
 use fg_core::message::small;
 use fg_core::special::{cdf, points::GaussianPoints};
 
+use crate::matrices::of_eigenvalues;
+
 /// Points of the law of the outputs `(z0, zhat)` of a new input with independent entries and `E |x|^2 = input_power`, jointly
 /// normal with the moments of `(x0, xhat)`: truths and estimates, `points x d`, and as many `uniforms` as asked for.
 pub(crate) fn pairs(
@@ -15,19 +17,16 @@ pub(crate) fn pairs(
 ) -> (Rows, Rows, Rows) {
     let d = law.columns();
     let size = 2 * d;
-    let (mut root, mut values) = (vec![0.0; size * size], vec![0.0; size]);
-    let mut vectors = root.clone();
+    let mut moments = vec![0.0; size * size];
     for j in 0..d {
         for k in 0..d {
-            root[j * size + k] = law.truth()[j * d + k];
-            root[j * size + d + k] = law.overlap()[j * d + k];
-            root[(d + k) * size + j] = law.overlap()[j * d + k];
-            root[(d + j) * size + d + k] = law.estimate()[j * d + k];
+            moments[j * size + k] = law.truth()[j * d + k];
+            moments[j * size + d + k] = law.overlap()[j * d + k];
+            moments[(d + k) * size + j] = law.overlap()[j * d + k];
+            moments[(d + j) * size + d + k] = law.estimate()[j * d + k];
         }
     }
-    small::eigen_symmetric(&mut root, &mut values, &mut vectors, size);
-    values.iter_mut().for_each(|v| *v = (input_power * v.max(0.0)).sqrt());
-    small::rebuild(&vectors, &values, &mut root, size);
+    let root = of_eigenvalues(&moments, size, |v| (input_power * v).sqrt());
     let points = GaussianPoints::new(size + uniforms, points, 0);
     let [mut truth, mut mean] = [(); 2].map(|()| Rows::zeros(points.count(), d));
     let (mut normal, mut pair) = (vec![0.0; size], vec![0.0; size]);

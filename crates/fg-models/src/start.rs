@@ -28,16 +28,24 @@ pub(crate) fn send(
 /// Share of noise in observations that learning starts from, one over a signal-to-noise ratio of a hundred plus one.
 const NOISE: f64 = 1.0 / 101.0;
 
+/// The mean square of entries that something is to be made of.
+///
+/// # Errors
+/// Entries without a size, or that aren't finite.
+pub(crate) fn mean_square(parameter: &'static str, rows: &Rows) -> Result<f64, ParameterError> {
+    let value = rows.norm_squared() / rows.as_slice().len() as f64;
+    if value > 0.0 && value.is_finite() {
+        return Ok(value);
+    }
+    Err(ParameterError::OutOfRange { parameter, value, requirement: "finite and above 0" })
+}
+
 /// Noise of unknown variance in `observations`, to be learned, and what it leaves of the mean square of their entries.
 ///
 /// # Errors
 /// Observations of which nothing is left, or that aren't finite.
 pub(crate) fn unknown_noise(observations: &Rows) -> Result<(Awgn, f64), ParameterError> {
-    let power = observations.norm_squared() / observations.as_slice().len() as f64;
-    if !(power > 0.0 && power.is_finite()) {
-        let (parameter, requirement) = ("mean square of the observations", "above 0 and finite");
-        return Err(ParameterError::OutOfRange { parameter, value: power, requirement });
-    }
+    let power = mean_square("mean square of the observations", observations)?;
     Ok((Awgn::from_variance(NOISE * power)?.learn_noise(), (1.0 - NOISE) * power))
 }
 
@@ -64,17 +72,11 @@ pub(crate) fn guessed_power(
         let variable = graph.variable_name(variable).to_owned();
         return Err(StartError::Layout { variable, expected, found }.into());
     }
-    let power = values.norm_squared() / values.as_slice().len() as f64;
-    let refuse = |parameter, value, requirement| {
-        Err(ParameterError::OutOfRange { parameter, value, requirement }.into())
-    };
     if !(share > 0.0 && share < 1.0) {
-        return refuse("share", share, "above 0 and below 1");
+        let (parameter, requirement) = ("share", "above 0 and below 1");
+        return Err(ParameterError::OutOfRange { parameter, value: share, requirement }.into());
     }
-    if !(power > 0.0 && power.is_finite()) {
-        return refuse("mean square of the guess", power, "finite and above 0");
-    }
-    Ok(power)
+    Ok(mean_square("mean square of the guess", values)?)
 }
 
 /// The variance of an entry before anything is known about the data, where the prior has a mean and a positive variance

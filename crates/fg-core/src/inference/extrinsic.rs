@@ -128,9 +128,11 @@ impl Extrinsic {
         [old, new]: [&[f64]; 2],
         negligible: f64,
     ) -> bool {
+        if !(small::trace(new, self.columns) < small::trace(old, self.columns)) {
+            return false;
+        }
         small::multiply(covariance, old, &mut self.vectors, self.columns);
-        let share = self.vectors.iter().map(|v| v * v).sum::<f64>().sqrt();
-        small::trace(new, self.columns) < small::trace(old, self.columns) && share < negligible
+        self.vectors.iter().map(|v| v * v).sum::<f64>().sqrt() < negligible
     }
 
     /// Root mean square move of the belief if `message` replaced `previous`, as a share of the belief's root

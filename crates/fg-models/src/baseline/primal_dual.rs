@@ -6,6 +6,7 @@ use fg_core::factor::Breakdown;
 use fg_core::operator::LinearOperator;
 
 use crate::linear::outputs;
+use crate::matrices::isotropic;
 
 /// What the primal-dual method found.
 #[derive(Clone, Debug, PartialEq)]
@@ -132,8 +133,7 @@ fn maximiser(
 ) -> Result<Rows, Breakdown> {
     let (rows, d) = target.shape();
     let natural: Vec<f64> = target.as_slice().iter().map(|t| precision * t).collect();
-    let diagonal = |k: usize| if k.is_multiple_of(d + 1) { precision } else { 0.0 };
-    let matrix: Vec<f64> = (0..d * d).map(diagonal).collect();
+    let matrix = isotropic(precision, d);
     let (mut found, mut covariance) = (Rows::zeros(rows, d), vec![0.0; rows * d * d]);
     let mut out = RowEstimate { mean: found.as_mut_slice(), covariance: &mut covariance };
     let cavity = RowCavity::new(0, d, &natural, target.as_slice(), &matrix);

@@ -4,9 +4,10 @@ use fg_core::message::{MessageError, small};
 use fg_core::{Graph, Inference, Message, Precision, Solution};
 
 use super::parts::Parts;
-use super::spectral::{self, of_eigenvalues};
+use super::spectral;
 use crate::ModelError;
 use crate::linear::outputs;
+use crate::matrices::of_eigenvalues;
 use crate::start::{OUTPUT_PORT, guessed_power};
 
 /// Starts from the fixed point that a run has ended with, moved where it is least stable: see [`Start::LeastStable`](super::Start::LeastStable).

@@ -1,9 +1,10 @@
 //! The runs of a generalised linear model: from its start, and on with damping where it doesn't settle.
 
-use fg_core::{Inference, Observer, Options, Status};
+use fg_core::{Graph, Inference, Observer, Options, Solution, Status};
 
 use super::moved::moved;
-use super::{GeneralisedGraph, Start, length, parts};
+use super::parts::Parts;
+use super::{GeneralisedGraph, Start, length};
 use crate::{Fit, ModelError};
 
 impl GeneralisedGraph {
@@ -43,41 +44,49 @@ impl GeneralisedGraph {
         damping: Option<f64>,
         observer: &mut dyn Observer,
     ) -> Result<Fit, ModelError> {
-        let (unknowns, parts) = (vec![self.signal, self.output], parts::Parts::of(&self));
+        let (unknowns, parts) = (vec![self.signal, self.output], Parts::of(&self));
         let Self { builder, signal, prior, start, length, .. } = self;
         let graph = builder.build()?;
-        let mut run = Inference::new(&graph, options)?;
+        let settling = damping.map(|weight| options.clone().with_damping(weight));
         let damped =
-            damping.map(|weight| Inference::new(&graph, &options.clone().with_damping(weight)));
-        let damped = damped.transpose()?;
-        start.set(&mut run, &graph, &parts)?;
-        let mut solution = run.run(observer)?;
-        if let Start::LeastStable { share } = start {
-            run = Inference::new(&graph, options)?;
-            moved(&mut run, &graph, &parts, &solution, share)?;
-            solution = run.run(observer)?;
-        }
-        if let Some(mut damped) = damped {
-            let again = match solution.report().status {
+            settling.as_ref().map(|options| Inference::new(&graph, options)).transpose()?;
+        let (mut run, mut solution) = from_start(&graph, &parts, &start, options, observer)?;
+        if let Some((options, mut damped)) = settling.zip(damped) {
+            match solution.report().status {
                 Status::SweepLimit => {
                     let layout = graph.layout(signal);
                     if graph.factor(prior).constant_message(0, layout).is_none() {
                         damped.start(prior, 0, run.message(prior, 0).clone())?;
                     }
-                    true
+                    solution = damped.run(observer)?;
+                    run = damped;
                 }
                 Status::Diverged { .. } => {
-                    start.set(&mut damped, &graph, &parts)?;
-                    true
+                    (run, solution) = from_start(&graph, &parts, &start, &options, observer)?;
                 }
-                _ => false,
-            };
-            if again {
-                solution = damped.run(observer)?;
-                run = damped;
+                _ => {}
             }
         }
         let length = if length { length::deviation(&mut run, signal, &solution)? } else { None };
         Ok(Fit::new(unknowns, solution).with_length(length))
     }
+}
+
+/// A run from its start, or the second of two where that is made by the first.
+fn from_start<'g>(
+    graph: &'g Graph,
+    parts: &Parts,
+    start: &Start,
+    options: &Options,
+    observer: &mut dyn Observer,
+) -> Result<(Inference<'g>, Solution), ModelError> {
+    let mut run = Inference::new(graph, options)?;
+    start.set(&mut run, graph, parts)?;
+    let mut solution = run.run(observer)?;
+    if let Start::LeastStable { share } = start {
+        run = Inference::new(graph, options)?;
+        moved(&mut run, graph, parts, &solution, *share)?;
+        solution = run.run(observer)?;
+    }
+    Ok((run, solution))
 }

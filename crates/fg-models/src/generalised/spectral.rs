@@ -9,6 +9,7 @@ use fg_core::{FactorId, Graph, InferenceError, Message, Precision, Rows};
 
 use super::parts::Parts;
 use crate::ModelError;
+use crate::matrices::of_eigenvalues;
 
 /// A row of data that all but rules out some direction counts as `1 - 1 / SMALLEST` there: without a bound it alone would
 /// be the answer.
@@ -152,15 +153,6 @@ fn weights(
         }
     }
     Ok(weights)
-}
-
-/// The symmetric matrix with the same eigenvectors and `f` of the eigenvalues.
-pub(super) fn of_eigenvalues(matrix: &[f64], d: usize, f: impl Fn(f64) -> f64) -> Vec<f64> {
-    let (mut values, mut vectors, mut out) = (vec![0.0; d], vec![0.0; d * d], matrix.to_vec());
-    small::eigen_symmetric(&mut out, &mut values, &mut vectors, d);
-    values.iter_mut().for_each(|v| *v = f(v.max(0.0)));
-    small::rebuild(&vectors, &values, &mut out, d);
-    out
 }
 
 /// Power iteration, shifted so that the largest eigenvalue is also the largest in modulus.

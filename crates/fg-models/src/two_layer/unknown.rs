@@ -7,6 +7,7 @@ use fg_denoisers::{ParameterError, Tuned};
 
 use super::TwoLayerModel;
 use crate::ModelError;
+use crate::start::mean_square;
 
 /// Share of the targets' power that is taken for noise where learning starts: with less, a run that knows nothing yet
 /// takes its first guesses for certain.
@@ -45,11 +46,7 @@ impl TwoLayerModel {
         activation: Activation,
         targets: &Rows,
     ) -> Result<Self, ModelError> {
-        let power = targets.norm_squared() / targets.as_slice().len() as f64;
-        if !(power > 0.0 && power.is_finite()) {
-            let (parameter, requirement) = ("mean square of the targets", "above 0 and finite");
-            return Err(ParameterError::OutOfRange { parameter, value: power, requirement }.into());
-        }
+        let power = mean_square("mean square of the targets", targets)?;
         let precision = (NOISE * power).recip();
         let layer = TwoLayer::new(output_weights, output_bias, activation, precision)?;
         Ok(Self::new(layer).learn_noise().learn_weight_variance())
