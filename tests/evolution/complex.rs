@@ -162,7 +162,7 @@ fn real_orthonormal_columns() {
 
 /// The start is below the least growth, at a share of 0.47.
 #[test]
-#[ignore = "minutes"]
+#[ignore = "tens of minutes"]
 fn complex_orthonormal_columns() {
     let found = full_recovery(2, orthonormal, 0.3, (2.245, 2.285));
     assert!((found - 2.264).abs() < TOLERANCE, "full recovery: {found}");
@@ -170,7 +170,7 @@ fn complex_orthonormal_columns() {
 
 /// The start is below the least growth, at a share of 0.94.
 #[test]
-#[ignore = "minutes"]
+#[ignore = "more than half an hour"]
 fn complex_gaussian_projections() {
     let gaussian = |alpha| Spectrum::marchenko_pastur(alpha).unwrap();
     let found = full_recovery(2, gaussian, 0.3, (2.005, 2.045));
