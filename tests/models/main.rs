@@ -6,6 +6,7 @@
 mod classification;
 mod committee;
 mod erm;
+mod evidence;
 mod generalised;
 mod instruments;
 mod layers;

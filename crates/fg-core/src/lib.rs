@@ -11,6 +11,7 @@
 //! * **Randomness** is an argument.
 
 pub mod denoiser;
+pub mod evidence;
 pub mod evolution;
 pub mod factor;
 pub mod graph;
@@ -25,6 +26,7 @@ pub mod special;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
+pub use evidence::{Evidence, EvidenceError};
 pub use evolution::{Evolution, Prediction};
 pub use graph::{FactorId, Graph, GraphBuilder, GraphError, VariableId};
 pub use inference::{

@@ -257,6 +257,13 @@ pub trait Channel: fmt::Debug + Send + Sync {
         Estimation::Mmse
     }
 
+    /// Writes for each row the log-partition function of both ports together, `log int p(v | u) exp(n'u - u' Gamma u / 2 +
+    /// m'v - v' H v / 2) du dv` (MMSE) or the maximum of the exponent (MAP), and returns true; false when it isn't known.
+    fn log_partition(&self, cavities: [&RowCavity<'_>; 2], out: &mut [f64]) -> bool {
+        let _ = (cavities, out);
+        false
+    }
+
     /// As [`Denoiser::standard_error`].
     fn standard_error(&self) -> f64 {
         0.0

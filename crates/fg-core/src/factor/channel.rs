@@ -1,8 +1,10 @@
 //! A row-wise factor with two ports, from input rows to output rows.
 
 use core::any::Any;
+use core::ops::Range;
 
-use super::{Belief, Breakdown, Cavity, Factor, Misfit, Port, Role, Undrawable, Uniforms};
+use super::Uniforms;
+use super::{Belief, Breakdown, Cavity, Factor, Misfit, PartitionError, Port, Role, Undrawable};
 use crate::denoiser::{Channel, Estimation, RowCavity, RowEstimate, Scratch};
 use crate::message::Layout;
 use crate::rows::Rows;
@@ -28,6 +30,47 @@ impl ChannelFactor {
     pub fn channel(&self) -> &dyn Channel {
         &*self.channel
     }
+}
+
+/// Writes the means of both cavities.
+fn form_means(cavities: &[Cavity<'_>], means: &mut [Rows; 2]) -> Result<(), Breakdown> {
+    for (port, mean) in means.iter_mut().enumerate() {
+        let message = cavities[port].message;
+        if message.precision().any_infinite() {
+            // The belief at the other port would be that of a likelihood or a law, which a channel isn't.
+            return Err(Breakdown::KnownCavity { port });
+        }
+        message.mean_into(mean);
+    }
+    Ok(())
+}
+
+/// Rows of both cavities in pieces of one precision at either port.
+fn pieces<'a>(
+    cavities: &'a [Cavity<'a>],
+    means: &'a [Rows; 2],
+) -> impl Iterator<Item = (Range<usize>, [RowCavity<'a>; 2])> {
+    let layouts = [0, 1].map(|port| cavities[port].message.layout());
+    let mut start = 0;
+    core::iter::from_fn(move || {
+        if start == layouts[0].rows() {
+            return None;
+        }
+        let ends = layouts.map(|l| l.range(l.partition().block_of(start)).end);
+        let range = start..ends[0].min(ends[1]);
+        let rows = [0, 1].map(|port| {
+            let message = cavities[port].message;
+            RowCavity::new(
+                range.start,
+                layouts[port].columns(),
+                message.natural().rows_slice(range.clone()),
+                means[port].rows_slice(range.clone()),
+                message.precision().block(layouts[port].partition().block_of(start)),
+            )
+        });
+        start = range.end;
+        Some((range, rows))
+    })
 }
 
 impl Factor for ChannelFactor {
@@ -63,34 +106,13 @@ impl Factor for ChannelFactor {
         workspace: &mut dyn Any,
     ) -> Result<(), Breakdown> {
         let Workspace { means, scratch } = super::own(workspace);
-        for port in 0..2 {
-            let message = cavities[port].message;
-            if message.precision().any_infinite() {
-                // The belief at the other port would be that of a likelihood or a law, which a channel isn't.
-                return Err(Breakdown::KnownCavity { port });
-            }
-            message.mean_into(&mut means[port]);
-        }
-        let layouts = [cavities[0].message.layout(), cavities[1].message.layout()];
+        form_means(cavities, means)?;
         let error = self.channel.standard_error();
         let [input, output] = beliefs else { return Ok(()) };
         let ((input_mean, input_covariance), (output_mean, output_covariance)) =
             (input.rows_mut(), output.rows_mut());
-        let mut start = 0;
-        while start < layouts[0].rows() {
-            let ends = layouts.map(|l| l.range(l.partition().block_of(start)).end);
-            let range = start..ends[0].min(ends[1]);
-            let rows = |port: usize| -> RowCavity<'_> {
-                let message = cavities[port].message;
-                RowCavity::new(
-                    range.start,
-                    layouts[port].columns(),
-                    message.natural().rows_slice(range.clone()),
-                    means[port].rows_slice(range.clone()),
-                    message.precision().block(layouts[port].partition().block_of(start)),
-                )
-            };
-            let [d0, d1] = layouts.map(|l| l.columns() * l.columns());
+        for (range, rows) in pieces(cavities, means) {
+            let [d0, d1] = [0, 1].map(|port| rows[port].columns() * rows[port].columns());
             let mut out_input = RowEstimate {
                 mean: input_mean.rows_slice_mut(range.clone()),
                 covariance: &mut input_covariance[range.start * d0..range.end * d0],
@@ -100,11 +122,10 @@ impl Factor for ChannelFactor {
                 covariance: &mut output_covariance[range.start * d1..range.end * d1],
             };
             self.channel.estimate(
-                [&rows(0), &rows(1)],
+                [&rows[0], &rows[1]],
                 [&mut out_input, &mut out_output],
                 scratch,
             )?;
-            start = range.end;
         }
         for belief in beliefs {
             belief.set_standard_error(error);
@@ -114,6 +135,29 @@ impl Factor for ChannelFactor {
 
     fn estimation(&self) -> Estimation {
         self.channel.estimation()
+    }
+
+    fn log_partition(
+        &self,
+        cavities: &[Cavity<'_>],
+        estimation: Estimation,
+        workspace: &mut dyn Any,
+    ) -> Result<f64, PartitionError> {
+        if self.channel.estimation() != estimation {
+            return Err(PartitionError::Estimation);
+        }
+        let Workspace { means, .. } = super::own(workspace);
+        form_means(cavities, means)?;
+        let (mut total, mut values) = (0.0, Vec::new());
+        for (range, rows) in pieces(cavities, means) {
+            values.clear();
+            values.resize(range.len(), 0.0);
+            if !self.channel.log_partition([&rows[0], &rows[1]], &mut values) {
+                return Err(PartitionError::Unknown);
+            }
+            total += values.iter().sum::<f64>();
+        }
+        Ok(total)
     }
 
     fn draw(

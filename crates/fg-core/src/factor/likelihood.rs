@@ -3,8 +3,9 @@
 use core::any::Any;
 use std::sync::Arc;
 
-use super::rowwise::{RowWorkspace, constant_message, estimate_blocks, gaussian_estimate, pieces};
-use super::{Belief, Breakdown, Cavity, Factor, Port, Role, Undrawable, Uniforms, Unready};
+use super::Unready;
+use super::rowwise::{self, RowWorkspace, constant_message, estimate_blocks, gaussian_estimate};
+use super::{Belief, Breakdown, Cavity, Factor, PartitionError, Port, Role, Undrawable, Uniforms};
 use crate::denoiser::{Estimation, Likelihood, Parameter, model_of};
 use crate::message::{Layout, Message};
 use crate::rows::Rows;
@@ -115,6 +116,25 @@ impl Factor for LikelihoodFactor {
         self.likelihood.estimation()
     }
 
+    fn log_partition(
+        &self,
+        cavities: &[Cavity<'_>],
+        estimation: Estimation,
+        workspace: &mut dyn Any,
+    ) -> Result<f64, PartitionError> {
+        let Some(data) = &self.data else { return Err(Breakdown::NoData { port: 0 }.into()) };
+        rowwise::log_partition(
+            cavities[0],
+            super::own(workspace),
+            (self.likelihood.estimation(), estimation),
+            |i| self.row_model(i).gaussian(data.row(i)),
+            |rows, out| {
+                let observed = data.rows_slice(rows.first_row()..rows.first_row() + rows.len());
+                self.likelihood.log_partition(observed, rows, out)
+            },
+        )
+    }
+
     fn learning(&self) -> Vec<Parameter> {
         self.likelihood.learning()
     }
@@ -125,7 +145,7 @@ impl Factor for LikelihoodFactor {
         workspace: &mut dyn Any,
     ) -> Result<Option<Arc<dyn Factor>>, Breakdown> {
         let Some(data) = &self.data else { return Err(Breakdown::NoData { port: 0 }) };
-        let mut rows = pieces(cavities[0], super::own(workspace)).map(|rows| {
+        let mut rows = rowwise::pieces(cavities[0], super::own(workspace)).map(|rows| {
             let range = rows.first_row()..rows.first_row() + rows.len();
             (data.rows_slice(range), rows)
         });

@@ -8,6 +8,7 @@ mod error;
 mod likelihood;
 pub(crate) mod linear;
 pub(crate) mod low_rank;
+pub(crate) mod partition;
 mod prior;
 mod rowwise;
 mod uniforms;
@@ -19,6 +20,7 @@ pub use error::{Breakdown, Misfit, Undrawable, Unready};
 pub use likelihood::LikelihoodFactor;
 pub use linear::{LinearEntries, LinearFactor, Solver};
 pub use low_rank::{LowRankError, LowRankFactor};
+pub use partition::PartitionError;
 pub use prior::PriorFactor;
 pub(crate) use rowwise::gaussian_estimate;
 pub use uniforms::{Independent, Stratified, Uniforms};
@@ -140,6 +142,22 @@ pub trait Factor: Any + fmt::Debug + Send + Sync {
     /// Whether it answers with posterior means or with maximisers.
     fn estimation(&self) -> Estimation {
         Estimation::Mmse
+    }
+
+    /// The log-partition function under the cavities `exp(N . X - X Gamma X' / 2)` of all ports: `log int f prod_p cavity_p`
+    /// for `estimation` [Mmse](Estimation::Mmse), the maximum of the exponent for [Map](Estimation::Map). A cavity that is
+    /// known is the point mass at its values.
+    ///
+    /// # Errors
+    /// [`PartitionError::Unknown`], the default, for factors that know none.
+    fn log_partition(
+        &self,
+        cavities: &[Cavity<'_>],
+        estimation: Estimation,
+        workspace: &mut dyn Any,
+    ) -> Result<f64, PartitionError> {
+        let _ = (cavities, estimation, workspace);
+        Err(PartitionError::Unknown)
     }
 
     /// The parameters that a run is asked to learn, with their current values; none by default.

@@ -3,8 +3,9 @@
 use core::any::Any;
 use std::sync::Arc;
 
-use super::rowwise::{RowWorkspace, constant_message, estimate_blocks, gaussian_estimate, pieces};
-use super::{Belief, Breakdown, Cavity, Factor, Misfit, Port, Role, Undrawable, Uniforms};
+use super::Uniforms;
+use super::rowwise::{self, RowWorkspace, constant_message, estimate_blocks, gaussian_estimate};
+use super::{Belief, Breakdown, Cavity, Factor, Misfit, PartitionError, Port, Role, Undrawable};
 use crate::denoiser::{Denoiser, Estimation, Parameter, shares_all_rows};
 use crate::message::{Layout, Message};
 use crate::rows::Rows;
@@ -73,6 +74,22 @@ impl Factor for PriorFactor {
         self.denoiser.estimation()
     }
 
+    fn log_partition(
+        &self,
+        cavities: &[Cavity<'_>],
+        estimation: Estimation,
+        workspace: &mut dyn Any,
+    ) -> Result<f64, PartitionError> {
+        let d = cavities[0].message.layout().columns();
+        rowwise::log_partition(
+            cavities[0],
+            super::own(workspace),
+            (self.denoiser.estimation(), estimation),
+            |i| self.denoiser.gaussian(i, d),
+            |rows, out| self.denoiser.log_partition(rows, out),
+        )
+    }
+
     fn learning(&self) -> Vec<Parameter> {
         self.denoiser.learning()
     }
@@ -82,7 +99,8 @@ impl Factor for PriorFactor {
         cavities: &[Cavity<'_>],
         workspace: &mut dyn Any,
     ) -> Result<Option<Arc<dyn Factor>>, Breakdown> {
-        let learned = self.denoiser.learned(&mut pieces(cavities[0], super::own(workspace)));
+        let learned =
+            self.denoiser.learned(&mut rowwise::pieces(cavities[0], super::own(workspace)));
         Ok(learned.map(|denoiser| Arc::new(Self { denoiser }) as Arc<dyn Factor>))
     }
 

@@ -1,6 +1,9 @@
 //! What the row-wise factors share: cutting cavities into rows of one precision, and known rows.
 
-use crate::denoiser::{GaussianRow, RowCavity, RowEstimate, Scratch};
+use core::f64::consts::TAU;
+
+use super::partition::{PartitionError, log_determinant};
+use crate::denoiser::{Estimation, GaussianRow, RowCavity, RowEstimate, Scratch};
 use crate::factor::{Belief, Breakdown, Cavity};
 use crate::message::{Layout, Message, Precision, small};
 use crate::rows::Rows;
@@ -74,6 +77,47 @@ pub(super) fn pieces<'a>(
         let mean = mean.rows_slice(range.clone());
         RowCavity::new(range.start, layout.columns(), natural, mean, precision)
     })
+}
+
+/// Sum over all rows of the log-partition function that `rows` writes for pieces of one precision.
+///
+/// A node of the other kind of estimation can answer where it is `gaussian`: the integral of an exponent with the precision
+/// `P` is `(2 pi)^(d/2) det P^(-1/2)` times the exponential of its maximum.
+pub(super) fn log_partition(
+    cavity: Cavity<'_>,
+    workspace: &mut RowWorkspace,
+    (own, asked): (Estimation, Estimation),
+    gaussian: impl Fn(usize) -> Option<GaussianRow>,
+    mut rows: impl FnMut(&RowCavity<'_>, &mut [f64]) -> bool,
+) -> Result<f64, PartitionError> {
+    if cavity.message.precision().any_infinite() {
+        return Err(Breakdown::KnownCavity { port: 0 }.into());
+    }
+    let d = cavity.message.layout().columns();
+    let (mut total, mut values) = (0.0, Vec::new());
+    for piece in pieces(cavity, workspace) {
+        values.clear();
+        values.resize(piece.len(), 0.0);
+        if !rows(&piece, &mut values) {
+            return Err(PartitionError::Unknown);
+        }
+        total += values.iter().sum::<f64>();
+        if own == asked {
+            continue;
+        }
+        for i in 0..piece.len() {
+            let row = gaussian(piece.first_row() + i).ok_or(PartitionError::Estimation)?;
+            if row.known {
+                continue;
+            }
+            let sum: Vec<f64> =
+                row.precision.iter().zip(piece.precision()).map(|(p, g)| p + g).collect();
+            let log = log_determinant(&sum, d).ok_or(Breakdown::Undetermined { port: 0 })?;
+            let volume = 0.5 * (d as f64 * TAU.ln() - log);
+            total += if asked == Estimation::Mmse { volume } else { -volume };
+        }
+    }
+    Ok(total)
 }
 
 /// The message of a factor that is Gaussian in every row, where the layout can represent it.

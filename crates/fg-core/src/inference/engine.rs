@@ -11,6 +11,7 @@ use super::report::{EdgeFigures, Event, Recovery, Report, Status, SweepFigures};
 use super::solution::Solution;
 use super::state::{Division, State, cavity};
 use crate::denoiser::Parameter;
+use crate::evidence::{Evidence, EvidenceError};
 use crate::factor::{Belief, Breakdown};
 use crate::graph::{FactorId, Graph, VariableId};
 use crate::message::{Message, small};
@@ -356,6 +357,15 @@ impl<'g> Inference<'g> {
         let graph = self.graph;
         let belief = self.state.variable_belief(graph, variable.index());
         belief.map_err(|(factor, reason)| breakdown_error(graph, factor, reason))
+    }
+
+    /// The evidence of the model by the messages as they are: after a run that has converged, its approximation of the
+    /// logarithm of the density of the data. It costs about as much as asking every factor once.
+    ///
+    /// # Errors
+    /// [`EvidenceError`] naming the factor or variable that has none.
+    pub fn evidence(&mut self) -> Result<Evidence, EvidenceError> {
+        self.state.evidence(self.graph)
     }
 
     fn fatal(&self, failure: &Failure) -> InferenceError {

@@ -4,6 +4,7 @@ use core::ops::ControlFlow;
 
 use super::report::{Report, SweepFigures};
 use super::state::State;
+use crate::evidence::{Evidence, EvidenceError};
 use crate::factor::{Belief, Breakdown};
 use crate::graph::{Graph, VariableId};
 use crate::rows::Rows;
@@ -98,6 +99,14 @@ impl IterationInfo<'_> {
     /// As [`belief`](Self::belief).
     pub fn mean(&mut self, variable: VariableId) -> Result<&Rows, Breakdown> {
         self.belief(variable).map(Belief::mean)
+    }
+
+    /// The evidence by the messages of this sweep; on the way to a fixed point it may rise and fall.
+    ///
+    /// # Errors
+    /// As [`Inference::evidence`](super::Inference::evidence).
+    pub fn evidence(&mut self) -> Result<Evidence, EvidenceError> {
+        self.state.evidence(self.graph)
     }
 }
 

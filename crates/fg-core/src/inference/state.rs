@@ -4,8 +4,9 @@ use core::any::Any;
 use std::sync::Arc;
 
 use super::extrinsic::Extrinsic;
-use crate::denoiser::Parameter;
-use crate::factor::{Belief, Breakdown, Cavity, Factor, Sent};
+use crate::denoiser::{Estimation, Parameter};
+use crate::evidence::{self, Evidence, EvidenceError};
+use crate::factor::{Belief, Breakdown, Cavity, Factor, PartitionError, Sent};
 use crate::graph::{FactorNode, Graph, Variable};
 use crate::message::{Layout, Message, small};
 use crate::rows::Rows;
@@ -355,6 +356,13 @@ impl State {
         graph: &Graph,
         variable: usize,
     ) -> Result<&Belief, Breakdown> {
+        let product = self.product(graph, variable)?;
+        let belief = gaussian_belief(&product, &graph.variable_nodes()[variable].layout)?;
+        Ok(self.products[variable].insert(belief))
+    }
+
+    /// The product of all messages about a variable, as a message.
+    fn product(&self, graph: &Graph, variable: usize) -> Result<Message, Breakdown> {
         let node = &graph.variable_nodes()[variable];
         let mut product = Message::vacuous(node.layout.clone());
         if let Some(field) = &self.fields[variable] {
@@ -365,8 +373,38 @@ impl State {
                 .multiply(&self.edges[e].message)
                 .map_err(|error| Breakdown::Contradiction { port: 0, row: error.row })?;
         }
-        let belief = gaussian_belief(&product, &node.layout)?;
-        Ok(self.products[variable].insert(belief))
+        Ok(product)
+    }
+
+    /// The evidence by the messages as they are.
+    pub(super) fn evidence(&mut self, graph: &Graph) -> Result<Evidence, EvidenceError> {
+        evidence::bethe(graph, &mut Current { graph, state: self })
+    }
+}
+
+/// The messages of a run as they are.
+struct Current<'a> {
+    graph: &'a Graph,
+    state: &'a mut State,
+}
+
+impl evidence::Messages for Current<'_> {
+    fn log_partition(
+        &mut self,
+        factor: usize,
+        estimation: Estimation,
+    ) -> Result<f64, PartitionError> {
+        self.state.ask(self.graph, factor, |own, cavities, parts| {
+            Ok(own.log_partition(cavities, estimation, &mut **parts.workspace))
+        })?
+    }
+
+    fn product(&self, variable: usize) -> Result<Message, Breakdown> {
+        self.state.product(self.graph, variable)
+    }
+
+    fn message(&self, edge: usize) -> &Message {
+        &self.state.edges[edge].message
     }
 }
 

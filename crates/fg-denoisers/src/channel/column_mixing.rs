@@ -1,5 +1,7 @@
 //! Columns mixed by a known matrix, `output row = input row C + b`: the same for all rows.
 
+use core::f64::consts::TAU;
+
 use fg_core::Rows;
 use fg_core::denoiser::{Channel, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
@@ -114,6 +116,40 @@ impl ColumnMixing {
             output.iter_mut().zip(row).for_each(|(o, c)| *o += x * c);
         }
     }
+
+    /// Writes as rows of `y` directions in which the input's covariance is the identity, `S = y' y`, and returns `log det S`.
+    /// `stack` holds `(d + e) d` values, `root` and `work` are those of [`square_root`].
+    fn directions(
+        &self,
+        [input, output]: [&RowCavity<'_>; 2],
+        stack: &mut [f64],
+        y: &mut [f64],
+        (root, work): (&mut [f64], &mut [f64]),
+    ) -> Result<f64, Breakdown> {
+        let (d, e) = self.matrix.shape();
+        square_root(input.precision(), &mut stack[..d * d], work, d);
+        square_root(output.precision(), root, work, e);
+        for (k, row) in root.chunks_exact(e).enumerate() {
+            for j in 0..d {
+                let entries = row.iter().zip(self.matrix.row(j));
+                stack[(d + k) * d + j] = entries.map(|(r, c)| r * c).sum();
+            }
+        }
+        orthogonalise(stack, y, d);
+        let size = |k: usize| stack.chunks_exact(d).map(|row| row[k] * row[k]).sum::<f64>().sqrt();
+        let most = (0..d).map(size).fold(0.0, f64::max);
+        let mut log_determinant = 0.0;
+        for (k, y) in y.chunks_exact_mut(d).enumerate() {
+            let size = size(k);
+            // What is below the rounding of the largest is zero.
+            if !(size > f64::EPSILON * (d + e) as f64 * most) {
+                return Err(Breakdown::ImproperCavity { port: 0, row: input.first_row() });
+            }
+            y.iter_mut().for_each(|v| *v /= size);
+            log_determinant -= 2.0 * size.ln();
+        }
+        Ok(log_determinant)
+    }
 }
 
 /// Writes the rows `sqrt(value_k) v_k'` whose Gram matrix is the positive semi-definite `gamma`; `scratch` holds
@@ -205,25 +241,9 @@ impl Channel for ColumnMixing {
         let (root, image, output_covariance) = (take(e * e), take(d * e), take(e * e));
         let (natural, residual) = (take(d), take(e));
         let work = take(2 * largest * largest + largest);
-        square_root(input.precision(), &mut stack[..d * d], work, d);
-        square_root(output.precision(), root, work, e);
-        for (k, row) in root.chunks_exact(e).enumerate() {
-            for j in 0..d {
-                let entries = row.iter().zip(self.matrix.row(j));
-                stack[(d + k) * d + j] = entries.map(|(r, c)| r * c).sum();
-            }
-        }
-        orthogonalise(stack, y, d);
-        let size = |k: usize| stack.chunks_exact(d).map(|row| row[k] * row[k]).sum::<f64>().sqrt();
-        let most = (0..d).map(size).fold(0.0, f64::max);
-        for k in 0..d {
-            let size = size(k);
-            // What is below the rounding of the largest is zero.
-            if !(size > f64::EPSILON * (d + e) as f64 * most) {
-                return Err(Breakdown::ImproperCavity { port: 0, row: input.first_row() });
-            }
-            y[k * d..(k + 1) * d].iter_mut().for_each(|v| *v /= size);
-            self.forward(&y[k * d..(k + 1) * d], &mut image[k * e..(k + 1) * e]);
+        self.directions(cavities, stack, y, (root, work))?;
+        for (y, image) in y.chunks_exact(d).zip(image.chunks_exact_mut(e)) {
+            self.forward(y, image);
         }
         gram(y, covariance, d);
         gram(image, output_covariance, e);
@@ -251,6 +271,34 @@ impl Channel for ColumnMixing {
             at_output.covariance[i * e * e..(i + 1) * e * e].copy_from_slice(output_covariance);
         }
         Ok(())
+    }
+
+    fn log_partition(&self, cavities: [&RowCavity<'_>; 2], out: &mut [f64]) -> bool {
+        let (d, e) = self.matrix.shape();
+        let (largest, rows) = (d.max(e), out.len());
+        let zeros = |len: usize| vec![0.0; len];
+        let (mut root, mut work) = (zeros(e * e), zeros(2 * largest * largest + largest));
+        let (mut stack, mut y) = (zeros((d + e) * d), zeros(d * d));
+        let Ok(log) = self.directions(cavities, &mut stack, &mut y, (&mut root, &mut work)) else {
+            return false;
+        };
+        let mut ports = [d, e].map(|d| (zeros(rows * d), zeros(rows * d * d)));
+        let [x, u] = &mut ports;
+        let [mut x, mut u] = [x, u].map(|(mean, covariance)| RowEstimate { mean, covariance });
+        if self.estimate(cavities, [&mut x, &mut u], &mut Scratch::default()).is_err() {
+            return false;
+        }
+        out.fill(0.5 * (d as f64 * TAU.ln() + log));
+        // The exponent at its maximum.
+        for (cavity, (mean, _)) in cavities.into_iter().zip(&ports) {
+            let d = cavity.columns();
+            let rows = cavity.natural().chunks_exact(d).zip(mean.chunks_exact(d));
+            for (out, (n, x)) in out.iter_mut().zip(rows) {
+                let linear: f64 = n.iter().zip(x).map(|(n, x)| n * x).sum();
+                *out += linear - 0.5 * small::bilinear(x, cavity.precision(), x, d);
+            }
+        }
+        true
     }
 
     fn output_columns(&self, d: usize) -> Option<usize> {

@@ -1,5 +1,7 @@
 //! Additive Gaussian noise between two unknowns, `output = input + noise`.
 
+use core::f64::consts::TAU;
+
 use fg_core::denoiser::{Channel, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
 use fg_core::message::small;
@@ -31,7 +33,11 @@ use crate::family::{Spread, normal};
 /// natural         R n,      R = (I + Gamma C)^-1 = F (I + F' C F)^-1 F^-1
 /// covariance      (Gamma_own + M_other)^-1
 /// mean            covariance (n_own + natural_other)
+/// log-partition   (p'S p + log det 2 pi S + m'C t - log det(I + C H)) / 2
 /// ```
+///
+/// with `t` what the input is told by the output's cavity `(m, H)`, and `S`, `p` covariance and sum of natural parameters at
+/// the input.
 ///
 /// # Numerical notes
 ///
@@ -82,7 +88,8 @@ impl GaussianNoise {
     }
 
     /// Writes the precision `M` of a cavity of precision `gamma` seen through the noise, and the matrix `R` by which a
-    /// row of its natural parameters is to be multiplied; `scratch` holds `6 d^2` values.
+    /// row of its natural parameters is to be multiplied; returns `log det(I + C Gamma)`, none where a result isn't finite.
+    /// `scratch` holds `6 d^2` values.
     fn blur(
         &self,
         gamma: &[f64],
@@ -90,11 +97,11 @@ impl GaussianNoise {
         r: &mut [f64],
         scratch: &mut [f64],
         d: usize,
-    ) -> bool {
+    ) -> Option<f64> {
         if let (1, Some(variance)) = (d, self.noise.scalar_variance()) {
             r[0] = 1.0 / (1.0 + gamma[0] * variance);
             m[0] = gamma[0] * r[0];
-            return m[0].is_finite();
+            return m[0].is_finite().then(|| (gamma[0] * variance).ln_1p());
         }
         let size = d * d;
         let (values, rest) = scratch.split_at_mut(size);
@@ -117,9 +124,8 @@ impl GaussianNoise {
                 inner[i * d + j] = if i == j { 1.0 + sum } else { sum };
             }
         }
-        if small::cholesky(inner, d).is_err() {
-            return false;
-        }
+        small::cholesky(inner, d).ok()?;
+        let log_determinant = (0..d).map(|j| 2.0 * inner[j * d + j].ln()).sum();
         // K = inverse Cholesky factor: M = (K F')' (K F') and R = F K' K D^-1/2 V' = (I + Gamma C)^-1.
         small::invert_lower(inner, inverse, d);
         for i in 0..d {
@@ -137,7 +143,7 @@ impl GaussianNoise {
                 r[i * d + j] = (0..d).map(|k| inner[k * d + i] * work[k * d + j]).sum();
             }
         }
-        true
+        Some(log_determinant)
     }
 }
 
@@ -159,9 +165,8 @@ impl Channel for GaussianNoise {
             let (r, rest) = rest.split_at_mut(size);
             let (covariance, rest) = rest.split_at_mut(size);
             let (natural, rest) = rest.split_at_mut(d);
-            if !self.blur(other.precision(), m, r, rest, d) {
-                return Err(Breakdown::NotFinite { port, row: own.first_row() });
-            }
+            self.blur(other.precision(), m, r, rest, d)
+                .ok_or(Breakdown::NotFinite { port, row: own.first_row() })?;
             m.iter_mut().zip(own.precision()).for_each(|(m, g)| *m += g);
             small::invert_positive(m, covariance, rest, d)
                 .map_err(|_| Breakdown::Undetermined { port })?;
@@ -174,6 +179,36 @@ impl Channel for GaussianNoise {
             }
         }
         Ok(())
+    }
+
+    fn log_partition(&self, cavities: [&RowCavity<'_>; 2], out: &mut [f64]) -> bool {
+        let [input, output] = cavities;
+        let d = input.columns();
+        let square = || vec![0.0; d * d];
+        let (mut m, mut r, mut covariance, mut scratch) =
+            (square(), square(), square(), vec![0.0; 6 * d * d]);
+        let Some(blurred) = self.blur(output.precision(), &mut m, &mut r, &mut scratch, d) else {
+            return false;
+        };
+        m.iter_mut().zip(input.precision()).for_each(|(m, g)| *m += g);
+        if small::invert_positive(&m, &mut covariance, &mut scratch, d).is_err()
+            || small::cholesky(&mut m, d).is_err()
+        {
+            return false;
+        }
+        let log: f64 = (0..d).map(|j| 2.0 * m[j * d + j].ln()).sum();
+        let volume = 0.5 * (d as f64 * TAU.ln() - log - blurred);
+        let noise = self.noise.covariance(d);
+        let mut natural = vec![0.0; d];
+        for (i, out) in out.iter_mut().enumerate() {
+            let row = i * d..(i + 1) * d;
+            let told = &output.natural()[row.clone()];
+            small::row_times(told, &r, &mut natural, d);
+            let spread = small::bilinear(told, &noise, &natural, d);
+            natural.iter_mut().zip(&input.natural()[row]).for_each(|(t, n)| *t += n);
+            *out = volume + 0.5 * (small::bilinear(&natural, &covariance, &natural, d) + spread);
+        }
+        true
     }
 
     fn output_columns(&self, d: usize) -> Option<usize> {

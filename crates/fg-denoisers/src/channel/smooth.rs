@@ -197,14 +197,26 @@ impl Smooth {
         Mark { centre: far, scale: 1.0 / (precision.sqrt() * slope) }
     }
 
-    fn row(&self, input: Tilt, m: f64, h: f64) -> Result<[(f64, f64); 2], Fault> {
+    /// The output's cavity as a function of the input, and the share of it that the noise leaves.
+    fn image(&self, m: f64, h: f64) -> (Image<'_>, f64) {
         let k = 1.0 / (1.0 + h * self.variance);
         let target = if h > 0.0 {
             self.preimage(m / h, k * h)
         } else {
             Mark { centre: f64::INFINITY, scale: 1.0 }
         };
-        let image = Image { channel: self, tilt: Tilt { n: k * m, gamma: k * h }, target };
+        (Image { channel: self, tilt: Tilt { n: k * m, gamma: k * h }, target }, k)
+    }
+
+    /// Logarithm of the mass of a row: that of the image, and `(log k + k v m^2) / 2` of the noise.
+    fn log_mass(&self, input: Tilt, m: f64, h: f64) -> Result<f64, Fault> {
+        let (image, k) = self.image(m, h);
+        let found = curve::average(&image, input, &self.rule)?;
+        Ok(found.log_partition + 0.5 * (k.ln() + k * self.variance * m * m))
+    }
+
+    fn row(&self, input: Tilt, m: f64, h: f64) -> Result<[(f64, f64); 2], Fault> {
+        let (image, k) = self.image(m, h);
         if input.gamma == 0.0 && image.flat(input.n) == Flat::Improper {
             return Err(Fault::Improper);
         }
@@ -310,6 +322,19 @@ impl Channel for Smooth {
             (at_output.mean[i], at_output.covariance[i]) = u;
         }
         Ok(())
+    }
+
+    fn log_partition(&self, cavities: [&RowCavity<'_>; 2], out: &mut [f64]) -> bool {
+        let [input, output] = cavities;
+        let (gamma, h) = (input.scalar_precision(), output.scalar_precision());
+        let rows = input.natural().iter().zip(output.natural());
+        for (out, (&n, &m)) in out.iter_mut().zip(rows) {
+            match self.log_mass(Tilt { n, gamma }, m, h) {
+                Ok(log) => *out = log,
+                Err(_) => return false,
+            }
+        }
+        true
     }
 
     fn output_columns(&self, d: usize) -> Option<usize> {

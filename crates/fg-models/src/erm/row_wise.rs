@@ -43,6 +43,10 @@ impl<L: Likelihood> Likelihood for RowWise<L> {
         self.0.row_model(row)
     }
 
+    fn log_partition(&self, observed: &[f64], cavity: &RowCavity<'_>, out: &mut [f64]) -> bool {
+        self.0.log_partition(observed, cavity, out)
+    }
+
     fn name(&self) -> String {
         self.0.name()
     }

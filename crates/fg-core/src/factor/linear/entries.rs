@@ -3,8 +3,9 @@
 use core::any::Any;
 
 use super::{LinearFactor, Solver, X, Z};
-use crate::factor::{Belief, Breakdown, Cavity, Factor, Misfit, Port, Role, Undrawable, Uniforms};
-use crate::factor::{Unready, own};
+use crate::denoiser::Estimation;
+use crate::factor::{Belief, Breakdown, Cavity, Factor, Misfit, PartitionError, Port, Role};
+use crate::factor::{Undrawable, Uniforms, Unready, own};
 use crate::message::{ColumnForm, Layout, Message};
 use crate::operator::LinearOperator;
 use crate::rows::Rows;
@@ -95,12 +96,8 @@ impl Factor for LinearEntries {
         workspace: &mut dyn Any,
     ) -> Result<(), Breakdown> {
         let own = own::<Workspace>(workspace);
-        for (cavity, message) in cavities.iter().zip(&mut own.messages) {
-            write_message(cavity.message, message);
-        }
+        let told = of_entries(cavities, &mut own.messages);
         own.beliefs.iter_mut().for_each(Belief::reset);
-        let told = [X, Z]
-            .map(|port| Cavity { message: &own.messages[port], version: cavities[port].version });
         let d = cavities[X].message.layout().columns();
         self.linear
             .beliefs(&told, wanted, &mut own.beliefs, &mut *own.linear)
@@ -110,6 +107,17 @@ impl Factor for LinearEntries {
             write_belief(&own.beliefs[port], &mut beliefs[port]);
         }
         Ok(())
+    }
+
+    fn log_partition(
+        &self,
+        cavities: &[Cavity<'_>],
+        estimation: Estimation,
+        workspace: &mut dyn Any,
+    ) -> Result<f64, PartitionError> {
+        let own = own::<Workspace>(workspace);
+        let told = of_entries(cavities, &mut own.messages);
+        self.linear.log_partition(&told, estimation, &mut *own.linear)
     }
 
     fn draw(
@@ -129,6 +137,15 @@ impl Factor for LinearEntries {
     fn name(&self) -> String {
         self.linear.name()
     }
+}
+
+/// The cavities of rows as those of their entries, whose messages are written.
+fn of_entries<'a>(cavities: &[Cavity<'_>], messages: &'a mut [Message; 2]) -> [Cavity<'a>; 2] {
+    for (cavity, message) in cavities.iter().zip(messages.iter_mut()) {
+        write_message(cavity.message, message);
+    }
+    let messages: &[Message; 2] = messages;
+    [X, Z].map(|port| Cavity { message: &messages[port], version: cavities[port].version })
 }
 
 /// The message about rows as one about their entries.

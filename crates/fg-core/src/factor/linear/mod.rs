@@ -7,6 +7,7 @@ mod entries;
 mod gram;
 mod known;
 mod moments;
+mod partition;
 mod pencil;
 mod shared;
 mod side;
@@ -19,7 +20,9 @@ use std::sync::OnceLock;
 
 use faer::{Mat, MatRef};
 
-use super::{Belief, Breakdown, Cavity, Factor, Misfit, Port, Role, Undrawable, Uniforms, Unready};
+use super::{Belief, Breakdown, Cavity, Factor, Misfit, PartitionError, Port, Role, Undrawable};
+use super::{Uniforms, Unready};
+use crate::denoiser::Estimation;
 use crate::linalg::padded::Padded;
 use crate::message::Layout;
 use crate::operator::LinearOperator;
@@ -248,6 +251,15 @@ impl Factor for LinearFactor {
             }
         }
         Ok(())
+    }
+
+    fn log_partition(
+        &self,
+        cavities: &[Cavity<'_>],
+        estimation: Estimation,
+        workspace: &mut dyn Any,
+    ) -> Result<f64, PartitionError> {
+        partition::log_partition(self, cavities, estimation, workspace)
     }
 
     fn draw(

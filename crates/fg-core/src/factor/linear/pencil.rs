@@ -175,6 +175,17 @@ impl Pencil {
         }
     }
 
+    /// Logarithm of the absolute determinant of `T`.
+    pub(crate) fn log_determinant(&self) -> f64 {
+        if self.form != ColumnForm::Full {
+            return 0.0;
+        }
+        // T T' is positive definite.
+        let mut square = vec![0.0; self.d * self.d];
+        self.covariance(&vec![1.0; self.d], &mut square);
+        0.5 * crate::factor::partition::log_determinant(&square, self.d).unwrap_or(f64::NAN)
+    }
+
     /// `out = T diag(values) T'`: a covariance in the original columns.
     pub(crate) fn covariance(&self, values: &[f64], out: &mut [f64]) {
         let entry = |i: usize, j: usize| self.map[i * self.d + j];

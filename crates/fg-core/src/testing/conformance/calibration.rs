@@ -1,5 +1,7 @@
 //! On data that the model itself draws, squared errors average to the covariances claimed.
 
+use core::f64::consts::TAU;
+
 use super::subject::{Input, Subject};
 use super::{Violation, demand};
 use crate::denoiser::{Denoiser, Estimation, Likelihood, RowCavity, RowEstimate, Scratch};
@@ -8,6 +10,10 @@ use crate::special::{open_uniform, points::uniform, quantile};
 
 /// Draws for each average.
 const DRAWS: usize = 20_000;
+/// Draws that are counted.
+const FREQUENCIES: usize = 4000;
+/// Integrals of densities are one within this.
+const NORMALISED: f64 = 1e-9;
 /// Standard errors of independent draws that an average may be off: one false alarm in a million, and the points are
 /// far more even than independent ones.
 const STANDARD_ERRORS: f64 = 5.0;
@@ -38,6 +44,11 @@ impl Average {
         self.squares += before * (value - self.mean);
     }
 
+    /// Counts values of zero.
+    fn add_zeros(&mut self, count: usize) {
+        (0..count).for_each(|_| self.add(0.0));
+    }
+
     /// Demands that the average is `expected`, within its own error and the rounding of values of size `scale`.
     pub(super) fn demand(
         &self,
@@ -56,6 +67,8 @@ impl Average {
 ///
 /// * `calibration`, denoiser: rows from its law, seen through noise of several precisions; likelihood: data drawn from
 ///   Gaussian rows, the cavity being their law. Errors must average to zero, their squares to the variances.
+/// * `normalisation`, where the log-partition function is known: a density integrates to one; data of a likelihood, of one
+///   column, are drawn as often as its log-partition function says.
 /// * `law`, denoiser: mean and variance of the law are those of the estimate without information.
 ///
 /// # Errors
@@ -70,7 +83,8 @@ pub fn check_calibration(subject: Subject<'_>, d: usize) -> Result<(), Violation
             [0.3, 4.0, 50.0].into_iter().try_for_each(|gamma| prior(denoiser, d, gamma))
         }
         Subject::Likelihood(model, _) => {
-            [0.3, 4.0, 50.0].into_iter().try_for_each(|gamma| likelihood(model, d, gamma))
+            [0.3, 4.0, 50.0].into_iter().try_for_each(|gamma| likelihood(model, d, gamma))?;
+            frequencies(model, d)
         }
     }
 }
@@ -161,6 +175,62 @@ fn likelihood(model: &dyn Likelihood, d: usize, gamma: f64) -> Result<(), Violat
     tally.demand(&model.name(), gamma)
 }
 
+/// Data of one column drawn for a Gaussian row, against their density: values that come again and again are points of a
+/// probability; over the middle half of the others, the average of one over their density is the length of it.
+fn frequencies(model: &dyn Likelihood, d: usize) -> Result<(), Violation> {
+    const LAW: &str = "normalisation";
+    const GAMMA: f64 = 4.0;
+    let drawn = model.uniforms(d).filter(|_| model.outputs(d) == 1 && model.row_model(0).is_none());
+    let Some(own) = drawn else { return Ok(()) };
+    let r: Vec<f64> = (0..d).map(|j| 0.4 - 0.3 * j as f64).collect();
+    let n: Vec<f64> = r.iter().map(|r| GAMMA * r).collect();
+    let precision = isotropic(GAMMA, d);
+    let cavity = RowCavity::new(0, d, &n, &r, &precision);
+    let squares: f64 = r.iter().map(|r| r * r).sum();
+    let whole = 0.5 * (GAMMA * squares + d as f64 * (TAU / GAMMA).ln());
+    let log_density = |y: f64| {
+        let mut log = [f64::NAN];
+        model.log_partition(&[y], &cavity, &mut log).then(|| log[0] - whole)
+    };
+    let (mut u, mut z, mut y) = (Vec::new(), vec![0.0; d], [0.0]);
+    let mut values = Vec::with_capacity(FREQUENCIES);
+    for k in 0..FREQUENCIES {
+        point(k, own + d, &mut u);
+        for j in 0..d {
+            z[j] = r[j] + quantile(open_uniform(u[own + j])) / GAMMA.sqrt();
+        }
+        model.draw(&z, &u[..own], &mut y);
+        values.push(y[0]);
+    }
+    values.sort_by(f64::total_cmp);
+    let name = model.name();
+    let mut single = Vec::new();
+    for equal in values.chunk_by(|a, b| a.total_cmp(b).is_eq()) {
+        if equal.len() == 1 {
+            single.push(equal[0]);
+            continue;
+        }
+        let Some(log) = log_density(equal[0]) else { return Ok(()) };
+        let (share, expected) = (equal.len() as f64 / FREQUENCIES as f64, log.exp());
+        let error = (expected / FREQUENCIES as f64).sqrt();
+        let input = || format!("data {}", equal[0]);
+        demand((&name, LAW), input, (share, expected), STANDARD_ERRORS * error)?;
+    }
+    // Values between points of a small probability are of one.
+    if single.len() < FREQUENCIES / 10 {
+        return Ok(());
+    }
+    let (low, high) = (single[single.len() / 4], single[3 * single.len() / 4]);
+    let mut lengths = Average::default();
+    for &y in &single {
+        let inside = low <= y && y <= high;
+        let Some(log) = log_density(y) else { return Ok(()) };
+        lengths.add(if inside { (-log).exp() / (high - low) } else { 0.0 });
+    }
+    lengths.add_zeros(FREQUENCIES - single.len());
+    lengths.demand((&name, LAW), &format!("data from {low} to {high}"), 1.0, 1.0)
+}
+
 /// Moments of the law against the estimate without information, where the estimator gives one.
 fn moments(subject: Subject<'_>, denoiser: &dyn Denoiser, d: usize) -> Result<(), Violation> {
     let Some(law) = denoiser.law() else { return Ok(()) };
@@ -168,6 +238,10 @@ fn moments(subject: Subject<'_>, denoiser: &dyn Denoiser, d: usize) -> Result<()
     let Ok(estimate) = subject.estimate(&nothing.cavity(), &mut Scratch::default()) else {
         return Ok(());
     };
+    if let Some(log) = subject.log_partition(&nothing.cavity()) {
+        let label = (&*denoiser.name(), "normalisation");
+        demand(label, || "no information".to_owned(), (log[0], 0.0), NORMALISED)?;
+    }
     let mut averages = vec![Average::default(); d + d * d];
     let (mut u, mut x) = (Vec::new(), vec![0.0; d]);
     for k in 0..DRAWS {

@@ -1,11 +1,15 @@
 //! Laws of two-port estimators.
 
+use core::f64::consts::TAU;
+
 use super::calculus::{STENCIL, slope};
 use super::calibration::{Average, point};
 use super::subject::Input;
 use super::{Violation, demand};
 use crate::denoiser::{Channel, Estimation, RowEstimate, Scratch};
 use crate::factor::Breakdown;
+use crate::factor::partition::log_determinant;
+use crate::message::small;
 use crate::special::{open_uniform, quantile};
 
 /// Means and covariances at the two ports.
@@ -50,7 +54,8 @@ fn refused(
 }
 
 /// Holds a channel with inputs of `d` columns to the laws of an estimator: covariances are derivatives of means by the
-/// port's own `n`, the cross derivatives of the two ports are each other's transpose, rows don't depend on the batch,
+/// port's own `n`, means those of the log-partition function where it is known, which is that of the input's cavity where
+/// nothing is known of the output, the cross derivatives of the two ports are each other's transpose, rows don't depend on the batch,
 /// answers are finite over 24 decades of precision, and errors on data it draws average to what it claims. An input
 /// without information may be refused with [`Breakdown::ImproperCavity`].
 ///
@@ -74,6 +79,7 @@ pub fn check_channel(channel: &dyn Channel, d: usize) -> Result<(), Violation> {
             derivatives(channel, [no_input, &first])?;
         }
         derivatives(channel, [&inputs[0].first_row(), no_output])?;
+        normalisation(channel, [&inputs[0].first_row(), no_output])?;
     }
     finite(channel, d, e)?;
     if channel.estimation() == Estimation::Mmse { calibration(channel, d, e) } else { Ok(()) }
@@ -82,6 +88,9 @@ pub fn check_channel(channel: &dyn Channel, d: usize) -> Result<(), Violation> {
 /// Step in `n`, in units of one over the deviation, and the accuracy of extrapolated differences.
 const STEP: f64 = 1e-3;
 const DIFFERENCE: f64 = 1e-7;
+
+/// Accuracy of log-partition functions, relative to themselves and to one.
+const NORMALISED: f64 = 1e-9;
 
 /// Derivatives of all means (`2 ports`) by column `j` of the natural parameters of `port`, row by row.
 fn derivative(
@@ -116,6 +125,7 @@ fn derivatives(channel: &dyn Channel, inputs: [&Input; 2]) -> Result<(), Violati
         }
     }
     let name = channel.name();
+    gradient(channel, inputs, &found)?;
     for i in 0..inputs[0].rows() {
         for port in 0..2 {
             let d = columns[port];
@@ -139,6 +149,61 @@ fn derivatives(channel: &dyn Channel, inputs: [&Input; 2]) -> Result<(), Violati
                 DIFFERENCE * (1.0 + pair.0.abs()),
             )?;
         }
+    }
+    Ok(())
+}
+
+/// The log-partition function of each row, where the channel knows it.
+fn log_partition(channel: &dyn Channel, inputs: [&Input; 2]) -> Option<Vec<f64>> {
+    let mut values = vec![f64::NAN; inputs[0].rows()];
+    let cavities = inputs.map(Input::cavity);
+    channel.log_partition([&cavities[0], &cavities[1]], &mut values).then_some(values)
+}
+
+/// Means are derivatives of the log-partition function.
+fn gradient(channel: &dyn Channel, inputs: [&Input; 2], found: &Ports) -> Result<(), Violation> {
+    if log_partition(channel, inputs).is_none() {
+        return Ok(());
+    }
+    let name = channel.name();
+    for port in 0..2 {
+        let d = inputs[port].columns();
+        let h = STEP * (1.0 + inputs[port].precision()[0]).sqrt();
+        for j in 0..d {
+            let steps = vec![h; inputs[port].rows()];
+            let values = STENCIL.map(|t| {
+                let moved = inputs[port].moved(j, &steps, t);
+                let pair = if port == 0 { [&moved, inputs[1]] } else { [inputs[0], &moved] };
+                log_partition(channel, pair).unwrap_or_else(|| vec![f64::NAN; moved.rows()])
+            });
+            for i in 0..inputs[port].rows() {
+                let expected = slope([0, 1, 2, 3, 4].map(|t| values[t][i]), h).value;
+                let mean = found[port].0[i * d + j];
+                let largest = values.iter().map(|v| v[i].abs()).fold(0.0, f64::max);
+                // Rounding of the values in a difference quotient.
+                let tolerance = DIFFERENCE * (1.0 + mean.abs()) + 4.0 * f64::EPSILON * largest / h;
+                let pair = (mean, expected);
+                demand((&name, "gradient"), || describe(inputs), pair, tolerance)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// With nothing known of the output, the log-partition function is that of the input's cavity alone.
+fn normalisation(channel: &dyn Channel, inputs: [&Input; 2]) -> Result<(), Violation> {
+    let Some(found) = log_partition(channel, inputs) else { return Ok(()) };
+    let (cavity, d) = (inputs[0].cavity(), inputs[0].columns());
+    let mut inverse = vec![0.0; d * d];
+    let mut scratch = vec![0.0; 2 * d * d];
+    let log = log_determinant(cavity.precision(), d);
+    let inverted = small::invert_positive(cavity.precision(), &mut inverse, &mut scratch, d);
+    let (Some(log), Ok(())) = (log, inverted) else { return Ok(()) };
+    for (i, n) in cavity.natural().chunks_exact(d).enumerate() {
+        let expected = 0.5 * (small::bilinear(n, &inverse, n, d) + d as f64 * TAU.ln() - log);
+        let tolerance = NORMALISED * (1.0 + expected.abs());
+        let pair = (expected, found[i]);
+        demand((&channel.name(), "normalisation"), || describe(inputs), pair, tolerance)?;
     }
     Ok(())
 }

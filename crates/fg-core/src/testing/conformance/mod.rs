@@ -11,6 +11,7 @@
 //! | `finite` | a grid of precisions over 24 decades and means up to a million deviations |
 //! | `calibration` | squared errors on data the model draws, with the covariances claimed |
 //! | `law` | moments of drawn rows, with the estimate given no information |
+//! | `normalisation` | how often data are drawn, with their density; the integral of a density, with one |
 //! | `density` | estimates of one column, with quadrature of a density |
 //! | `learning` | the likelihood after a step of learning, with that before |
 //! | `maximiser` | the cost of a MAP estimate, with that of its neighbours |

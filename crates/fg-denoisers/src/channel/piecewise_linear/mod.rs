@@ -276,6 +276,26 @@ impl Channel for PiecewiseLinear {
         Ok(())
     }
 
+    fn log_partition(&self, cavities: [&RowCavity<'_>; 2], out: &mut [f64]) -> bool {
+        let [input, output] = cavities;
+        let gammas = [input.scalar_precision(), output.scalar_precision()];
+        let reference = self.reference();
+        let mut masses = vec![0.0; self.lines.len()];
+        let rows = input.natural().iter().zip(output.natural());
+        for (out, (&n, &m)) in out.iter_mut().zip(rows) {
+            let tilts = [Tilt { n, gamma: gammas[0] }, Tilt { n: m, gamma: gammas[1] }];
+            for (k, mass) in masses.iter_mut().enumerate() {
+                let Some(part) = self.part(k, tilts[0], tilts[1], reference) else { return false };
+                *mass = part.log_mass;
+            }
+            let base = tilts[0].rise(reference[0], 0.0) + tilts[1].rise(reference[1], 0.0);
+            let top = masses.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let total: f64 = masses.iter().map(|mass| (mass - top).exp()).sum();
+            *out = base + top + total.ln();
+        }
+        true
+    }
+
     fn output_columns(&self, d: usize) -> Option<usize> {
         (d == 1).then_some(1)
     }

@@ -233,6 +233,31 @@ impl Likelihood for TwoLayerMap {
         self.network.gaussian(observed)
     }
 
+    fn log_partition(&self, observed: &[f64], cavity: &RowCavity<'_>, out: &mut [f64]) -> bool {
+        let (d, outputs) = self.network.weights.shape();
+        let rows = out.len();
+        let (mut mean, mut covariance) = (vec![0.0; rows * d], vec![0.0; rows * d * d]);
+        let mut found = RowEstimate { mean: &mut mean, covariance: &mut covariance };
+        // Jumps change covariances, not maxima.
+        let still = Self { step: 0.0, ..self.clone() };
+        if still.estimate(observed, cavity, &mut found, &mut Scratch::default()).is_err() {
+            return false;
+        }
+        let mut prediction = vec![0.0; outputs];
+        for (i, out) in out.iter_mut().enumerate() {
+            let (z, n) = (&mean[i * d..(i + 1) * d], &cavity.natural()[i * d..(i + 1) * d]);
+            self.network.predict(z, &mut prediction);
+            let data = prediction.iter().zip(&observed[i * outputs..(i + 1) * outputs]);
+            let output = self.network.output;
+            let density =
+                |(u, &y): (&f64, &f64)| output.log_scale() - output.loss(y, output.target(y, *u));
+            let fit: f64 = data.map(density).sum();
+            let linear: f64 = n.iter().zip(z).map(|(n, z)| n * z).sum();
+            *out = fit + linear - 0.5 * small::bilinear(z, cavity.precision(), z, d);
+        }
+        true
+    }
+
     fn standard_error(&self) -> f64 {
         self.declared.error()
     }

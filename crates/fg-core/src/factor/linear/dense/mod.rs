@@ -6,6 +6,8 @@ mod system;
 use faer::Mat;
 
 use super::{LinearFactor, X, Z};
+use crate::denoiser::Estimation;
+use crate::factor::partition::{PartitionError, exponent};
 use crate::factor::{Belief, Breakdown, Cavity};
 use crate::message::{ColumnForm, Message, small};
 use crate::rows::Rows;
@@ -34,27 +36,39 @@ pub(super) fn beliefs(
 ) -> Result<(), Breakdown> {
     let messages = [cavities[X].message, cavities[Z].message];
     let split = Split::new(factor, messages);
-    let form = common_form(messages, &split);
-    let d = messages[X].layout().columns();
-    let mut posterior = Posterior {
-        split: &split,
-        messages,
-        form,
-        mean: Rows::zeros(split.x.len(), d),
-        averages: messages.map(Averages::new),
-        shares: vec![0.0; messages[X].precision().values().len()],
-        constrained: !split.fixed.is_empty(),
-    };
-    if !split.x.is_empty() {
-        let mut system = None;
-        let groups = if form == ColumnForm::Full { 1 } else { d };
-        for group in 0..groups {
-            let columns = if form == ColumnForm::Full { 0..d } else { group..group + 1 };
-            posterior.group(factor, columns, wanted, &mut system)?;
-        }
-    }
-    split.check_constraints(&posterior.mean)?;
+    let mut posterior = Posterior::new(&split, messages);
+    posterior.solve(factor, wanted)?;
     posterior.write(wanted, beliefs)
+}
+
+/// The logarithm of the integral over all free rows, or the maximum of the exponent.
+pub(super) fn log_partition(
+    factor: &LinearFactor,
+    cavities: &[Cavity<'_>],
+    estimation: Estimation,
+) -> Result<f64, PartitionError> {
+    let messages = [cavities[X].message, cavities[Z].message];
+    let split = Split::new(factor, messages);
+    let mut posterior = Posterior::new(&split, messages);
+    let volume = posterior.solve(factor, &[false; 2])?;
+    let output = split.output(&posterior.mean);
+    let parts = [(X, &split.x, &posterior.mean), (Z, &split.z, &output)];
+    let top: f64 = parts
+        .iter()
+        .map(|&(port, rows, free)| {
+            let mut values = messages[port].natural().clone();
+            rows.iter().enumerate().for_each(|(k, &i)| {
+                values.row_mut(i).copy_from_slice(free.row(k));
+            });
+            exponent(messages[port], &values)
+        })
+        .sum();
+    match (estimation, volume) {
+        (Estimation::Map, _) => Ok(top),
+        (Estimation::Mmse, Some(volume)) => Ok(top + volume),
+        // Constraints that repeat each other have no density.
+        (Estimation::Mmse, None) => Err(Breakdown::KnownCavity { port: Z }.into()),
+    }
 }
 
 /// The narrowest form of all finite precisions.
@@ -132,7 +146,38 @@ struct Posterior<'a> {
     constrained: bool,
 }
 
-impl Posterior<'_> {
+impl<'a> Posterior<'a> {
+    fn new(split: &'a Split<'a>, messages: [&'a Message; 2]) -> Self {
+        Self {
+            split,
+            messages,
+            form: common_form(messages, split),
+            mean: Rows::zeros(split.x.len(), messages[X].layout().columns()),
+            averages: messages.map(Averages::new),
+            shares: vec![0.0; messages[X].precision().values().len()],
+            constrained: !split.fixed.is_empty(),
+        }
+    }
+
+    /// Solves for the mean of all free rows, and for the covariances of the wanted ports; returns the logarithm of the
+    /// [volume](System::volume) around the mean, none where constraints repeat each other.
+    fn solve(&mut self, factor: &LinearFactor, wanted: &[bool]) -> Result<Option<f64>, Breakdown> {
+        let d = self.mean.columns();
+        let mut volume = if self.split.x.is_empty() && self.constrained { None } else { Some(0.0) };
+        if !self.split.x.is_empty() {
+            let mut system = None;
+            let groups = if self.form == ColumnForm::Full { 1 } else { d };
+            for group in 0..groups {
+                let columns = if self.form == ColumnForm::Full { 0..d } else { group..group + 1 };
+                self.group(factor, columns, wanted, &mut system)?;
+                let own = system.as_ref().and_then(System::volume);
+                volume = volume.zip(own).map(|(sum, own)| sum + own);
+            }
+        }
+        self.split.check_constraints(&self.mean)?;
+        Ok(volume)
+    }
+
     /// Solves for `columns`; an isotropic system is factored and inverted for the first column only.
     fn group(
         &mut self,

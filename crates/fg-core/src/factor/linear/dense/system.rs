@@ -2,6 +2,8 @@
 //!
 //! Unknown `(i, c)`, row `i` and column `c` of a group of width `w`, has index `c n + i`.
 
+use core::f64::consts::TAU;
+
 use faer::{Mat, MatRef};
 
 use crate::factor::Breakdown;
@@ -30,6 +32,8 @@ pub(super) struct System {
     span: Mat<f64>,
     /// From values of `C x` to coordinates in `span`.
     pull: Mat<f64>,
+    /// `log det C H^-1 C'` with the penalised `H`, none where constraints repeat each other.
+    stretch: Option<f64>,
 }
 
 /// Constraints whose share of the largest is smaller repeat others; the square of a singular value, so that about
@@ -55,8 +59,16 @@ impl System {
             penalise(&mut lower, fixed, w);
         }
         cholesky::factor(&mut lower).map_err(|_| Breakdown::Undetermined { port: X })?;
-        let (span, pull) = constrain(&lower, fixed, w)?;
-        Ok(Self { n, width: w, lower, data, span, pull })
+        let (span, pull, stretch) = constrain(&lower, fixed, w)?;
+        Ok(Self { n, width: w, lower, data, span, pull, stretch })
+    }
+
+    /// Logarithm of `int exp(-x'H x / 2) delta(C x) dx`: `(n w - k) / 2 log 2 pi - log det H / 2 - log det(C H^-1 C') / 2` for
+    /// `k` constraints, the same for every penalty; none where they repeat each other.
+    pub(super) fn volume(&self) -> Option<f64> {
+        let free = (self.n * self.width - self.span.ncols()) as f64;
+        let log: f64 = (0..self.lower.nrows()).map(|i| self.lower[(i, i)].ln()).sum();
+        Some(0.5 * free * TAU.ln() - log - 0.5 * self.stretch?)
     }
 
     /// Whether constraints bind.
@@ -189,19 +201,20 @@ fn penalise(hessian: &mut Mat<f64>, fixed: MatRef<'_, f64>, w: usize) {
     }
 }
 
-/// `L^-1 C' = span * root` by the eigenvectors of its Gram matrix.
+/// `L^-1 C' = span * root` by the eigenvectors of its Gram matrix: `span`, the inverse of the root, and the logarithm of the
+/// determinant of the Gram matrix.
 fn constrain(
     lower: &Mat<f64>,
     fixed: MatRef<'_, f64>,
     w: usize,
-) -> Result<(Mat<f64>, Mat<f64>), Breakdown> {
+) -> Result<(Mat<f64>, Mat<f64>, Option<f64>), Breakdown> {
     let (k, n) = fixed.shape();
     let mut image = Mat::zeros(n * w, k * w);
     for c in 0..w {
         image.submatrix_mut(c * n, c * k, n, k).copy_from(fixed.transpose());
     }
     if k == 0 {
-        return Ok((image, Mat::zeros(0, 0)));
+        return Ok((image, Mat::zeros(0, 0), Some(0.0)));
     }
     cholesky::solve_lower(lower.as_ref(), image.as_mut());
     let gram = spectral::gram(image.transpose());
@@ -214,7 +227,8 @@ fn constrain(
         Mat::from_fn(kept.len(), k * w, |r, p| vectors.column(kept[r])[p] / values[kept[r]].sqrt());
     let mut span = Mat::zeros(n * w, kept.len());
     product::accumulate(span.as_mut(), 1.0, image.as_ref(), pull.transpose());
-    Ok((span, pull))
+    let stretch = kept.iter().map(|&p| values[p].ln()).sum();
+    Ok((span, pull, (kept.len() == k * w).then_some(stretch)))
 }
 
 /// `out[c][e] = left_(c, t) . right_(e, t)`.

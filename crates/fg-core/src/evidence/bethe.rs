@@ -1,0 +1,99 @@
+//! The Bethe sum over the messages of a run.
+
+use core::f64::consts::TAU;
+
+use super::{Evidence, EvidenceError};
+use crate::denoiser::Estimation;
+use crate::factor::partition::{block_exponent, log_determinant};
+use crate::factor::{Breakdown, PartitionError};
+use crate::graph::Graph;
+use crate::message::Message;
+use crate::rows::Rows;
+
+/// What the sum is over: the state of a run.
+pub(crate) trait Messages {
+    /// A factor's log-partition function under its cavities.
+    fn log_partition(
+        &mut self,
+        factor: usize,
+        estimation: Estimation,
+    ) -> Result<f64, PartitionError>;
+
+    /// The product of all messages about a variable.
+    fn product(&self, variable: usize) -> Result<Message, Breakdown>;
+
+    /// The message of an edge.
+    fn message(&self, edge: usize) -> &Message;
+}
+
+/// The evidence of a graph by these messages.
+pub(crate) fn bethe(
+    graph: &Graph,
+    messages: &mut impl Messages,
+) -> Result<Evidence, EvidenceError> {
+    let nodes = graph.factor_nodes();
+    let maximises = nodes.iter().any(|node| node.factor.estimation() == Estimation::Map);
+    let estimation = if maximises { Estimation::Map } else { Estimation::Mmse };
+    let variables = (0..graph.variable_nodes().len())
+        .map(|v| overcounted(graph, messages, v, estimation))
+        .collect::<Result<_, _>>()?;
+    let mut factors = Vec::with_capacity(nodes.len());
+    for (f, node) in nodes.iter().enumerate() {
+        let value = messages.log_partition(f, estimation);
+        let named = |reason| EvidenceError::Factor { factor: node.name.clone(), reason };
+        factors.push(value.map_err(named)?);
+    }
+    Ok(Evidence { estimation, factors, variables })
+}
+
+/// What the factors' sum counts too often of a variable's messages.
+fn overcounted(
+    graph: &Graph,
+    messages: &impl Messages,
+    variable: usize,
+    estimation: Estimation,
+) -> Result<f64, EvidenceError> {
+    let node = &graph.variable_nodes()[variable];
+    if node.edges.len() < 2 {
+        return Ok(0.0);
+    }
+    let named = |reason| EvidenceError::Variable { variable: node.name.clone(), reason };
+    let product = messages.product(variable).map_err(named)?;
+    let mut mean = Rows::zeros(node.layout.rows(), node.layout.columns());
+    product.mean_into(&mut mean);
+    let mut sum = 0.0;
+    for b in 0..node.layout.blocks() {
+        if !product.precision().is_infinite(b) {
+            let gaussian = block_partition(&product, b, &mean, estimation).map_err(named)?;
+            sum += (node.edges.len() - 1) as f64 * gaussian;
+            continue;
+        }
+        let knows = |e: &&usize| messages.message(**e).precision().is_infinite(b);
+        if node.edges.iter().filter(knows).count() > 1 {
+            let (variable, row) = (node.name.clone(), node.layout.range(b).start);
+            return Err(EvidenceError::DoublyKnown { variable, row });
+        }
+        sum +=
+            node.edges.iter().map(|&e| block_exponent(messages.message(e), b, &mean)).sum::<f64>();
+    }
+    Ok(sum)
+}
+
+/// `log int exp(n . x - x Gamma x' / 2) dx` over the rows of a block, or the maximum of the exponent; `mean` is that of the
+/// message.
+fn block_partition(
+    message: &Message,
+    b: usize,
+    mean: &Rows,
+    estimation: Estimation,
+) -> Result<f64, Breakdown> {
+    let d = mean.columns();
+    let top = block_exponent(message, b, mean);
+    if estimation == Estimation::Map {
+        return Ok(top);
+    }
+    let log = log_determinant(message.precision().block(b), d)
+        .ok_or(Breakdown::Undetermined { port: 0 })?;
+    let rows = message.layout().range(b).len() as f64;
+    Ok(top + 0.5 * rows * (d as f64 * TAU.ln() - log))
+}

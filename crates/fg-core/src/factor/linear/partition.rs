@@ -1,0 +1,86 @@
+//! The log-partition function of the linear factor: the exponent at its maximum, and the volume around it.
+
+use core::f64::consts::TAU;
+
+use super::shared::SharedWorkspace;
+use super::{LinearFactor, Workspace, X, Z, dense};
+use crate::denoiser::Estimation;
+use crate::factor::partition::{PartitionError, exponent, log_determinant};
+use crate::factor::{Belief, Breakdown, Cavity, Factor, own};
+
+/// `log int prod_p cavity_p` over `Z = A X + 1 b'`. With the posterior means `Xhat` and `Zhat`, which maximise the exponent,
+/// and its Hessian `K = I (x) Gx + A'A (x) Gz`:
+///
+/// ```text
+/// nx . Xhat - Xhat Gx Xhat' / 2 + nz . Zhat - Zhat Gz Zhat' / 2 + n d / 2 log 2 pi - log det K / 2
+/// ```
+///
+/// and without the last two terms for the maximum. Where rows of Z are known the volume is that of the directions they leave
+/// free, under the change of variables that the constraints are.
+pub(super) fn log_partition(
+    factor: &LinearFactor,
+    cavities: &[Cavity<'_>],
+    estimation: Estimation,
+    workspace: &mut dyn core::any::Any,
+) -> Result<f64, PartitionError> {
+    let shared = matches!(own::<Workspace>(workspace), Workspace::Shared(_));
+    if !shared {
+        return dense::log_partition(factor, cavities, estimation);
+    }
+    let mut beliefs = [X, Z].map(|port| Belief::new(cavities[port].message.layout().clone()));
+    factor.beliefs(cavities, &[true; 2], &mut beliefs, workspace)?;
+    let at = |port: usize| exponent(cavities[port].message, beliefs[port].mean());
+    let top = at(X) + at(Z);
+    let Workspace::Shared(workspace) = own(workspace) else { return Err(PartitionError::Unknown) };
+    Ok(match estimation {
+        Estimation::Map => top,
+        Estimation::Mmse => top + volume(factor, cavities, workspace)?,
+    })
+}
+
+/// Logarithm of the integral of the exponential of the exponent less its maximum.
+fn volume(
+    factor: &LinearFactor,
+    cavities: &[Cavity<'_>],
+    workspace: &SharedWorkspace,
+) -> Result<f64, PartitionError> {
+    let decomposition = factor.decomposition()?;
+    let (m, n) = (decomposition.outputs as f64, decomposition.inputs as f64);
+    let d = cavities[X].message.layout().columns();
+    let known = [X, Z].map(|port| cavities[port].message.precision().is_infinite(0));
+    let positive = |matrix: &[f64]| {
+        log_determinant(matrix, d).ok_or(PartitionError::from(Breakdown::Undetermined { port: X }))
+    };
+    match known {
+        [false, false] => {
+            let pencil = &workspace.pencil;
+            let beyond = n - decomposition.squares.len() as f64;
+            let mut log = 0.0;
+            for (&mu, &nu) in pencil.mu.iter().zip(&pencil.nu) {
+                log += decomposition.squares.iter().map(|s| (mu + s * nu).ln()).sum::<f64>();
+                if beyond > 0.0 {
+                    log += beyond * mu.ln();
+                }
+            }
+            // K in transformed columns is diagonal: T' K T, with T of the determinant that T T' = (Gx + Gz)^-1 has.
+            Ok(0.5 * n * d as f64 * TAU.ln() - 0.5 * log + n * pencil.log_determinant())
+        }
+        [true, false] => Ok(0.0),
+        [false, true] => {
+            let spectrum = decomposition.spectrum();
+            if spectrum.rank() < decomposition.outputs {
+                // Constraints that repeat each other have no density.
+                return Err(Breakdown::KnownCavity { port: Z }.into());
+            }
+            let stretch: f64 = decomposition.squares.iter().map(|s| s.ln()).sum();
+            let free = n - m;
+            let mut volume = -0.5 * d as f64 * stretch;
+            if free > 0.0 {
+                let log = positive(cavities[X].message.precision().block(0))?;
+                volume += 0.5 * free * (d as f64 * TAU.ln() - log);
+            }
+            Ok(volume)
+        }
+        [true, true] => Err(Breakdown::KnownCavity { port: Z }.into()),
+    }
+}
