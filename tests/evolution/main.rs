@@ -7,6 +7,7 @@ mod accuracy;
 mod chain;
 mod columns;
 mod complex;
+mod evidence;
 mod extremes;
 mod labels;
 mod learning_curve;

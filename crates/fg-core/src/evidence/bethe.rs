@@ -32,8 +32,7 @@ pub(crate) fn bethe(
     messages: &mut impl Messages,
 ) -> Result<Evidence, EvidenceError> {
     let nodes = graph.factor_nodes();
-    let maximises = nodes.iter().any(|node| node.factor.estimation() == Estimation::Map);
-    let estimation = if maximises { Estimation::Map } else { Estimation::Mmse };
+    let estimation = estimation_of(graph);
     let variables = (0..graph.variable_nodes().len())
         .map(|v| overcounted(graph, messages, v, estimation))
         .collect::<Result<_, _>>()?;
@@ -44,6 +43,13 @@ pub(crate) fn bethe(
         factors.push(value.map_err(named)?);
     }
     Ok(Evidence { estimation, factors, variables })
+}
+
+/// Maximisers have no volume: with one of them all factors are asked for maxima.
+pub(crate) fn estimation_of(graph: &Graph) -> Estimation {
+    let nodes = graph.factor_nodes();
+    let maximises = nodes.iter().any(|node| node.factor.estimation() == Estimation::Map);
+    if maximises { Estimation::Map } else { Estimation::Mmse }
 }
 
 /// What the factors' sum counts too often of a variable's messages.

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crate::evidence::EvidenceError;
 use crate::inference::OptionsError;
 use crate::schedule::ScheduleError;
 
@@ -13,6 +14,8 @@ pub enum EvolutionError {
     Options(OptionsError),
     /// The schedule doesn't fit the graph.
     Schedule(ScheduleError),
+    /// The evidence that was asked for isn't known.
+    Evidence(EvidenceError),
     /// A factor has no law to draw the truth from: give it one.
     NoLaw {
         /// Name of the factor.
@@ -132,6 +135,7 @@ impl fmt::Display for EvolutionError {
         match self {
             Self::Options(error) => error.fmt(f),
             Self::Schedule(error) => error.fmt(f),
+            Self::Evidence(error) => error.fmt(f),
             Self::NoLaw { factor } => {
                 write!(
                     f,
@@ -184,6 +188,12 @@ impl core::error::Error for EvolutionError {}
 impl From<OptionsError> for EvolutionError {
     fn from(error: OptionsError) -> Self {
         Self::Options(error)
+    }
+}
+
+impl From<EvidenceError> for EvolutionError {
+    fn from(error: EvidenceError) -> Self {
+        Self::Evidence(error)
     }
 }
 

@@ -1,5 +1,7 @@
 //! The linear factor under state evolution: second moments in closed form in the singular basis, over a spectrum.
 
+use core::f64::consts::TAU;
+
 use super::entries::{Entries, of_entries};
 use super::innovation::{Innovations, roots};
 use super::law::MessageLaw;
@@ -21,6 +23,9 @@ pub(super) struct LinearNode {
     d: usize,
     pub(super) bias: Option<Vec<f64>>,
     directions: Vec<Direction>,
+    ratio: f64,
+    /// What the output was told last.
+    output: Option<MessageLaw>,
     pub(super) ports: [Port; 2],
     told: [Told; 2],
     /// Mean and root of the covariance of the truth, `1 + d` rows.
@@ -91,6 +96,8 @@ impl LinearNode {
             d,
             bias,
             directions,
+            ratio: spectrum.ratio(),
+            output: None,
             ports,
             told,
             truth,
@@ -118,6 +125,9 @@ impl LinearNode {
             let block = self.ports[port].cavity.parts_mut().1.block_mut(0);
             block.copy_from_slice(&law.precision);
             return;
+        }
+        if port == Z && self.bias.is_some() {
+            self.output = Some(law.clone());
         }
         let reduced = self.entries.as_mut().map(|entries| entries[port].tell(law, cross));
         let (law, cross) = match &reduced {
@@ -189,6 +199,30 @@ impl LinearNode {
             out[first * d..(first + d) * d].copy_from_slice(block);
         }
         out
+    }
+
+    /// Rows of the output for each of the input.
+    pub(super) fn ratio(&self) -> f64 {
+        self.ratio
+    }
+
+    /// What an output with a bias was told last.
+    pub(super) fn told_output(&self) -> Option<&MessageLaw> {
+        self.output.as_ref()
+    }
+
+    /// `d / 2 log 2 pi - E log det(Gx + s^2 Gz) / 2` over the input's directions, for the precisions that the last beliefs
+    /// are of.
+    pub(super) fn volume(&self) -> f64 {
+        let Pencil { mu, nu, .. } = &self.pencil;
+        let columns = mu.iter().zip(nu);
+        let log: f64 = columns
+            .map(|(mu, nu)| {
+                let inputs = self.directions.iter().filter(|k| k.input > 0.0);
+                inputs.map(|k| k.input * (mu + k.square * nu).ln()).sum::<f64>()
+            })
+            .sum();
+        0.5 * (self.d as f64 * TAU.ln() - log) + self.pencil.log_determinant()
     }
 
     /// By how much each row is the constant of the output.

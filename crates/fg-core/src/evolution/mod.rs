@@ -18,6 +18,7 @@
 mod doubling;
 mod entries;
 mod error;
+mod evidence;
 mod innovation;
 mod law;
 mod linear;
@@ -38,6 +39,7 @@ mod warning;
 
 pub use doubling::Doubling;
 pub use error::{EvolutionError, Warning};
+pub use evidence::ExpectedEvidence;
 pub use law::{LawError, MessageLaw};
 pub use phase::PhaseDiagram;
 pub use prediction::{
@@ -72,6 +74,7 @@ pub struct Evolution<'g> {
     general: bool,
     fixed_point: bool,
     samples: bool,
+    evidence: bool,
     laws: Vec<(FactorId, Box<dyn Law>)>,
     likelihoods: Vec<(FactorId, Box<dyn Likelihood>)>,
     channels: Vec<(FactorId, Box<dyn Channel>)>,
@@ -106,6 +109,7 @@ impl<'g> Evolution<'g> {
             general: false,
             fixed_point: false,
             samples: false,
+            evidence: false,
             laws: Vec::new(),
             likelihoods: Vec::new(),
             channels: Vec::new(),
@@ -161,6 +165,13 @@ impl<'g> Evolution<'g> {
     /// [`Prediction::samples`].
     pub fn with_samples(mut self) -> Self {
         self.samples = true;
+        self
+    }
+
+    /// Default: off. Also predicts the [evidence](Prediction::evidence) by the messages after the last sweep, which costs as
+    /// much as one more sweep.
+    pub fn with_evidence(mut self) -> Self {
+        self.evidence = true;
         self
     }
 

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::evidence::ExpectedEvidence;
 use super::law::MessageLaw;
 use crate::factor::Breakdown;
 use crate::graph::{FactorId, VariableId};
@@ -184,6 +185,7 @@ pub struct Prediction {
     pub(super) sweeps: Vec<SweepPrediction>,
     pub(super) last: Vec<Option<EstimateLaw>>,
     pub(super) samples: Vec<Option<Samples>>,
+    pub(super) evidence: Option<ExpectedEvidence>,
     pub(super) matched: bool,
 }
 
@@ -223,6 +225,12 @@ impl Prediction {
     /// were [asked for](super::Evolution::with_samples) and a row-wise factor estimates the variable.
     pub fn samples(&self, variable: VariableId) -> Option<&Samples> {
         self.samples[variable.index()].as_ref()
+    }
+
+    /// The evidence expected of a run by its messages after the last sweep, where it was
+    /// [asked for](super::Evolution::with_evidence) and no step broke down.
+    pub fn evidence(&self) -> Option<&ExpectedEvidence> {
+        self.evidence.as_ref()
     }
 
     /// Whether the shorter recursion of matched models was used: what messages claim is true.

@@ -2,6 +2,7 @@
 
 use super::Evolution;
 use super::error::EvolutionError;
+use super::evidence;
 use super::law::MessageLaw;
 use super::node::Node;
 use super::port::matched_law;
@@ -97,11 +98,19 @@ pub(super) fn run(evolution: &Evolution<'_>) -> Result<Prediction, EvolutionErro
             }
         }
     }
+    let evidence = match status {
+        PredictedStatus::Breakdown { .. } => None,
+        _ if evolution.evidence => {
+            let laws: Vec<&MessageLaw> = state.edges.iter().map(|e| &e.law).collect();
+            Some(evidence::expected(evolution, &laws)?)
+        }
+        _ => None,
+    };
     let variables = 0..graph.variable_nodes().len();
     let last = variables.clone().map(|v| state.estimate(v).ok()).collect();
     let draw = |v| if evolution.samples { state.samples(v) } else { None };
     let samples = variables.map(draw).collect();
-    Ok(Prediction { status, sweeps, last, samples, matched: state.matched })
+    Ok(Prediction { status, sweeps, last, samples, evidence, matched: state.matched })
 }
 
 /// Refuses what doesn't fit before anything is computed.

@@ -6,9 +6,10 @@ use super::points::Points;
 use super::port::{Port, add_product};
 use super::scalar::Scalar;
 use crate::denoiser::{
-    Channel, Denoiser, GaussianRow, Likelihood, RowCavity, RowEstimate, Scratch, model_of,
+    Channel, Denoiser, Estimation, GaussianRow, Likelihood, RowCavity, RowEstimate, Scratch,
+    model_of,
 };
-use crate::factor::{Breakdown, gaussian_estimate};
+use crate::factor::{Breakdown, PartitionError, gaussian_estimate, gaussian_volume};
 use crate::message::{Message, small};
 use crate::rows::Rows;
 
@@ -170,6 +171,54 @@ impl<'g> RowwiseNode<'g> {
             port.belief.set_standard_error(standard_error);
         }
         Ok(())
+    }
+
+    /// The log-partition function of every row, given what the ports were told.
+    pub(super) fn log_partition(&self, asked: Estimation) -> Result<Vec<f64>, PartitionError> {
+        let port = &self.ports[0];
+        let own = match self.kind {
+            Kind::Prior(denoiser) => denoiser.estimation(),
+            Kind::Likelihood(likelihood) => likelihood.estimation(),
+            Kind::Channel(channel) => channel.estimation(),
+        };
+        let count = port.truth.rows();
+        let rows = |p: usize, range: core::ops::Range<usize>, place: usize| {
+            let port = &self.ports[p];
+            RowCavity::new(
+                place,
+                port.d,
+                port.cavity.natural().rows_slice(range.clone()),
+                self.told[p].mean.rows_slice(range),
+                port.cavity.precision().block(0),
+            )
+        };
+        let mut values = vec![0.0; count];
+        let mut piece = |range: core::ops::Range<usize>, place: usize| {
+            let out = &mut values[range.clone()];
+            let cavity = rows(0, range.clone(), place);
+            match self.kind {
+                Kind::Prior(denoiser) => denoiser.log_partition(&cavity, out),
+                Kind::Likelihood(likelihood) => {
+                    likelihood.log_partition(self.data.rows_slice(range), &cavity, out)
+                }
+                Kind::Channel(channel) => {
+                    channel.log_partition([&cavity, &rows(1, range, place)], out)
+                }
+            }
+        };
+        let known = match &self.places {
+            None => piece(0..count, 0),
+            Some(places) => (0..count).all(|i| piece(i..i + 1, places[i])),
+        };
+        if !known {
+            return Err(PartitionError::Unknown);
+        }
+        for (i, value) in values.iter_mut().enumerate().filter(|_| own != asked) {
+            let row = self.gaussian(i).ok_or(PartitionError::Estimation)?;
+            let volume = gaussian_volume(&row, port.cavity.precision().block(0))?;
+            *value += if asked == Estimation::Mmse { volume } else { -volume };
+        }
+        Ok(values)
     }
 
     fn one_port_beliefs(&mut self) -> Result<(), Breakdown> {

@@ -93,7 +93,6 @@ pub(super) fn log_partition(
     if cavity.message.precision().any_infinite() {
         return Err(Breakdown::KnownCavity { port: 0 }.into());
     }
-    let d = cavity.message.layout().columns();
     let (mut total, mut values) = (0.0, Vec::new());
     for piece in pieces(cavity, workspace) {
         values.clear();
@@ -107,17 +106,22 @@ pub(super) fn log_partition(
         }
         for i in 0..piece.len() {
             let row = gaussian(piece.first_row() + i).ok_or(PartitionError::Estimation)?;
-            if row.known {
-                continue;
-            }
-            let sum: Vec<f64> =
-                row.precision.iter().zip(piece.precision()).map(|(p, g)| p + g).collect();
-            let log = log_determinant(&sum, d).ok_or(Breakdown::Undetermined { port: 0 })?;
-            let volume = 0.5 * (d as f64 * TAU.ln() - log);
+            let volume = gaussian_volume(&row, piece.precision())?;
             total += if asked == Estimation::Mmse { volume } else { -volume };
         }
     }
     Ok(total)
+}
+
+/// Logarithm of the integral of a Gaussian row under a cavity of this precision, less that of its maximum.
+pub(crate) fn gaussian_volume(row: &GaussianRow, gamma: &[f64]) -> Result<f64, Breakdown> {
+    if row.known {
+        return Ok(0.0);
+    }
+    let d = row.natural.len();
+    let sum: Vec<f64> = row.precision.iter().zip(gamma).map(|(p, g)| p + g).collect();
+    let log = log_determinant(&sum, d).ok_or(Breakdown::Undetermined { port: 0 })?;
+    Ok(0.5 * (d as f64 * TAU.ln() - log))
 }
 
 /// The message of a factor that is Gaussian in every row, where the layout can represent it.
