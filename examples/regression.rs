@@ -5,18 +5,20 @@
 //! with their squares and products, and the progression of their diabetes. `--out DIR` (default `out/regression`) receives
 //! `coefficients.csv`, `held_out.csv` and the figure.
 
+use core::f64::consts::{E, TAU};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use fg_core::Evidence;
 use fg_core::operator::Dense;
 use fg_core::{Options, Rows, Status};
-use fg_denoisers::{BernoulliGauss, L2};
+use fg_denoisers::{Awgn, BernoulliGauss, Gaussian, L2};
 use fg_models::baseline::Lasso;
 use fg_models::metrics::Quartiles;
 use fg_models::report::{Axis, CsvTable, Figure, Panel, Series, Stroke, TextTable};
 use fg_models::synthetic::derived_seed;
-use fg_models::{ModelError, linear};
+use fg_models::{Fit, ModelError, generalised, linear};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_pcg::Pcg64;
@@ -85,7 +87,17 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let part = Part::of(&table, &all);
     let found = part.sparse().map_err(Failure::other)?;
     let lasso = Lasso::cross_validated(&part.inputs, part.target.as_slice(), FOLDS).coefficients;
-    report(&table.names, &found, &lasso, &folder)
+    report(&table.names, &found, &lasso, &folder)?;
+    let (_, dense) = part.dense().map_err(Failure::other)?;
+    // Of the standardised target alone, normal.
+    let nothing = -0.5 * part.target.rows() as f64 * (TAU * E).ln();
+    let over = |evidence: f64| format!("{:.1}", evidence - nothing);
+    let mut models = TextTable::new(["model", "log evidence, nats over nothing explained"]);
+    models.push(["sparse coefficients".to_owned(), over(found.evidence)]);
+    models.push(["Gaussian coefficients".to_owned(), over(dense)]);
+    say(models);
+    say(format_args!("Results in {}", folder.display()));
+    Ok(())
 }
 
 /// Rows of the table, columns and target standardised by them.
@@ -104,6 +116,8 @@ struct Found {
     deviations: Vec<f64>,
     inclusion: Vec<f64>,
     noise: f64,
+    /// Logarithm of the evidence, with what was learned.
+    evidence: f64,
     status: Status,
 }
 
@@ -150,8 +164,21 @@ impl Part {
             deviations: fit.deviation().as_slice().to_vec(),
             inclusion: law.inclusion(solution.cavity(prior, 0)),
             noise: learned(likelihood, "noise variance"),
+            evidence: evidence(&fit),
             status: fit.report().status.clone(),
         })
+    }
+
+    /// All coefficients alike: a Gaussian prior, its variance and the noise learned; coefficients and evidence.
+    fn dense(&self) -> Result<(Vec<f64>, f64), ModelError> {
+        let operator = Dense::from_rows(&self.inputs)?;
+        // Half of the target's variance is signal, to start from.
+        let prior = Gaussian::new(0.0, 0.5 / self.inputs.columns() as f64)?.learn_covariance();
+        let noise = Awgn::from_variance(0.5)?.learn_noise();
+        let model = generalised::graph(operator, prior, noise, self.target.clone());
+        let options = Options::default().with_damping(DAMPING).with_max_sweeps(SWEEPS);
+        let fit = model.fit(&options, &mut ())?;
+        Ok((fit.estimate().as_slice().to_vec(), evidence(&fit)))
     }
 
     /// Least squares: a flat prior.
@@ -162,8 +189,13 @@ impl Part {
     }
 }
 
-/// Squared errors on rows held out, over the variance of the target, of the three estimators in one split.
-fn held_out(table: &Table, seed: u64) -> Result<([f64; 3], Status), ModelError> {
+/// The evidence of a fit; not a number where it has none.
+fn evidence(fit: &Fit) -> f64 {
+    fit.evidence().map_or(f64::NAN, Evidence::log)
+}
+
+/// Squared errors on rows held out, over the variance of the target, of the estimators in one split.
+fn held_out(table: &Table, seed: u64) -> Result<([f64; 4], Status), ModelError> {
     let mut rows: Vec<usize> = (0..table.rows()).collect();
     rows.shuffle(&mut Pcg64::seed_from_u64(seed));
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of rows")]
@@ -183,11 +215,14 @@ fn held_out(table: &Table, seed: u64) -> Result<([f64; 3], Status), ModelError> 
         true => error(&part.least_squares()?),
         false => f64::NAN,
     };
-    Ok(([error(&found.coefficients), error(&lasso.coefficients), plain], found.status))
+    let (dense, _) = part.dense()?;
+    let errors = [&found.coefficients, &dense, &lasso.coefficients].map(|of| error(of));
+    Ok(([errors[0], errors[1], errors[2], plain], found.status))
 }
 
-fn compare(results: &[([f64; 3], Status)]) -> CsvTable {
-    const NAMES: [&str; 3] = ["sparse, all learned", "LASSO, cross-validated", "least squares"];
+fn compare(results: &[([f64; 4], Status)]) -> CsvTable {
+    const NAMES: [&str; 4] =
+        ["sparse, all learned", "Gaussian, all learned", "LASSO, cross-validated", "least squares"];
     let mut csv = CsvTable::new(["estimator", "split", "error"]);
     let mut table = TextTable::new(["held out, error over variance", "median", "quartiles"]);
     for (k, name) in NAMES.into_iter().enumerate() {
@@ -210,7 +245,7 @@ fn report(
     lasso: &[f64],
     folder: &std::path::Path,
 ) -> Result<(), Failure> {
-    let Found { coefficients, deviations, inclusion, noise, status } = found;
+    let Found { coefficients, deviations, inclusion, noise, status, .. } = found;
     let mut order: Vec<usize> = (0..names.len()).collect();
     order.sort_by(|&a, &b| inclusion[b].total_cmp(&inclusion[a]));
     let header = ["column", "coefficient", "deviation", "inclusion", "lasso"];
@@ -262,6 +297,5 @@ fn report(
     figure.write(folder, "regression").map_err(Failure::other)?;
     say(table);
     say(format_args!("Noise: {:.3} of the variance; {status}", noise));
-    say(format_args!("Results in {}", folder.display()));
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! What a run found about the unknown of a model, in one form for all models.
 
+use fg_core::evidence::{Evidence, EvidenceError};
 use fg_core::factor::Belief;
-use fg_core::{Report, Rows, Solution, VariableId};
+use fg_core::{Inference, Report, Rows, Solution, VariableId};
 
 use crate::predict::{Predicted, predict};
 
@@ -10,18 +11,20 @@ use crate::predict::{Predicted, predict};
 pub struct Fit {
     unknowns: Vec<VariableId>,
     solution: Solution,
+    evidence: Result<Evidence, EvidenceError>,
     length: Option<f64>,
 }
 
 impl Fit {
-    /// What `solution` says about `unknowns`, variables of its graph, of which the first is what the model is about.
+    /// What `solution`, found by `run`, says about `unknowns`, variables of its graph, of which the first is what the model
+    /// is about.
     ///
     /// # Panics
     /// When there are none.
     #[track_caller]
-    pub fn new(unknowns: Vec<VariableId>, solution: Solution) -> Self {
+    pub fn new(unknowns: Vec<VariableId>, solution: Solution, run: &mut Inference<'_>) -> Self {
         assert!(!unknowns.is_empty(), "a fit needs an unknown");
-        Self { unknowns, solution, length: None }
+        Self { unknowns, solution, evidence: run.evidence(), length: None }
     }
 
     pub(crate) fn with_length(mut self, deviation: Option<f64>) -> Self {
@@ -69,6 +72,15 @@ impl Fit {
     pub fn predict(&self, inputs: &Rows) -> Predicted {
         assert_eq!(inputs.columns(), self.estimate().rows(), "inputs need a column a row of X");
         predict(self.belief(), inputs)
+    }
+
+    /// The evidence for the model as a whole, with what was learned: by its differences models of the same data, and runs of
+    /// the same model that ended in different places, are compared.
+    ///
+    /// # Errors
+    /// The factor that has no log-partition function, such as a black box.
+    pub fn evidence(&self) -> Result<&Evidence, &EvidenceError> {
+        self.evidence.as_ref()
     }
 
     /// How the run went: status, history, recoveries.

@@ -2,7 +2,7 @@
 
 use fg_core::denoiser::{Channel, Denoiser, Likelihood};
 use fg_core::operator::LinearOperator;
-use fg_core::{FactorId, GraphBuilder, Observer, Options, Rows, VariableId};
+use fg_core::{FactorId, GraphBuilder, Inference, Observer, Options, Rows, VariableId};
 
 use crate::start::unknown_noise;
 use crate::{Fit, ModelError};
@@ -138,7 +138,9 @@ impl MultiLayerGraph {
     /// # Errors
     /// [`ModelError`] when shapes don't fit together or data isn't finite. Not converging is no error: see the report.
     pub fn fit(self, options: &Options, observer: &mut dyn Observer) -> Result<Fit, ModelError> {
-        let solution = self.builder.build()?.infer_observed(options, observer)?;
-        Ok(Fit::new(self.layers, solution))
+        let graph = self.builder.build()?;
+        let mut run = Inference::new(&graph, options)?;
+        let solution = run.run(observer)?;
+        Ok(Fit::new(self.layers, solution, &mut run))
     }
 }

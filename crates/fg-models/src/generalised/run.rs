@@ -68,7 +68,7 @@ impl GeneralisedGraph {
             }
         }
         let length = if length { length::deviation(&mut run, signal, &solution)? } else { None };
-        Ok(Fit::new(unknowns, solution).with_length(length))
+        Ok(Fit::new(unknowns, solution, &mut run).with_length(length))
     }
 }
 

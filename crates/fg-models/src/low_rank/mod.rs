@@ -172,6 +172,7 @@ impl LowRankGraph {
         let graph = builder.build()?;
         let mut run = Inference::new(&graph, options)?;
         start.set(&mut run, &graph, data, &priors)?;
-        Ok(Fit::new(unknowns, run.run(observer)?))
+        let solution = run.run(observer)?;
+        Ok(Fit::new(unknowns, solution, &mut run))
     }
 }
