@@ -286,9 +286,10 @@ impl Penalty {
     }
 }
 
-/// Whether the sign of `z` is not the label's.
+/// Whether the sign of `z` is not the label's; half where `z` has none.
 fn wrong(label: f64, z: f64) -> f64 {
-    f64::from(u8::from(label * z <= 0.0))
+    let agreement = label * z;
+    if agreement == 0.0 { 0.5 } else { f64::from(u8::from(agreement < 0.0)) }
 }
 
 /// Probability that the sign of `z` is not that of a label of the odds `z0`.

@@ -1,7 +1,7 @@
 //! What state evolution of the run says of a minimiser: training and test errors in the limit of many unknowns.
 
 use fg_core::denoiser::{Denoiser, Law, Likelihood};
-use fg_core::evolution::{EstimateLaw, Evolution, Samples, Spectrum};
+use fg_core::evolution::{EstimateLaw, Evolution, MessageLaw, Samples, Spectrum};
 use fg_core::operator::Ensemble;
 
 use super::row_wise::RowWise;
@@ -44,7 +44,14 @@ where
         let model =
             generalised::unobserved(operator, 1, self.penalty.clone(), RowWise(self.loss.clone()));
         let graph = model.builder.build()?;
-        let prediction = Evolution::new(&graph, &options())
+        let options = options();
+        let mut evolution = Evolution::new(&graph, &options);
+        if self.penalty.gaussian(0, 1).is_none() {
+            // A dead zone that is told nothing says zero for certain. Minimisers don't depend on where a run starts.
+            let size = MessageLaw::new(1, vec![1.0], vec![0.0], vec![0.0], vec![0.0])?;
+            evolution = evolution.with_start(model.prior, 0, size);
+        }
+        let prediction = evolution
             .with_law(model.prior, law)
             .with_likelihood(model.likelihood, truth)
             .with_points(POINTS)
