@@ -19,8 +19,6 @@ const TRAIN: [usize; 10] = [200, 400, 600, 800, 1000, 1500, 2000, 2500, 3000, 40
 const QUICK: ([usize; 3], usize) = ([200, 1000, 4000], 3);
 /// Points of each integral of state evolution: errors of a few percent of the excess error, well inside the quartiles.
 const POINTS: usize = 1024;
-/// Labels have several fixed points next to each other, and coarse integrals can lead to another one than runs find.
-const POINTS_LABELS: usize = 8192;
 /// Numbers of points that state evolution takes.
 const POINTS_ALLOWED: RangeInclusive<usize> = 16..=1 << 16;
 /// Runs of the published figure.
@@ -79,9 +77,9 @@ pub(crate) struct Options {
     /// What state evolution predicts, for the same second layers [default: mmse, or none with --bias]
     #[arg(long, value_enum)]
     predict: Option<Predict>,
-    /// Points of each integral of state evolution [default: 1024; 8192 for labels, but for --quick]
-    #[arg(long)]
-    points: Option<usize>,
+    /// Points of each integral of state evolution; labels have fixed points next to each other, which 8192 tell apart
+    #[arg(long, default_value_t = POINTS)]
+    points: usize,
     /// Threads; results don't depend on it [default: all]
     #[arg(long)]
     threads: Option<usize>,
@@ -195,9 +193,9 @@ impl Options {
         if let Some(variance) = self.noise_variance.filter(|v| !(*v > 0.0 && v.is_finite())) {
             return bad("noise-variance", "finite and above 0", &variance);
         }
-        if !POINTS_ALLOWED.contains(&self.points()) {
+        if !POINTS_ALLOWED.contains(&self.points) {
             let (low, high) = POINTS_ALLOWED.into_inner();
-            return bad("points", &format!("from {low} to {high}"), &self.points());
+            return bad("points", &format!("from {low} to {high}"), &self.points);
         }
         match &self.data {
             Some(file) => self.own_data(file.clone()).map(Job::OwnData),
@@ -225,14 +223,9 @@ impl Options {
             hidden: self.hidden.unwrap_or(HIDDEN),
             activation: self.activation.into(),
             activation_name: self.activation_name(),
-            points: self.points(),
+            points: self.points,
             threads: self.threads.unwrap_or_else(available_threads),
         })
-    }
-
-    fn points(&self) -> usize {
-        let own = if self.loss == Loss::Logistic && !self.quick { POINTS_LABELS } else { POINTS };
-        self.points.unwrap_or(own)
     }
 
     fn activation_name(&self) -> String {
@@ -308,7 +301,7 @@ impl Options {
             activation_name: self.activation_name(),
             bias: self.bias,
             predict,
-            points: self.points(),
+            points: self.points,
             threads: self.threads.unwrap_or_else(available_threads),
         })
     }

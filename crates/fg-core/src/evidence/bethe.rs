@@ -1,10 +1,8 @@
 //! The Bethe sum over the messages of a run.
 
-use core::f64::consts::TAU;
-
 use super::{Evidence, EvidenceError};
 use crate::denoiser::Estimation;
-use crate::factor::partition::{block_exponent, log_determinant};
+use crate::factor::partition::{block_exponent, log_volume};
 use crate::factor::{Breakdown, PartitionError};
 use crate::graph::Graph;
 use crate::message::Message;
@@ -98,8 +96,7 @@ fn block_partition(
     if estimation == Estimation::Map {
         return Ok(top);
     }
-    let log = log_determinant(message.precision().block(b), d)
-        .ok_or(Breakdown::Undetermined { port: 0 })?;
+    let volume = log_volume(message.precision().block(b), d);
     let rows = message.layout().range(b).len() as f64;
-    Ok(top + 0.5 * rows * (d as f64 * TAU.ln() - log))
+    Ok(top + rows * volume.ok_or(Breakdown::Undetermined { port: 0 })?)
 }

@@ -1,7 +1,5 @@
 //! The evidence that a run will find, by the laws of its messages: free energies and mutual information before any data.
 
-use core::f64::consts::TAU;
-
 use super::Evolution;
 use super::error::EvolutionError;
 use super::law::MessageLaw;
@@ -11,7 +9,7 @@ use super::rowwise::RowwiseNode;
 use super::truth::{Moments, Nodes, Setup};
 use crate::denoiser::Estimation;
 use crate::evidence::{EvidenceError, estimation_of};
-use crate::factor::partition::log_determinant;
+use crate::factor::partition::log_volume;
 use crate::factor::{Breakdown, PartitionError};
 use crate::graph::{Graph, VariableId};
 use crate::message::small;
@@ -188,10 +186,7 @@ fn gaussian(law: &MessageLaw, moments: &Moments, estimation: Estimation) -> Resu
     }
     let volume = match estimation {
         Estimation::Map => 0.0,
-        Estimation::Mmse => {
-            let log = log_determinant(&law.precision, d).ok_or(undetermined)?;
-            0.5 * (d as f64 * TAU.ln() - log)
-        }
+        Estimation::Mmse => log_volume(&law.precision, d).ok_or(undetermined)?,
     };
     Ok(0.5 * power + volume)
 }

@@ -9,7 +9,7 @@ use crate::denoiser::{
     Channel, Denoiser, Estimation, GaussianRow, Likelihood, RowCavity, RowEstimate, Scratch,
     model_of,
 };
-use crate::factor::{Breakdown, PartitionError, gaussian_estimate, gaussian_volume};
+use crate::factor::{Breakdown, PartitionError, gaussian_estimate, gaussian_excess};
 use crate::message::{Message, small};
 use crate::rows::Rows;
 
@@ -215,8 +215,7 @@ impl<'g> RowwiseNode<'g> {
         }
         for (i, value) in values.iter_mut().enumerate().filter(|_| own != asked) {
             let row = self.gaussian(i).ok_or(PartitionError::Estimation)?;
-            let volume = gaussian_volume(&row, port.cavity.precision().block(0))?;
-            *value += if asked == Estimation::Mmse { volume } else { -volume };
+            *value += gaussian_excess(&row, port.cavity.precision().block(0), asked)?;
         }
         Ok(values)
     }

@@ -22,7 +22,7 @@ pub use linear::{LinearEntries, LinearFactor, Solver};
 pub use low_rank::{LowRankError, LowRankFactor};
 pub use partition::PartitionError;
 pub use prior::PriorFactor;
-pub(crate) use rowwise::{gaussian_estimate, gaussian_volume};
+pub(crate) use rowwise::{gaussian_estimate, gaussian_excess};
 pub use uniforms::{Independent, Stratified, Uniforms};
 
 use core::any::Any;

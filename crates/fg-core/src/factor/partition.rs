@@ -1,5 +1,6 @@
 //! What log-partition functions share: why there is none, and the exponent of a message at given values.
 
+use core::f64::consts::TAU;
 use core::fmt;
 
 use super::Breakdown;
@@ -55,6 +56,12 @@ pub(crate) fn block_exponent(message: &Message, b: usize, values: &Rows) -> f64 
 /// The same over all rows that aren't known.
 pub(crate) fn exponent(message: &Message, values: &Rows) -> f64 {
     (0..message.precision().blocks()).map(|b| block_exponent(message, b, values)).sum()
+}
+
+/// `log int exp(-x Gamma x' / 2) dx = (d log 2 pi - log det Gamma) / 2` of a `d x d` precision; none where it isn't positive
+/// definite.
+pub(crate) fn log_volume(precision: &[f64], d: usize) -> Option<f64> {
+    log_determinant(precision, d).map(|log| 0.5 * (d as f64 * TAU.ln() - log))
 }
 
 /// `log det` of a positive definite `d x d` matrix; none where it isn't.

@@ -1,8 +1,6 @@
 //! What the row-wise factors share: cutting cavities into rows of one precision, and known rows.
 
-use core::f64::consts::TAU;
-
-use super::partition::{PartitionError, log_determinant};
+use super::partition::{PartitionError, log_volume};
 use crate::denoiser::{Estimation, GaussianRow, RowCavity, RowEstimate, Scratch};
 use crate::factor::{Belief, Breakdown, Cavity};
 use crate::message::{Layout, Message, Precision, small};
@@ -106,22 +104,26 @@ pub(super) fn log_partition(
         }
         for i in 0..piece.len() {
             let row = gaussian(piece.first_row() + i).ok_or(PartitionError::Estimation)?;
-            let volume = gaussian_volume(&row, piece.precision())?;
-            total += if asked == Estimation::Mmse { volume } else { -volume };
+            total += gaussian_excess(&row, piece.precision(), asked)?;
         }
     }
     Ok(total)
 }
 
-/// Logarithm of the integral of a Gaussian row under a cavity of this precision, less that of its maximum.
-pub(crate) fn gaussian_volume(row: &GaussianRow, gamma: &[f64]) -> Result<f64, Breakdown> {
+/// What a Gaussian node's log-partition function has in excess in the kind that is `asked` for over the other one: the integral
+/// over its maximum, or the reverse.
+pub(crate) fn gaussian_excess(
+    row: &GaussianRow,
+    gamma: &[f64],
+    asked: Estimation,
+) -> Result<f64, Breakdown> {
     if row.known {
         return Ok(0.0);
     }
-    let d = row.natural.len();
     let sum: Vec<f64> = row.precision.iter().zip(gamma).map(|(p, g)| p + g).collect();
-    let log = log_determinant(&sum, d).ok_or(Breakdown::Undetermined { port: 0 })?;
-    Ok(0.5 * (d as f64 * TAU.ln() - log))
+    let volume = log_volume(&sum, row.natural.len());
+    let volume = volume.ok_or(Breakdown::Undetermined { port: 0 })?;
+    Ok(if asked == Estimation::Mmse { volume } else { -volume })
 }
 
 /// The message of a factor that is Gaussian in every row, where the layout can represent it.

@@ -5,7 +5,7 @@ use core::f64::consts::TAU;
 use super::shared::SharedWorkspace;
 use super::{LinearFactor, Workspace, X, Z, dense};
 use crate::denoiser::Estimation;
-use crate::factor::partition::{PartitionError, exponent, log_determinant};
+use crate::factor::partition::{PartitionError, exponent, log_volume};
 use crate::factor::{Belief, Breakdown, Cavity, Factor, own};
 
 /// `log int prod_p cavity_p` over `Z = A X + 1 b'`. With the posterior means `Xhat` and `Zhat`, which maximise the exponent,
@@ -48,9 +48,6 @@ fn volume(
     let (m, n) = (decomposition.outputs as f64, decomposition.inputs as f64);
     let d = cavities[X].message.layout().columns();
     let known = [X, Z].map(|port| cavities[port].message.precision().is_infinite(0));
-    let positive = |matrix: &[f64]| {
-        log_determinant(matrix, d).ok_or(PartitionError::from(Breakdown::Undetermined { port: X }))
-    };
     match known {
         [false, false] => {
             let pencil = &workspace.pencil;
@@ -76,8 +73,8 @@ fn volume(
             let free = n - m;
             let mut volume = -0.5 * d as f64 * stretch;
             if free > 0.0 {
-                let log = positive(cavities[X].message.precision().block(0))?;
-                volume += 0.5 * free * (d as f64 * TAU.ln() - log);
+                let each = log_volume(cavities[X].message.precision().block(0), d);
+                volume += free * each.ok_or(Breakdown::Undetermined { port: X })?;
             }
             Ok(volume)
         }

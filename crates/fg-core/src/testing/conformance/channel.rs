@@ -1,14 +1,12 @@
 //! Laws of two-port estimators.
 
-use core::f64::consts::TAU;
-
 use super::calculus::{STENCIL, slope};
 use super::calibration::{Average, point};
 use super::subject::Input;
 use super::{Violation, demand};
 use crate::denoiser::{Channel, Estimation, RowEstimate, Scratch};
 use crate::factor::Breakdown;
-use crate::factor::partition::log_determinant;
+use crate::factor::partition::log_volume;
 use crate::message::small;
 use crate::special::{open_uniform, quantile};
 
@@ -196,11 +194,11 @@ fn normalisation(channel: &dyn Channel, inputs: [&Input; 2]) -> Result<(), Viola
     let (cavity, d) = (inputs[0].cavity(), inputs[0].columns());
     let mut inverse = vec![0.0; d * d];
     let mut scratch = vec![0.0; 2 * d * d];
-    let log = log_determinant(cavity.precision(), d);
+    let volume = log_volume(cavity.precision(), d);
     let inverted = small::invert_positive(cavity.precision(), &mut inverse, &mut scratch, d);
-    let (Some(log), Ok(())) = (log, inverted) else { return Ok(()) };
+    let (Some(volume), Ok(())) = (volume, inverted) else { return Ok(()) };
     for (i, n) in cavity.natural().chunks_exact(d).enumerate() {
-        let expected = 0.5 * (small::bilinear(n, &inverse, n, d) + d as f64 * TAU.ln() - log);
+        let expected = 0.5 * small::bilinear(n, &inverse, n, d) + volume;
         let tolerance = NORMALISED * (1.0 + expected.abs());
         let pair = (expected, found[i]);
         demand((&channel.name(), "normalisation"), || describe(inputs), pair, tolerance)?;
