@@ -28,6 +28,12 @@ pub(super) struct System {
     lower: Mat<f64>,
     /// `S`.
     data: Mat<f64>,
+    constraints: Constraints,
+}
+
+/// What `C x = c` are in coordinates in which the density is round.
+#[derive(Debug)]
+struct Constraints {
     /// Orthonormal basis of `L^-1 C'`.
     span: Mat<f64>,
     /// From values of `C x` to coordinates in `span`.
@@ -59,21 +65,21 @@ impl System {
             penalise(&mut lower, fixed, w);
         }
         cholesky::factor(&mut lower).map_err(|_| Breakdown::Undetermined { port: X })?;
-        let (span, pull, stretch) = constrain(&lower, fixed, w)?;
-        Ok(Self { n, width: w, lower, data, span, pull, stretch })
+        let constraints = constrain(&lower, fixed, w)?;
+        Ok(Self { n, width: w, lower, data, constraints })
     }
 
     /// Logarithm of `int exp(-x'H x / 2) delta(C x) dx`: `(n w - k) / 2 log 2 pi - log det H / 2 - log det(C H^-1 C') / 2` for
     /// `k` constraints, the same for every penalty; none where they repeat each other.
     pub(super) fn volume(&self) -> Option<f64> {
-        let free = (self.n * self.width - self.span.ncols()) as f64;
+        let free = (self.n * self.width - self.constraints.span.ncols()) as f64;
         let log: f64 = (0..self.lower.nrows()).map(|i| self.lower[(i, i)].ln()).sum();
-        Some(0.5 * free * TAU.ln() - log - 0.5 * self.stretch?)
+        Some(0.5 * free * TAU.ln() - log - 0.5 * self.constraints.stretch?)
     }
 
     /// Whether constraints bind.
     pub(super) fn constrained(&self) -> bool {
-        self.span.ncols() > 0
+        self.constraints.span.ncols() > 0
     }
 
     /// Replaces the right side `N + A' Nz` by the posterior mean; `values` are those of `C x`.
@@ -81,9 +87,19 @@ impl System {
         cholesky::solve_lower(self.lower.as_ref(), right.as_mut());
         self.project(right);
         if self.constrained() {
-            let mut coordinates = Mat::zeros(self.span.ncols(), 1);
-            product::accumulate(coordinates.as_mut(), 1.0, self.pull.as_ref(), values.as_ref());
-            product::accumulate(right.as_mut(), 1.0, self.span.as_ref(), coordinates.as_ref());
+            let mut coordinates = Mat::zeros(self.constraints.span.ncols(), 1);
+            product::accumulate(
+                coordinates.as_mut(),
+                1.0,
+                self.constraints.pull.as_ref(),
+                values.as_ref(),
+            );
+            product::accumulate(
+                right.as_mut(),
+                1.0,
+                self.constraints.span.as_ref(),
+                coordinates.as_ref(),
+            );
         }
         cholesky::solve_lower_transposed(self.lower.as_ref(), right.as_mut());
     }
@@ -91,9 +107,19 @@ impl System {
     /// Takes out of every column its part in `span`.
     fn project(&self, panel: &mut Mat<f64>) {
         if self.constrained() {
-            let mut inside = Mat::zeros(self.span.ncols(), panel.ncols());
-            product::accumulate(inside.as_mut(), 1.0, self.span.transpose(), panel.as_ref());
-            product::accumulate(panel.as_mut(), -1.0, self.span.as_ref(), inside.as_ref());
+            let mut inside = Mat::zeros(self.constraints.span.ncols(), panel.ncols());
+            product::accumulate(
+                inside.as_mut(),
+                1.0,
+                self.constraints.span.transpose(),
+                panel.as_ref(),
+            );
+            product::accumulate(
+                panel.as_mut(),
+                -1.0,
+                self.constraints.span.as_ref(),
+                inside.as_ref(),
+            );
         }
     }
 
@@ -201,20 +227,15 @@ fn penalise(hessian: &mut Mat<f64>, fixed: MatRef<'_, f64>, w: usize) {
     }
 }
 
-/// `L^-1 C' = span * root` by the eigenvectors of its Gram matrix: `span`, the inverse of the root, and the logarithm of the
-/// determinant of the Gram matrix.
-fn constrain(
-    lower: &Mat<f64>,
-    fixed: MatRef<'_, f64>,
-    w: usize,
-) -> Result<(Mat<f64>, Mat<f64>, Option<f64>), Breakdown> {
+/// `L^-1 C' = span * root` by the eigenvectors of its Gram matrix.
+fn constrain(lower: &Mat<f64>, fixed: MatRef<'_, f64>, w: usize) -> Result<Constraints, Breakdown> {
     let (k, n) = fixed.shape();
     let mut image = Mat::zeros(n * w, k * w);
     for c in 0..w {
         image.submatrix_mut(c * n, c * k, n, k).copy_from(fixed.transpose());
     }
     if k == 0 {
-        return Ok((image, Mat::zeros(0, 0), Some(0.0)));
+        return Ok(Constraints { span: image, pull: Mat::zeros(0, 0), stretch: Some(0.0) });
     }
     cholesky::solve_lower(lower.as_ref(), image.as_mut());
     let gram = spectral::gram(image.transpose());
@@ -227,8 +248,8 @@ fn constrain(
         Mat::from_fn(kept.len(), k * w, |r, p| vectors.column(kept[r])[p] / values[kept[r]].sqrt());
     let mut span = Mat::zeros(n * w, kept.len());
     product::accumulate(span.as_mut(), 1.0, image.as_ref(), pull.transpose());
-    let stretch = kept.iter().map(|&p| values[p].ln()).sum();
-    Ok((span, pull, (kept.len() == k * w).then_some(stretch)))
+    let stretch = (kept.len() == k * w).then(|| kept.iter().map(|&p| values[p].ln()).sum());
+    Ok(Constraints { span, pull, stretch })
 }
 
 /// `out[c][e] = left_(c, t) . right_(e, t)`.
