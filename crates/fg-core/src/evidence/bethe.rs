@@ -2,41 +2,23 @@
 
 use super::{Evidence, EvidenceError};
 use crate::denoiser::Estimation;
+use crate::factor::Breakdown;
 use crate::factor::partition::{block_exponent, log_volume};
-use crate::factor::{Breakdown, PartitionError};
 use crate::graph::Graph;
+use crate::inference::State;
 use crate::message::Message;
 use crate::rows::Rows;
 
-/// What the sum is over: the state of a run.
-pub(crate) trait Messages {
-    /// A factor's log-partition function under its cavities.
-    fn log_partition(
-        &mut self,
-        factor: usize,
-        estimation: Estimation,
-    ) -> Result<f64, PartitionError>;
-
-    /// The product of all messages about a variable.
-    fn product(&self, variable: usize) -> Result<Message, Breakdown>;
-
-    /// The message of an edge.
-    fn message(&self, edge: usize) -> &Message;
-}
-
-/// The evidence of a graph by these messages.
-pub(crate) fn bethe(
-    graph: &Graph,
-    messages: &mut impl Messages,
-) -> Result<Evidence, EvidenceError> {
+/// The evidence of a graph by the messages of a run.
+pub(crate) fn bethe(graph: &Graph, state: &mut State) -> Result<Evidence, EvidenceError> {
     let nodes = graph.factor_nodes();
     let estimation = estimation_of(graph);
     let variables = (0..graph.variable_nodes().len())
-        .map(|v| overcounted(graph, messages, v, estimation))
+        .map(|v| overcounted(graph, state, v, estimation))
         .collect::<Result<_, _>>()?;
     let mut factors = Vec::with_capacity(nodes.len());
     for (f, node) in nodes.iter().enumerate() {
-        let value = messages.log_partition(f, estimation);
+        let value = state.log_partition(graph, f, estimation);
         let named = |reason| EvidenceError::Factor { factor: node.name.clone(), reason };
         factors.push(value.map_err(named)?);
     }
@@ -53,7 +35,7 @@ pub(crate) fn estimation_of(graph: &Graph) -> Estimation {
 /// What the factors' sum counts too often of a variable's messages.
 fn overcounted(
     graph: &Graph,
-    messages: &impl Messages,
+    state: &State,
     variable: usize,
     estimation: Estimation,
 ) -> Result<f64, EvidenceError> {
@@ -62,7 +44,7 @@ fn overcounted(
         return Ok(0.0);
     }
     let named = |reason| EvidenceError::Variable { variable: node.name.clone(), reason };
-    let product = messages.product(variable).map_err(named)?;
+    let product = state.product(graph, variable).map_err(named)?;
     let mut mean = Rows::zeros(node.layout.rows(), node.layout.columns());
     product.mean_into(&mut mean);
     let mut sum = 0.0;
@@ -72,13 +54,12 @@ fn overcounted(
             sum += (node.edges.len() - 1) as f64 * gaussian;
             continue;
         }
-        let knows = |e: &&usize| messages.message(**e).precision().is_infinite(b);
+        let knows = |e: &&usize| state.message(**e).precision().is_infinite(b);
         if node.edges.iter().filter(knows).count() > 1 {
             let (variable, row) = (node.name.clone(), node.layout.range(b).start);
             return Err(EvidenceError::DoublyKnown { variable, row });
         }
-        sum +=
-            node.edges.iter().map(|&e| block_exponent(messages.message(e), b, &mean)).sum::<f64>();
+        sum += node.edges.iter().map(|&e| block_exponent(state.message(e), b, &mean)).sum::<f64>();
     }
     Ok(sum)
 }

@@ -32,7 +32,7 @@
 
 mod bethe;
 
-pub(crate) use bethe::{Messages, bethe, estimation_of};
+pub(crate) use bethe::{bethe, estimation_of};
 
 use core::fmt;
 

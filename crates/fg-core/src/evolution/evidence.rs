@@ -66,8 +66,8 @@ pub(super) fn expected(
             others.for_each(|&e| cavity.multiply(laws[e]));
             node.tell(port, &cavity, None);
         }
-        let value =
-            average(node, estimation, &variables.iter().map(|&v| &moments[v]).collect::<Vec<_>>());
+        let output = &moments[variables[own.ports.len() - 1]];
+        let value = average(node, estimation, output);
         let named = |reason| EvidenceError::Factor { factor: own.name.clone(), reason };
         log += sizes[variables[0]] * value.map_err(named)?;
     }
@@ -118,16 +118,16 @@ fn sizes(graph: &Graph, nodes: &[Node<'_>]) -> Vec<f64> {
     sizes.into_iter().map(|size| size.unwrap_or(1.0)).collect()
 }
 
-/// The average of a factor's log-partition function for each row of its first variable.
+/// The average of a factor's log-partition function for each row of its first variable; `output` is the truth of its last.
 fn average(
     node: &mut Node<'_>,
     estimation: Estimation,
-    moments: &[&Moments],
+    output: &Moments,
 ) -> Result<f64, PartitionError> {
     node.beliefs()?;
     match node {
         Node::Rowwise(node) => rowwise(node, estimation),
-        Node::Linear(node) => linear(node, estimation, moments[1]),
+        Node::Linear(node) => linear(node, estimation, output),
         Node::LowRank(_) => Err(PartitionError::Unknown),
     }
 }

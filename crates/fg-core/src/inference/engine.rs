@@ -11,7 +11,7 @@ use super::report::{EdgeFigures, Event, Recovery, Report, Status, SweepFigures};
 use super::solution::Solution;
 use super::state::{Division, State, cavity};
 use crate::denoiser::Parameter;
-use crate::evidence::{Evidence, EvidenceError};
+use crate::evidence::{self, Evidence, EvidenceError};
 use crate::factor::{Belief, Breakdown};
 use crate::graph::{FactorId, Graph, VariableId};
 use crate::message::{Message, small};
@@ -365,7 +365,7 @@ impl<'g> Inference<'g> {
     /// # Errors
     /// [`EvidenceError`] naming the factor or variable that has none.
     pub fn evidence(&mut self) -> Result<Evidence, EvidenceError> {
-        self.state.evidence(self.graph)
+        evidence::bethe(self.graph, &mut self.state)
     }
 
     fn fatal(&self, failure: &Failure) -> InferenceError {

@@ -22,7 +22,7 @@ pub use solution::Solution;
 
 pub(crate) use extrinsic::Extrinsic;
 pub(crate) use live::prune;
-pub(crate) use state::reporter;
+pub(crate) use state::{State, reporter};
 
 use crate::graph::Graph;
 

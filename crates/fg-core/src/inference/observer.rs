@@ -4,7 +4,7 @@ use core::ops::ControlFlow;
 
 use super::report::{Report, SweepFigures};
 use super::state::State;
-use crate::evidence::{Evidence, EvidenceError};
+use crate::evidence::{self, Evidence, EvidenceError};
 use crate::factor::{Belief, Breakdown};
 use crate::graph::{Graph, VariableId};
 use crate::rows::Rows;
@@ -106,7 +106,7 @@ impl IterationInfo<'_> {
     /// # Errors
     /// As [`Inference::evidence`](super::Inference::evidence).
     pub fn evidence(&mut self) -> Result<Evidence, EvidenceError> {
-        self.state.evidence(self.graph)
+        evidence::bethe(self.graph, self.state)
     }
 }
 

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::extrinsic::Extrinsic;
 use crate::denoiser::{Estimation, Parameter};
-use crate::evidence::{self, Evidence, EvidenceError};
 use crate::factor::{Belief, Breakdown, Cavity, Factor, PartitionError, Sent};
 use crate::graph::{FactorNode, Graph, Variable};
 use crate::message::{Layout, Message, small};
@@ -71,7 +70,7 @@ struct Parts<'a> {
     wanted: &'a mut [bool],
 }
 
-pub(super) struct State {
+pub(crate) struct State {
     pub(super) edges: Vec<EdgeState>,
     pub(super) divisions: Vec<Division>,
     pub(super) factors: Vec<FactorState>,
@@ -362,7 +361,7 @@ impl State {
     }
 
     /// The product of all messages about a variable, as a message.
-    fn product(&self, graph: &Graph, variable: usize) -> Result<Message, Breakdown> {
+    pub(crate) fn product(&self, graph: &Graph, variable: usize) -> Result<Message, Breakdown> {
         let node = &graph.variable_nodes()[variable];
         let mut product = Message::vacuous(node.layout.clone());
         if let Some(field) = &self.fields[variable] {
@@ -376,35 +375,21 @@ impl State {
         Ok(product)
     }
 
-    /// The evidence by the messages as they are.
-    pub(super) fn evidence(&mut self, graph: &Graph) -> Result<Evidence, EvidenceError> {
-        evidence::bethe(graph, &mut Current { graph, state: self })
-    }
-}
-
-/// The messages of a run as they are.
-struct Current<'a> {
-    graph: &'a Graph,
-    state: &'a mut State,
-}
-
-impl evidence::Messages for Current<'_> {
-    fn log_partition(
+    /// A factor's log-partition function under its cavities.
+    pub(crate) fn log_partition(
         &mut self,
+        graph: &Graph,
         factor: usize,
         estimation: Estimation,
     ) -> Result<f64, PartitionError> {
-        self.state.ask(self.graph, factor, |own, cavities, parts| {
+        self.ask(graph, factor, |own, cavities, parts| {
             Ok(own.log_partition(cavities, estimation, &mut **parts.workspace))
         })?
     }
 
-    fn product(&self, variable: usize) -> Result<Message, Breakdown> {
-        self.state.product(self.graph, variable)
-    }
-
-    fn message(&self, edge: usize) -> &Message {
-        &self.state.edges[edge].message
+    /// The message of an edge.
+    pub(crate) fn message(&self, edge: usize) -> &Message {
+        &self.edges[edge].message
     }
 }
 

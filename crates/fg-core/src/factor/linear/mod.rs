@@ -160,6 +160,17 @@ impl LinearFactor {
     }
 }
 
+/// Refuses wanted beliefs whose means aren't finite.
+fn check_finite(wanted: &[bool], beliefs: &[Belief]) -> Result<(), Breakdown> {
+    for port in [X, Z] {
+        let bad = wanted[port].then(|| beliefs[port].mean().first_non_finite()).flatten();
+        if let Some((row, _)) = bad {
+            return Err(Breakdown::NotFinite { port, row });
+        }
+    }
+    Ok(())
+}
+
 /// Unit vectors sent through an operator at once: enough for its blocked products, few enough to stay in cache.
 const UNIT_VECTORS: usize = 32;
 
@@ -244,13 +255,7 @@ impl Factor for LinearFactor {
             }
             Workspace::Dense => dense::beliefs(self, cavities, wanted, beliefs)?,
         }
-        for port in [X, Z] {
-            let bad = wanted[port].then(|| beliefs[port].mean().first_non_finite()).flatten();
-            if let Some((row, _)) = bad {
-                return Err(Breakdown::NotFinite { port, row });
-            }
-        }
-        Ok(())
+        check_finite(wanted, beliefs)
     }
 
     fn log_partition(

@@ -3,10 +3,10 @@
 use core::f64::consts::TAU;
 
 use super::shared::SharedWorkspace;
-use super::{LinearFactor, Workspace, X, Z, dense};
+use super::{LinearFactor, Workspace, X, Z, check_finite, dense, shared};
 use crate::denoiser::Estimation;
 use crate::factor::partition::{PartitionError, exponent, log_volume};
-use crate::factor::{Belief, Breakdown, Cavity, Factor, own};
+use crate::factor::{Belief, Breakdown, Cavity, own};
 
 /// `log int prod_p cavity_p` over `Z = A X + 1 b'`. With the posterior means `Xhat` and `Zhat`, which maximise the exponent,
 /// and its Hessian `K = I (x) Gx + A'A (x) Gz`:
@@ -23,15 +23,16 @@ pub(super) fn log_partition(
     estimation: Estimation,
     workspace: &mut dyn core::any::Any,
 ) -> Result<f64, PartitionError> {
-    let shared = matches!(own::<Workspace>(workspace), Workspace::Shared(_));
-    if !shared {
-        return dense::log_partition(factor, cavities, estimation);
-    }
+    let workspace = match own(workspace) {
+        Workspace::Shared(workspace) => workspace,
+        Workspace::Dense => return dense::log_partition(factor, cavities, estimation),
+    };
     let mut beliefs = [X, Z].map(|port| Belief::new(cavities[port].message.layout().clone()));
-    factor.beliefs(cavities, &[true; 2], &mut beliefs, workspace)?;
+    let all = [true; 2];
+    shared::beliefs(factor, cavities, &all, &mut beliefs, workspace)?;
+    check_finite(&all, &beliefs)?;
     let at = |port: usize| exponent(cavities[port].message, beliefs[port].mean());
     let top = at(X) + at(Z);
-    let Workspace::Shared(workspace) = own(workspace) else { return Err(PartitionError::Unknown) };
     Ok(match estimation {
         Estimation::Map => top,
         Estimation::Mmse => top + volume(factor, cavities, workspace)?,
