@@ -16,7 +16,6 @@ pub mod evolution;
 pub mod factor;
 pub mod graph;
 pub mod inference;
-mod linalg;
 pub mod message;
 pub mod operator;
 pub mod parallel;

@@ -99,7 +99,7 @@ mod tests {
     use rand_pcg::Pcg64;
 
     use super::*;
-    use crate::linalg::spectral::thin_svd;
+    use fg_linalg::spectral::thin_svd;
 
     /// Sums of a few hundred terms that are rounded a few times each.
     const ROUNDING: f64 = 1e-12;

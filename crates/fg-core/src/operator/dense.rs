@@ -5,8 +5,8 @@ use core::fmt;
 use faer::{Mat, MatRef};
 
 use super::{LinearOperator, OperatorError};
-use crate::linalg::product;
 use crate::rows::Rows;
+use fg_linalg::product;
 
 /// A stored `m x n` matrix, column after column.
 ///

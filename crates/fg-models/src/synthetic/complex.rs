@@ -1,6 +1,7 @@
 //! Random complex operators: Gaussian matrices and unitary ones.
 
 use fg_core::faer::{Mat, c64};
+use fg_linalg::orthonormal::complex_orthonormal;
 use rand::Rng;
 use rand_distr::{Distribution, StandardNormal};
 
@@ -36,21 +37,7 @@ pub fn unitary<R: Rng + ?Sized>(n: usize, rng: &mut R) -> Mat<c64> {
 /// When `k > n`: there is no such frame.
 #[track_caller]
 pub fn unitary_frame<R: Rng + ?Sized>(n: usize, k: usize, rng: &mut R) -> Mat<c64> {
-    assert!(k <= n, "{k} orthonormal columns of length {n}");
-    let factors = complex_gaussian_matrix(n, k, 1.0, rng).qr();
-    let mut frame = factors.compute_thin_Q();
-    let triangle = factors.thin_R();
-    for j in 0..k {
-        let pivot = triangle[(j, j)];
-        let modulus = f64::hypot(pivot.re, pivot.im);
-        if modulus > 0.0 {
-            let phase = c64::new(pivot.re / modulus, pivot.im / modulus);
-            for i in 0..n {
-                frame[(i, j)] *= phase;
-            }
-        }
-    }
-    frame
+    complex_orthonormal(&complex_gaussian_matrix(n, k, 1.0, rng))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use core::fmt;
 
 use fg_core::faer::{Mat, MatRef};
 use fg_core::operator::{Chain, Cosine, OperatorError, Signs, Spectral};
+use fg_linalg::orthonormal::orthonormal;
 use rand::{Rng, RngExt};
 use rand_distr::{Distribution, StandardNormal};
 
@@ -39,18 +40,7 @@ pub fn haar<R: Rng + ?Sized>(n: usize, rng: &mut R) -> Mat<f64> {
 /// When `k > n`: there is no such frame.
 #[track_caller]
 pub fn haar_frame<R: Rng + ?Sized>(n: usize, k: usize, rng: &mut R) -> Mat<f64> {
-    assert!(k <= n, "{k} orthonormal columns of length {n}");
-    let factors = gaussian_matrix(n, k, 1.0, rng).qr();
-    let mut frame = factors.compute_thin_Q();
-    let triangle = factors.thin_R();
-    for j in 0..k {
-        if triangle[(j, j)] < 0.0 {
-            for i in 0..n {
-                frame[(i, j)] = -frame[(i, j)];
-            }
-        }
-    }
-    frame
+    orthonormal(&gaussian_matrix(n, k, 1.0, rng))
 }
 
 /// `m` rows, drawn without replacement, of the cosine transform of `n` entries with random signs: orthonormal rows that mix

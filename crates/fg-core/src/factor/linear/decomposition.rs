@@ -6,9 +6,9 @@ use faer::MatRef;
 
 use super::moments::Spectrum;
 use super::side::Side;
-use crate::linalg::padded::Padded;
-use crate::linalg::spectral::{self, Unconverged};
 use crate::operator::{Complex, Spectral};
+use fg_linalg::padded::Padded;
+use fg_linalg::spectral::{self, Unconverged};
 
 /// How the linear factor decomposes its operator. The default is [`Auto`](Self::Auto).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

@@ -6,7 +6,7 @@ use faer::MatRef;
 
 use super::shared::{SharedWorkspace, Task};
 use super::{X, Z};
-use crate::linalg::product::sandwich;
+use fg_linalg::product::sandwich;
 
 /// `A A' = U diag(s^2) U'`, `m <= n`.
 ///

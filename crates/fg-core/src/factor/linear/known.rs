@@ -5,8 +5,8 @@ use super::decomposition::Basis;
 use super::shared::{Buffers, SharedWorkspace, Task, to_planar};
 use super::{X, Z};
 use crate::factor::{Belief, Breakdown};
-use crate::linalg::product::sandwich;
 use crate::message::small;
+use fg_linalg::product::sandwich;
 
 /// Known values may miss `A X` by this, relative to the largest of them: rounding of a solution with a condition
 /// number up to `1e6`, or data written with nine digits.

@@ -23,7 +23,6 @@ use faer::{Mat, MatRef};
 use super::{Belief, Breakdown, Cavity, Factor, Misfit, PartitionError, Port, Role, Undrawable};
 use super::{Uniforms, Unready};
 use crate::denoiser::Estimation;
-use crate::linalg::padded::Padded;
 use crate::message::Layout;
 use crate::operator::LinearOperator;
 use crate::rows::Rows;
@@ -31,6 +30,7 @@ pub(crate) use beliefs::exact_gain;
 use decomposition::Decomposition;
 pub use decomposition::Solver;
 pub use entries::LinearEntries;
+use fg_linalg::padded::Padded;
 pub(crate) use moments::{Moments, input_moments, output_moments};
 pub(crate) use pencil::Pencil;
 use shared::SharedWorkspace;
@@ -155,7 +155,7 @@ impl LinearFactor {
 
     /// The lower triangle of `A' A`.
     fn normal(&self) -> MatRef<'_, f64> {
-        let normal = || crate::linalg::spectral::gram(self.matrix().transpose());
+        let normal = || fg_linalg::spectral::gram(self.matrix().transpose());
         self.normal.get_or_init(normal).as_ref()
     }
 }

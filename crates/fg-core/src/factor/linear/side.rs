@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use faer::Mat;
 
-use crate::linalg::complex::ComplexMatrix;
-use crate::linalg::product;
 use crate::operator::Orthogonal;
+use fg_linalg::complex::ComplexMatrix;
+use fg_linalg::product;
 
 /// A matrix of orthonormal columns.
 #[derive(Debug)]

@@ -1,9 +1,8 @@
 //! Cosine transforms of signals and pictures.
 
 use core::fmt;
-use std::sync::Arc;
 
-use rustdct::{DctPlanner, TransformType2And3};
+use fg_linalg::cosine::CosineSums;
 
 use super::Orthogonal;
 
@@ -22,14 +21,12 @@ use super::Orthogonal;
 /// assert!((x[0] - 4.0).abs() < 1e-15 && x[1].abs() < 1e-15);
 /// # Ok::<(), fg_core::operator::CosineError>(())
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Cosine {
     /// One for the rows and, of pictures, one for the columns.
-    along: Line,
-    across: Option<Line>,
+    along: CosineSums,
+    across: Option<CosineSums>,
 }
-
-type Line = Arc<dyn TransformType2And3<f64>>;
 
 impl Cosine {
     /// Of signals of `size` entries.
@@ -49,16 +46,16 @@ impl Cosine {
     }
 
     /// `transform` of each row, and of each column by way of the transposed picture.
-    fn all(&self, x: &mut [f64], transform: impl Fn(&Line, &mut [f64], &mut [f64])) {
+    fn all(&self, x: &mut [f64], transform: impl Fn(&CosineSums, &mut [f64], &mut [f64])) {
         let across = self.across.as_ref();
-        let needed = across.map_or(0, |line| line.get_scratch_len());
-        let mut scratch = vec![0.0; self.along.get_scratch_len().max(needed)];
-        let width = self.along.len();
+        let needed = across.map_or(0, |line| line.memory());
+        let mut scratch = vec![0.0; self.along.memory().max(needed)];
+        let width = self.along.size();
         for row in x.chunks_exact_mut(width) {
             transform(&self.along, row, &mut scratch);
         }
         let Some(line) = across else { return };
-        let mut column = vec![0.0; line.len()];
+        let mut column = vec![0.0; line.size()];
         for j in 0..width {
             column.iter_mut().enumerate().for_each(|(i, c)| *c = x[i * width + j]);
             transform(line, &mut column, &mut scratch);
@@ -67,11 +64,11 @@ impl Cosine {
     }
 }
 
-fn plan(size: usize) -> Result<Line, CosineError> {
+fn plan(size: usize) -> Result<CosineSums, CosineError> {
     if size == 0 {
         return Err(CosineError);
     }
-    Ok(DctPlanner::new().plan_dct2(size))
+    Ok(CosineSums::new(size))
 }
 
 /// Factors of the first coefficient and of the others.
@@ -82,12 +79,12 @@ fn scales(size: usize) -> (f64, f64) {
 
 impl Orthogonal for Cosine {
     fn size(&self) -> usize {
-        self.along.len() * self.across.as_ref().map_or(1, |line| line.len())
+        self.along.size() * self.across.as_ref().map_or(1, |line| line.size())
     }
 
     fn apply(&self, x: &mut [f64]) {
         self.all(x, |line, x, scratch| {
-            line.process_dct2_with_scratch(x, &mut scratch[..line.get_scratch_len()]);
+            line.apply(x, scratch);
             let (first, others) = scales(x.len());
             x.iter_mut().for_each(|x| *x *= others);
             x[0] *= first / others;
@@ -97,24 +94,17 @@ impl Orthogonal for Cosine {
     fn apply_adjoint(&self, x: &mut [f64]) {
         self.all(x, |line, x, scratch| {
             let (first, others) = scales(x.len());
-            // The routine halves the first coefficient.
-            x[0] *= 2.0 * first / others;
+            x[0] *= first / others;
             x.iter_mut().for_each(|x| *x *= others);
-            line.process_dct3_with_scratch(x, &mut scratch[..line.get_scratch_len()]);
+            line.apply_adjoint(x, scratch);
         });
     }
 
     fn name(&self) -> String {
         match &self.across {
-            None => format!("cosine transform {}", self.along.len()),
-            Some(across) => format!("cosine transform {} x {}", across.len(), self.along.len()),
+            None => format!("cosine transform {}", self.along.size()),
+            Some(across) => format!("cosine transform {} x {}", across.size(), self.along.size()),
         }
-    }
-}
-
-impl fmt::Debug for Cosine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Cosine({})", self.name())
     }
 }
 

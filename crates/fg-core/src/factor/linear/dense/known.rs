@@ -8,9 +8,9 @@ use super::block;
 use crate::factor::Breakdown;
 use crate::factor::linear::known::check_consistent;
 use crate::factor::linear::{LinearFactor, X, Z};
-use crate::linalg::product;
 use crate::message::Message;
 use crate::rows::Rows;
+use fg_linalg::product;
 
 /// The free and the known rows of both ports, and the operator between them.
 #[derive(Debug)]

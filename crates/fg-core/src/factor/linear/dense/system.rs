@@ -8,7 +8,7 @@ use faer::{Mat, MatRef};
 
 use crate::factor::Breakdown;
 use crate::factor::linear::X;
-use crate::linalg::{cholesky, product, spectral};
+use fg_linalg::{cholesky, product, spectral};
 
 /// Precisions of the free rows as functions of row and pair of columns.
 pub(super) struct Precisions<'a> {

@@ -6,7 +6,7 @@ use faer::{Accum, MatMut, MatRef, Par};
 use super::kernels;
 
 /// `y = A x` for planar `x` (`ncols x d`) and `y` (`nrows x d`).
-pub(crate) fn multiply(a: MatRef<'_, f64>, x: &[f64], y: &mut [f64], d: usize) {
+pub fn multiply(a: MatRef<'_, f64>, x: &[f64], y: &mut [f64], d: usize) {
     if d == 1 {
         return kernels::multiply(a, x, y);
     }
@@ -16,7 +16,7 @@ pub(crate) fn multiply(a: MatRef<'_, f64>, x: &[f64], y: &mut [f64], d: usize) {
 }
 
 /// `x = A' y`, shapes as in [`multiply`].
-pub(crate) fn multiply_adjoint(a: MatRef<'_, f64>, y: &[f64], x: &mut [f64], d: usize) {
+pub fn multiply_adjoint(a: MatRef<'_, f64>, y: &[f64], x: &mut [f64], d: usize) {
     if d == 1 {
         return kernels::multiply_adjoint(a, y, x);
     }
@@ -26,7 +26,7 @@ pub(crate) fn multiply_adjoint(a: MatRef<'_, f64>, y: &[f64], x: &mut [f64], d: 
 }
 
 /// `y = A x` for row-major `x` (`ncols x d`) and `y` (`nrows x d`).
-pub(crate) fn multiply_rows(a: MatRef<'_, f64>, x: &[f64], y: &mut [f64], d: usize) {
+pub fn multiply_rows(a: MatRef<'_, f64>, x: &[f64], y: &mut [f64], d: usize) {
     if d == 1 {
         return kernels::multiply(a, x, y);
     }
@@ -36,7 +36,7 @@ pub(crate) fn multiply_rows(a: MatRef<'_, f64>, x: &[f64], y: &mut [f64], d: usi
 }
 
 /// `x = A' y`, shapes as in [`multiply_rows`].
-pub(crate) fn multiply_adjoint_rows(a: MatRef<'_, f64>, y: &[f64], x: &mut [f64], d: usize) {
+pub fn multiply_adjoint_rows(a: MatRef<'_, f64>, y: &[f64], x: &mut [f64], d: usize) {
     if d == 1 {
         return kernels::multiply_adjoint(a, y, x);
     }
@@ -48,7 +48,7 @@ pub(crate) fn multiply_adjoint_rows(a: MatRef<'_, f64>, y: &[f64], x: &mut [f64]
 /// `output_q = U f_q(k, j, U' input_0, ..)`, entry by entry `(k, j)`, for planar inputs and outputs of `d` columns.
 ///
 /// One column passes `U` once; several take one blocked product for each input and output.
-pub(crate) fn sandwich<const IN: usize, const OUT: usize>(
+pub fn sandwich<const IN: usize, const OUT: usize>(
     u: MatRef<'_, f64>,
     d: usize,
     input: [&[f64]; IN],
@@ -76,6 +76,6 @@ pub(crate) fn sandwich<const IN: usize, const OUT: usize>(
 }
 
 /// `out += alpha a b`.
-pub(crate) fn accumulate(out: MatMut<'_, f64>, alpha: f64, a: MatRef<'_, f64>, b: MatRef<'_, f64>) {
+pub fn accumulate(out: MatMut<'_, f64>, alpha: f64, a: MatRef<'_, f64>, b: MatRef<'_, f64>) {
     matmul(out, Accum::Add, a, b, alpha, Par::Seq);
 }

@@ -6,44 +6,48 @@ use super::product;
 
 /// A complex `m x n` matrix, its real part above its imaginary one, so that each product passes it once.
 #[derive(Clone, PartialEq)]
-pub(crate) struct ComplexMatrix {
+pub struct ComplexMatrix {
     stacked: Mat<f64>,
 }
 
 impl ComplexMatrix {
-    /// The matrix of these parts.
-    pub(crate) fn new(m: usize, n: usize, part: impl Fn(usize, usize) -> [f64; 2]) -> Self {
+    /// The matrix of these parts, real and imaginary.
+    pub fn new(m: usize, n: usize, part: impl Fn(usize, usize) -> [f64; 2]) -> Self {
         let entry = |i: usize, j: usize| if i < m { part(i, j)[0] } else { part(i - m, j)[1] };
         Self { stacked: Mat::from_fn(2 * m, n, entry) }
     }
 
-    pub(crate) fn of(matrix: MatRef<'_, c64>) -> Self {
+    /// A copy of `matrix`.
+    pub fn of(matrix: MatRef<'_, c64>) -> Self {
         let (m, n) = matrix.shape();
         Self::new(m, n, |i, j| [matrix[(i, j)].re, matrix[(i, j)].im])
     }
 
-    pub(crate) fn to_matrix(&self) -> Mat<c64> {
+    /// A copy as complex numbers.
+    pub fn to_matrix(&self) -> Mat<c64> {
         let m = self.nrows();
         let entry = |i: usize, j: usize| c64::new(self.stacked[(i, j)], self.stacked[(m + i, j)]);
         Mat::from_fn(m, self.ncols(), entry)
     }
 
-    pub(crate) fn nrows(&self) -> usize {
+    /// Number of complex rows.
+    pub fn nrows(&self) -> usize {
         self.stacked.nrows() / 2
     }
 
-    pub(crate) fn ncols(&self) -> usize {
+    /// Number of complex columns.
+    pub fn ncols(&self) -> usize {
         self.stacked.ncols()
     }
 
     /// Both parts, one above the other: `2 m x n`.
-    pub(crate) fn stacked(&self) -> MatRef<'_, f64> {
+    pub fn stacked(&self) -> MatRef<'_, f64> {
         self.stacked.as_ref()
     }
 
     /// `y = A x` for row-major `x` (`2 n x columns`) and `y` (`2 m x columns`), the two parts of a number in neighbouring
     /// rows.
-    pub(crate) fn multiply(&self, x: &[f64], y: &mut [f64], columns: usize) {
+    pub fn multiply(&self, x: &[f64], y: &mut [f64], columns: usize) {
         // As n x 2 columns: real parts, then imaginary ones.
         let mut products = vec![0.0; 2 * y.len()];
         product::multiply_rows(self.stacked(), x, &mut products, 2 * columns);
@@ -58,7 +62,7 @@ impl ComplexMatrix {
     }
 
     /// `x = A* y` by the conjugate transpose, shapes as in [`multiply`](Self::multiply).
-    pub(crate) fn multiply_adjoint(&self, y: &[f64], x: &mut [f64], columns: usize) {
+    pub fn multiply_adjoint(&self, y: &[f64], x: &mut [f64], columns: usize) {
         // y above -i y.
         let mut turned = Vec::with_capacity(2 * y.len());
         turned.extend_from_slice(y);

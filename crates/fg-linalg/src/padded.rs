@@ -11,7 +11,7 @@ const LINE: usize = 8;
 /// those of a plain matrix of 2048 rows are, all these places share one set of the first-level cache and evict each
 /// other. Apart by an odd number of lines, no two of a whole cache way coincide.
 #[derive(Debug)]
-pub(crate) struct Padded {
+pub struct Padded {
     values: Vec<f64>,
     rows: usize,
     columns: usize,
@@ -20,7 +20,7 @@ pub(crate) struct Padded {
 
 impl Padded {
     /// A matrix of zeros.
-    pub(crate) fn zeros(rows: usize, columns: usize) -> Self {
+    pub fn zeros(rows: usize, columns: usize) -> Self {
         let stride = (rows.div_ceil(LINE) | 1) * LINE;
         Self { values: vec![0.0; stride * columns], rows, columns, stride }
     }
@@ -33,26 +33,30 @@ impl Padded {
         copy
     }
 
-    pub(crate) fn as_ref(&self) -> MatRef<'_, f64> {
+    /// A view of all entries.
+    pub fn as_ref(&self) -> MatRef<'_, f64> {
         let Self { values, rows, columns, stride } = self;
         MatRef::from_column_major_slice_with_stride(values, *rows, *columns, *stride)
     }
 
-    pub(crate) fn as_mut(&mut self) -> MatMut<'_, f64> {
+    /// A mutable view of all entries.
+    pub fn as_mut(&mut self) -> MatMut<'_, f64> {
         let Self { values, rows, columns, stride } = self;
         MatMut::from_column_major_slice_with_stride_mut(values, *rows, *columns, *stride)
     }
 
-    pub(crate) fn column(&self, j: usize) -> &[f64] {
+    /// Column `j`.
+    pub fn column(&self, j: usize) -> &[f64] {
         &self.values[j * self.stride..][..self.rows]
     }
 
-    pub(crate) fn column_mut(&mut self, j: usize) -> &mut [f64] {
+    /// Column `j`, mutable.
+    pub fn column_mut(&mut self, j: usize) -> &mut [f64] {
         &mut self.values[j * self.stride..][..self.rows]
     }
 
     /// The columns before `j`, and column `j`.
-    pub(crate) fn split_at_column_mut(&mut self, j: usize) -> (MatRef<'_, f64>, &mut [f64]) {
+    pub fn split_at_column_mut(&mut self, j: usize) -> (MatRef<'_, f64>, &mut [f64]) {
         let Self { values, rows, stride, .. } = self;
         let (before, after) = values.split_at_mut(j * *stride);
         let before = MatRef::from_column_major_slice_with_stride(before, *rows, j, *stride);

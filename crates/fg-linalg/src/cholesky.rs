@@ -9,7 +9,7 @@ use faer::{Mat, MatMut, MatRef, Par};
 
 /// A pivot isn't positive beside the diagonal entry it came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Singular;
+pub struct Singular;
 
 /// Replaces the lower triangle of `a` by its Cholesky factor.
 ///
@@ -18,7 +18,7 @@ pub(crate) struct Singular;
 ///
 /// # Errors
 /// [`Singular`] when a pivot isn't positive.
-pub(crate) fn factor(a: &mut Mat<f64>) -> Result<(), Singular> {
+pub fn factor(a: &mut Mat<f64>) -> Result<(), Singular> {
     let n = a.nrows();
     let diagonal: Vec<f64> = (0..n).map(|i| a[(i, i)]).collect();
     let mut memory =
@@ -37,12 +37,12 @@ pub(crate) fn factor(a: &mut Mat<f64>) -> Result<(), Singular> {
 }
 
 /// Replaces `x` by `L^-1 x`.
-pub(crate) fn solve_lower(l: MatRef<'_, f64>, x: MatMut<'_, f64>) {
+pub fn solve_lower(l: MatRef<'_, f64>, x: MatMut<'_, f64>) {
     solve_lower_triangular_in_place(l, x, Par::Seq);
 }
 
 /// Replaces `x` by `L^-T x`.
-pub(crate) fn solve_lower_transposed(l: MatRef<'_, f64>, x: MatMut<'_, f64>) {
+pub fn solve_lower_transposed(l: MatRef<'_, f64>, x: MatMut<'_, f64>) {
     solve_upper_triangular_in_place(l.transpose(), x, Par::Seq);
 }
 

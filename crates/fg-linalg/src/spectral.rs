@@ -18,7 +18,7 @@ use super::tridiagonal::Tridiagonal;
 
 /// An iteration didn't converge, or the entries under- or overflowed on the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Unconverged;
+pub struct Unconverged;
 
 impl fmt::Display for Unconverged {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -30,29 +30,37 @@ impl core::error::Error for Unconverged {}
 
 /// `vectors diag(values) vectors'`, eigenvalues ascending.
 #[derive(Debug)]
-pub(crate) struct Eigen {
-    pub(crate) values: Vec<f64>,
-    pub(crate) vectors: Padded,
+pub struct Eigen {
+    /// Eigenvalues, ascending.
+    pub values: Vec<f64>,
+    /// Eigenvectors in the columns.
+    pub vectors: Padded,
 }
 
 /// `u diag(s) v'` with `min(m, n)` singular values, descending.
 #[derive(Debug)]
-pub(crate) struct Svd {
-    pub(crate) u: Mat<f64>,
-    pub(crate) s: Vec<f64>,
-    pub(crate) v: Mat<f64>,
+pub struct Svd {
+    /// Left singular vectors, `m x min(m, n)`.
+    pub u: Mat<f64>,
+    /// Singular values, descending.
+    pub s: Vec<f64>,
+    /// Right singular vectors, `n x min(m, n)`.
+    pub v: Mat<f64>,
 }
 
 /// `u diag(s) v*` with `min(m, n)` singular values, descending.
 #[derive(Debug)]
-pub(crate) struct ComplexSvd {
-    pub(crate) u: ComplexMatrix,
-    pub(crate) s: Vec<f64>,
-    pub(crate) v: ComplexMatrix,
+pub struct ComplexSvd {
+    /// Left singular vectors, `m x min(m, n)`.
+    pub u: ComplexMatrix,
+    /// Singular values, descending.
+    pub s: Vec<f64>,
+    /// Right singular vectors, `n x min(m, n)`.
+    pub v: ComplexMatrix,
 }
 
-/// `A A'`, of which only the lower triangle is meaningful.
-pub(crate) fn gram(a: MatRef<'_, f64>) -> Padded {
+/// `A A'`, of which only the lower triangle is meaningful: `m x m`.
+pub fn gram(a: MatRef<'_, f64>) -> Padded {
     let mut gram = Padded::zeros(a.nrows(), a.nrows());
     add_lower_product(gram.as_mut(), a, a.transpose());
     gram
@@ -67,7 +75,7 @@ const TILE: usize = 256;
 const DEPTH: usize = 192;
 
 /// Adds the product of `a` and `b`, known to be symmetric; only the lower triangle is meaningful.
-pub(crate) fn add_lower_product(mut out: MatMut<'_, f64>, a: MatRef<'_, f64>, b: MatRef<'_, f64>) {
+pub fn add_lower_product(mut out: MatMut<'_, f64>, a: MatRef<'_, f64>, b: MatRef<'_, f64>) {
     let (m, inner) = a.shape();
     for i in (0..m).step_by(TILE) {
         let width = TILE.min(m - i);
@@ -87,7 +95,10 @@ pub(crate) fn add_lower_product(mut out: MatMut<'_, f64>, a: MatRef<'_, f64>, b:
 ///
 /// Own reduction to tridiagonal form, faer's divide and conquer from there: eigenvectors are born where they stay,
 /// and the reduction takes half the time of the one in faer's own driver.
-pub(crate) fn eigen(matrix: Padded) -> Result<Eigen, Unconverged> {
+///
+/// # Errors
+/// [`Unconverged`], also for entries that aren't finite.
+pub fn eigen(matrix: Padded) -> Result<Eigen, Unconverged> {
     let n = matrix.as_ref().nrows();
     let mut values = vec![0.0; n];
     let mut vectors = Padded::zeros(n, n);
@@ -118,13 +129,19 @@ pub(crate) fn eigen(matrix: Padded) -> Result<Eigen, Unconverged> {
 }
 
 /// Thin singular value decomposition.
-pub(crate) fn thin_svd(a: MatRef<'_, f64>) -> Result<Svd, Unconverged> {
+///
+/// # Errors
+/// [`Unconverged`], also for entries that aren't finite.
+pub fn thin_svd(a: MatRef<'_, f64>) -> Result<Svd, Unconverged> {
     let (u, s, v) = thin(a)?;
     Ok(Svd { u, s, v })
 }
 
 /// Thin singular value decomposition of a complex matrix.
-pub(crate) fn thin_complex_svd(a: &ComplexMatrix) -> Result<ComplexSvd, Unconverged> {
+///
+/// # Errors
+/// [`Unconverged`], also for entries that aren't finite.
+pub fn thin_complex_svd(a: &ComplexMatrix) -> Result<ComplexSvd, Unconverged> {
     let (u, s, v) = thin::<c64>(a.to_matrix().as_ref())?;
     let s = s.iter().map(|s| s.re).collect();
     Ok(ComplexSvd { u: ComplexMatrix::of(u.as_ref()), s, v: ComplexMatrix::of(v.as_ref()) })
