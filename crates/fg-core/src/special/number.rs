@@ -41,6 +41,10 @@ pub trait Number:
     #[must_use]
     fn power_of_two(self) -> Self;
 
+    /// The largest lane; the number itself, where it is one.
+    #[must_use]
+    fn largest(self) -> f64;
+
     /// The larger of both, `bound` where `self` is NaN.
     #[must_use]
     #[inline(always)]
@@ -93,6 +97,11 @@ impl Number for f64 {
     fn power_of_two(self) -> Self {
         Self::from_bits((self + BIAS + INTEGER_BITS).to_bits() << MANTISSA)
     }
+
+    #[inline(always)]
+    fn largest(self) -> f64 {
+        self
+    }
 }
 
 /// A SIMD register of doubles, as many as the machine has.
@@ -125,12 +134,6 @@ impl<S: Simd> Lanes<S> {
     #[inline(always)]
     pub fn sum(self) -> f64 {
         self.simd.reduce_sum_f64s(self.value)
-    }
-
-    /// Largest lane.
-    #[inline(always)]
-    pub fn largest(self) -> f64 {
-        self.simd.reduce_max_f64s(self.value)
     }
 
     /// Values as registers, and what is left over.
@@ -222,6 +225,11 @@ impl<S: Simd> Number for Lanes<S> {
             *lane <<= MANTISSA;
         }
         Self { value: shifted, ..self }
+    }
+
+    #[inline(always)]
+    fn largest(self) -> f64 {
+        self.simd.reduce_max_f64s(self.value)
     }
 }
 

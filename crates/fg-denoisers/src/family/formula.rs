@@ -12,8 +12,7 @@ pub(crate) trait Formula<const K: usize> {
 
 /// Answers all rows of a cavity.
 pub(crate) fn apply(formula: &impl Formula<1>, cavity: &RowCavity<'_>, out: &mut RowEstimate<'_>) {
-    let (mean, variance) = (&mut *out.mean, &mut *out.covariance);
-    pulp::Arch::new().dispatch(Apply { formula, input: [cavity.natural()], mean, variance });
+    apply_to(formula, [cavity.natural()], out);
 }
 
 /// Answers all rows of a cavity given one number of data for each.
@@ -23,8 +22,16 @@ pub(crate) fn apply_observed(
     cavity: &RowCavity<'_>,
     out: &mut RowEstimate<'_>,
 ) {
+    apply_to(formula, [cavity.natural(), observed], out);
+}
+
+/// Answers all rows of these numbers.
+pub(crate) fn apply_to<const K: usize>(
+    formula: &impl Formula<K>,
+    input: [&[f64]; K],
+    out: &mut RowEstimate<'_>,
+) {
     let (mean, variance) = (&mut *out.mean, &mut *out.covariance);
-    let input = [cavity.natural(), observed];
     pulp::Arch::new().dispatch(Apply { formula, input, mean, variance });
 }
 

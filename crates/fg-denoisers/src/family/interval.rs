@@ -6,25 +6,22 @@ use fg_core::special::exp::exp_negative;
 use fg_core::special::number::{Lanes, Number};
 use pulp::{Simd, WithSimd};
 
-/// Points of the rule. A Gaussian over [`DEPTH`] nats to both sides is integrated to `1e-16`, as its error falls as
-/// `exp(-NODES^2 / DEPTH)`.
+/// A rule of so many points is exact to `1e-15` where the integrand falls by so many nats from its peak to the lower end:
+/// for a Gaussian that falls to both sides, which is the worst, its error is about `exp(-points^2 / nats)`.
+const RULES: [(usize, f64); 3] = [(12, 2.0), (24, 12.0), (NODES, f64::INFINITY)];
+/// Points of the longest rule, for [`DEPTH`] nats.
 const NODES: usize = 48;
-/// Points where the integrand changes by [`SHORT`] nats at most, to the same accuracy: in Chebyshev polynomials its terms beyond
-/// the 24th, the first that the rule gets wrong, are below `1e-12`, and their integrals below `1e-15`.
-const FEW_NODES: usize = 12;
-const SHORT: f64 = 2.0;
 /// What lies this many nats below the peak of the integrand is left out: `exp(-DEPTH)` is below rounding.
 const DEPTH: f64 = 40.0;
 /// Newton's iteration for a node converges quadratically from its asymptotic position: four steps reach rounding.
 const NEWTON_STEPS: usize = 6;
 
-/// Nodes and weights of the Gauss-Legendre rule on `[-1, 1]`.
+/// Gauss-Legendre rules on `[-1, 1]`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Rule {
     nodes: Vec<(f64, f64)>,
-    /// Nodes, then weights, for registers.
-    many: [Vec<f64>; 2],
-    few: [Vec<f64>; 2],
+    /// Nodes, then weights, of each of [`RULES`].
+    columns: [[Vec<f64>; 2]; RULES.len()],
 }
 
 impl Rule {
@@ -34,16 +31,23 @@ impl Rule {
 
     /// The rule of so many nodes.
     pub(crate) fn of(nodes: usize) -> Self {
-        let columns = |rule: &[(f64, f64)]| {
+        let columns = RULES.map(|(count, _)| {
+            let rule = legendre(count);
             [rule.iter().map(|node| node.0).collect(), rule.iter().map(|node| node.1).collect()]
-        };
-        let nodes = legendre(nodes);
-        Self { many: columns(&nodes), few: columns(&legendre(FEW_NODES)), nodes }
+        });
+        Self { nodes: legendre(nodes), columns }
     }
 
     /// Nodes and weights on `[-1, 1]`.
     pub(crate) fn nodes(&self) -> &[(f64, f64)] {
         &self.nodes
+    }
+
+    /// Nodes and weights that are enough for an integrand that falls by so many nats.
+    #[inline(always)]
+    fn reaching(&self, depth: f64) -> &[Vec<f64>; 2] {
+        let enough = RULES.iter().position(|(_, nats)| depth < *nats);
+        &self.columns[enough.unwrap_or(RULES.len() - 1)]
     }
 }
 
@@ -66,6 +70,74 @@ fn legendre(count: usize) -> Vec<(f64, f64)> {
     (0..count).map(node).collect()
 }
 
+/// Where `exp(a t - gamma t^2 / 2)` is integrated over `0 < t < length`, any slope and any `gamma >= 0`, zero included. With
+/// `t = peak + s` and the slope `g` at the peak, which is zero within the interval and points outwards at its ends, the
+/// integrand is `exp(g s - gamma s^2 / 2)` of its largest value: all sums are of positive terms.
+#[derive(Clone, Copy, Debug)]
+struct Span<N> {
+    peak: N,
+    g: N,
+    gamma: N,
+    /// Middle and half of the length of what isn't negligible.
+    centre: N,
+    half: N,
+    /// By how many nats the integrand falls there.
+    depth: N,
+}
+
+impl<N: Number> Span<N> {
+    /// The length may be infinite where `gamma` isn't zero.
+    #[inline(always)]
+    fn new(a: N, gamma: N, length: N) -> Self {
+        let zero = a.constant(0.0);
+        let far = a - gamma * length;
+        let within = a.if_above(zero, a / gamma, zero);
+        let peak = far.if_above(zero, length, within);
+        let g = far.if_above(zero, far, a.at_most(zero));
+        // Where the exponent has fallen by DEPTH: |g| s + gamma s^2 / 2 = DEPTH, without cancellation.
+        let twice = a.constant(2.0 * DEPTH);
+        let reach = twice / (g.abs() + g.mul_add(g, twice * gamma).sqrt());
+        let (low, high) = (-peak.at_most(reach), reach.at_most(length - peak));
+        let half = a.constant(0.5);
+        let fall = |s: N| s * (half * gamma).mul_add(s, -g);
+        let depth = fall(low).at_least(fall(high));
+        Self { peak, g, gamma, centre: half * (low + high), half: half * (high - low), depth }
+    }
+
+    /// Adds a node's weight, and its products with `s` and its square.
+    #[inline(always)]
+    fn add(&self, sums: &mut [N; 3], x: N, w: N) {
+        let s = x.mul_add(self.half, self.centre);
+        let exponent = s * (x.constant(-0.5) * self.gamma).mul_add(s, self.g);
+        let weight = w * exp_negative(exponent.at_most(x.constant(0.0)));
+        let first = weight * s;
+        *sums = [sums[0] + weight, sums[1] + first, first.mul_add(s, sums[2])];
+    }
+
+    /// Mean and variance from the sums. The mean is no further from the peak than twice the deviation: little cancels.
+    #[inline(always)]
+    fn moments(&self, [mass, first, second]: [N; 3]) -> [N; 2] {
+        let inverse = mass.constant(1.0) / mass;
+        let shift = first * inverse;
+        [self.peak + shift, second.mul_add(inverse, -(shift * shift))]
+    }
+}
+
+impl Rule {
+    /// Mean and variance of `0 < t < length` with weight `exp(a t - gamma t^2 / 2)`, `gamma` not zero where a length is
+    /// infinite: a register of intervals at a time, all by the rule of the deepest.
+    #[inline(always)]
+    pub(crate) fn moments<N: Number>(&self, a: N, gamma: N, length: N) -> [N; 2] {
+        let span = Span::new(a, gamma, length);
+        let [nodes, weights] = self.reaching(span.depth.largest());
+        let mut sums = [a.constant(0.0); 3];
+        for (x, w) in nodes.iter().zip(weights) {
+            span.add(&mut sums, a.constant(*x), a.constant(*w));
+        }
+        span.moments(sums)
+    }
+}
+
 /// `0 < t < length` with weight `exp(a t - gamma t^2 / 2)`: its moments and the logarithm of its mass.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Interval {
@@ -79,56 +151,24 @@ pub(crate) struct Interval {
 }
 
 impl Interval {
-    /// Any slope and any `gamma >= 0`, zero included. With `t = peak + s` and the slope `g` at the peak, which is zero
-    /// within the interval and points outwards at its ends, the integrand is `exp(g s - gamma s^2 / 2)` of its largest
-    /// value: all sums are of positive terms.
+    /// Any slope and any `gamma >= 0`, zero included.
     pub(crate) fn new(a: f64, gamma: f64, length: f64, rule: &Rule) -> Self {
-        let far = a - gamma * length;
-        let (peak, g) = if far >= 0.0 {
-            (length, far)
-        } else if a <= 0.0 {
-            (0.0, a)
-        } else {
-            (a / gamma, 0.0)
-        };
-        // Where the exponent has fallen by DEPTH: |g| s + gamma s^2 / 2 = DEPTH, without cancellation.
-        let reach = 2.0 * DEPTH / (g.abs() + (g * g + 2.0 * DEPTH * gamma).sqrt());
-        let (low, high) = (-reach.min(peak), reach.min(length - peak));
-        let (centre, half) = (0.5 * (low + high), 0.5 * (high - low));
-        // The exponent is largest at zero.
-        let depth = |s: f64| -s * (g - 0.5 * gamma * s);
-        let short = depth(low).max(depth(high)) < SHORT;
-        let [nodes, weights] = if short { &rule.few } else { &rule.many };
-        let sums = Sums { nodes, weights, centre, half, g, gamma };
-        let [mass, first, second] = pulp::Arch::new().dispatch(sums);
-        let shift = first / mass;
-        // The mean is no further from the peak than twice the deviation: little cancels.
-        let variance = second / mass - shift * shift;
-        let log_width = (half * mass).ln();
+        let span = Span::new(a, gamma, length);
+        let [nodes, weights] = rule.reaching(span.depth);
+        let sums = pulp::Arch::new().dispatch(Sums { nodes, weights, span });
+        let [mean, variance] = span.moments(sums);
+        let peak = span.peak;
+        let log_width = (span.half * sums[0]).ln();
         let log_mass = peak * (a - 0.5 * gamma * peak) + log_width;
-        Self { mean: peak + shift, variance, log_mass, peak, log_width }
+        Self { mean, variance, log_mass, peak, log_width }
     }
 }
 
-/// Sums of weights, and of their products with `s` and its square.
+/// The sums of one interval, a register of nodes at a time.
 struct Sums<'a> {
     nodes: &'a [f64],
     weights: &'a [f64],
-    centre: f64,
-    half: f64,
-    g: f64,
-    gamma: f64,
-}
-
-impl Sums<'_> {
-    #[inline(always)]
-    fn add<N: Number>(&self, sums: &mut [N; 3], x: N, w: N) {
-        let s = x.mul_add(x.constant(self.half), x.constant(self.centre));
-        let exponent = s * s.mul_add(x.constant(-0.5 * self.gamma), x.constant(self.g));
-        let weight = w * exp_negative(exponent.at_most(x.constant(0.0)));
-        let first = weight * s;
-        *sums = [sums[0] + weight, sums[1] + first, first.mul_add(s, sums[2])];
-    }
+    span: Span<f64>,
 }
 
 impl WithSimd for Sums<'_> {
@@ -136,15 +176,19 @@ impl WithSimd for Sums<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> [f64; 3] {
+        let Span { peak, g, gamma, centre, half, depth } = self.span;
+        let [peak, g, gamma, centre, half, depth] =
+            [peak, g, gamma, centre, half, depth].map(|v| Lanes::splat(simd, v));
+        let span = Span { peak, g, gamma, centre, half, depth };
         let (nodes, node_rest) = Lanes::<S>::registers(self.nodes);
         let (weights, weight_rest) = Lanes::<S>::registers(self.weights);
         let mut sums = [Lanes::splat(simd, 0.0); 3];
         for (x, w) in nodes.iter().zip(weights) {
-            self.add(&mut sums, Lanes::new(simd, *x), Lanes::new(simd, *w));
+            span.add(&mut sums, Lanes::new(simd, *x), Lanes::new(simd, *w));
         }
         let mut total = [sums[0].sum(), sums[1].sum(), sums[2].sum()];
         for (x, w) in node_rest.iter().zip(weight_rest) {
-            self.add(&mut total, *x, *w);
+            self.span.add(&mut total, *x, *w);
         }
         total
     }
@@ -154,6 +198,7 @@ impl WithSimd for Sums<'_> {
 mod tests {
     use super::*;
     use fg_core::special::{cdf, pdf};
+    use proptest::prelude::*;
 
     /// Rounding of a sum over the rule.
     const ROUNDING: f64 = 1e-13;
@@ -188,5 +233,28 @@ mod tests {
         let variance = 1.0 + (a * pdf(a) - b * pdf(b)) / mass - mean * mean;
         let expected = [mean - a, variance, 4.5 + whole.0 + mass.ln()];
         close("both ends", Interval::new(3.0, 1.0, 4.0, &rule), expected);
+    }
+
+    proptest! {
+        /// Against a rule of 200 points, at every depth: slopes, curvatures and lengths over many orders.
+        #[test]
+        fn every_rule_is_exact_as_deep_as_it_is_used(
+            slope in -30.0..30.0f64,
+            gamma in -4.0..3.0f64,
+            length in -3.0..2.0f64,
+        ) {
+            let (a, gamma, length) = (slope, 10f64.powf(gamma), 10f64.powf(length));
+            let span = Span::new(a, gamma, length);
+            let mut sums = [0.0; 3];
+            legendre(200).iter().for_each(|&(x, w)| span.add(&mut sums, x, w));
+            let [mean, variance] = span.moments(sums);
+            let rule = Rule::new();
+            let part = Interval::new(a, gamma, length, &rule);
+            for [m, v] in [rule.moments(a, gamma, length), [part.mean, part.variance]] {
+                let apart = (m - mean).abs() / variance.sqrt();
+                prop_assert!(apart < ROUNDING * (1.0 + mean / variance.sqrt()), "mean {m} {mean} {span:?}");
+                prop_assert!((v / variance - 1.0).abs() < 10.0 * ROUNDING, "variance {v} {variance} {span:?}");
+            }
+        }
     }
 }

@@ -21,6 +21,7 @@ pub(crate) mod root;
 mod scale_mixture;
 mod spread;
 pub(crate) mod survey;
+mod two_ends;
 
 pub(crate) use cut::{Cut, anchor};
 pub(crate) use declared::Declared;
@@ -31,3 +32,4 @@ pub(crate) use replicates::Replicates;
 pub(crate) use residuals::Residuals;
 pub(crate) use scale_mixture::{Mixing, ScaleMixture};
 pub(crate) use spread::Spread;
+pub(crate) use two_ends::TwoEnds;

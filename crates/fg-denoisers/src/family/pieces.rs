@@ -10,6 +10,7 @@ use super::Rule;
 use super::cut::{Cut, anchor};
 use super::formula::{self, OneEnd};
 use super::interval::Interval;
+use super::two_ends::{Between, TwoEnds};
 
 /// One piece: `log f = height + slope t - precision t^2 / 2`, `t` counted from its anchor.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -161,8 +162,17 @@ pub(crate) fn estimate_alike(
     out: &mut RowEstimate<'_>,
     scratch: &mut Scratch,
 ) -> Result<(), Breakdown> {
-    if let Some(law) = one_end(pieces, cavity.scalar_precision()) {
+    let gamma = cavity.scalar_precision();
+    if let Some(law) = one_end(pieces, gamma) {
         formula::apply(&law, cavity, out);
+        return Ok(());
+    }
+    if let [piece @ Piece { start, end, slope, precision, .. }] = *pieces
+        && piece.is_bounded()
+        && end > start
+    {
+        let density = TwoEnds::new((slope, precision), (0.0, rule), gamma);
+        formula::apply(&Between { density, start, length: end - start }, cavity, out);
         return Ok(());
     }
     estimate(|_| pieces, rule, cavity, out, scratch)

@@ -5,7 +5,7 @@ use fg_core::factor::Breakdown;
 use fg_core::special::{open_uniform, quantile};
 
 use crate::error::{self, ParameterError};
-use crate::family::{Piece, Rule, pieces};
+use crate::family::{Piece, Rule, TwoEnds, anchor, formula, pieces};
 
 /// The number of the bin that `z`, or `z` with Gaussian noise, falls into: quantisers, ordinal answers, 1-bit data.
 ///
@@ -34,7 +34,7 @@ use crate::family::{Piece, Rule, pieces};
 /// * Outer bins by Mills' ratio, inner ones by a Gauss-Legendre rule over all that is within 40 nats of the peak: neither
 ///   cancels, however far the cavity lies outside of the bin. Variances are positive everywhere.
 /// * With `gamma = 0` outer bins are improper.
-/// * Some 0.1 microseconds an entry in an outer bin, a microsecond in an inner one.
+/// * Some 10 nanoseconds an entry where all bins are outer ones, 40 to 150 in inner ones, the more the wider they are.
 ///
 /// # Reference
 ///
@@ -95,7 +95,8 @@ impl Quantised {
         self.edges.partition_point(|edge| *edge <= value)
     }
 
-    fn density(&self, y: f64) -> [Piece; 1] {
+    /// Ends of the bin of this number.
+    fn ends(&self, y: f64) -> (f64, f64) {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -103,7 +104,11 @@ impl Quantised {
         )]
         let bin = y as usize;
         let start = bin.checked_sub(1).map_or(f64::NEG_INFINITY, |k| self.edges[k]);
-        let end = self.edges.get(bin).copied().unwrap_or(f64::INFINITY);
+        (start, self.edges.get(bin).copied().unwrap_or(f64::INFINITY))
+    }
+
+    fn density(&self, y: f64) -> [Piece; 1] {
+        let (start, end) = self.ends(y);
         [Piece::line(start, end, 0.0, 0.0)]
     }
 }
@@ -116,8 +121,28 @@ impl Likelihood for Quantised {
         out: &mut RowEstimate<'_>,
         scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
-        let density = |i: usize| self.density(observed[i]);
-        pieces::estimate_noisy(density, (self.variance, &self.rule), cavity, out, scratch)
+        let gamma = cavity.scalar_precision();
+        if !(gamma > 0.0) {
+            // Outer bins are improper.
+            let density = |i: usize| self.density(observed[i]);
+            return pieces::estimate_noisy(
+                density,
+                (self.variance, &self.rule),
+                cavity,
+                out,
+                scratch,
+            );
+        }
+        let rows = cavity.len();
+        let (starts, lengths) = scratch.slice(2 * rows).split_at_mut(rows);
+        for ((start, length), y) in starts.iter_mut().zip(&mut *lengths).zip(observed) {
+            let ends = self.ends(*y);
+            *start = anchor(ends.0, ends.1);
+            *length = if ends.0.is_finite() { ends.1 - ends.0 } else { f64::NEG_INFINITY };
+        }
+        let bins = TwoEnds::new((0.0, 0.0), (self.variance, &self.rule), gamma);
+        formula::apply_to(&bins, [cavity.natural(), starts, lengths], out);
+        Ok(())
     }
 
     fn outputs(&self, _d: usize) -> usize {

@@ -1,0 +1,71 @@
+//! A Gaussian between two ends, of which one may be missing, as a formula for a register of rows.
+
+use fg_core::special::number::Number;
+use fg_core::special::tail::tail;
+
+use super::Rule;
+use super::formula::Formula;
+
+/// A density between two ends under a cavity that it is seen through noise by. Inputs are the natural parameter, the end
+/// that lengths count from, and the length to the other one, negative where that is below and infinite where there is none.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TwoEnds<'a> {
+    rule: &'a Rule,
+    /// Of the logarithm of the density, upwards at the end that lengths count from.
+    slope: f64,
+    /// Total precision of `u = z + noise`, that of the density included.
+    precision: f64,
+    noise: f64,
+    /// Precision of the cavity of `u`, and what `z`'s is more than it.
+    gamma: f64,
+    k: f64,
+}
+
+impl<'a> TwoEnds<'a> {
+    /// The density `exp(slope t - precision t^2 / 2)` of `u`, which is `z` with noise of this variance, under a cavity of
+    /// precision `gamma` of `z`.
+    pub(crate) fn new(
+        (slope, precision): (f64, f64),
+        (noise, rule): (f64, &'a Rule),
+        gamma: f64,
+    ) -> Self {
+        let k = 1.0 + gamma * noise;
+        Self { rule, slope, precision: precision + gamma / k, noise, gamma: gamma / k, k }
+    }
+}
+
+impl Formula<3> for TwoEnds<'_> {
+    #[inline(always)]
+    fn row<N: Number>(&self, [n, end, length]: [N; 3]) -> [N; 2] {
+        let (zero, one) = (n.constant(0.0), n.constant(1.0));
+        let direction = length.if_above(zero, one, -one);
+        let (length, precision) = (length.abs(), n.constant(self.precision));
+        let share = n.constant(self.k.recip());
+        let slope = n.mul_add(share, n.constant(self.slope)) - n.constant(self.gamma) * end;
+        let inwards = slope * direction;
+        let [offset, variance] = if (-length).largest() == f64::NEG_INFINITY {
+            let deviation = n.constant(self.precision.sqrt().recip());
+            let beyond = tail(inwards * deviation);
+            [beyond.mean * deviation, beyond.variance * deviation * deviation]
+        } else {
+            self.rule.moments(inwards, precision, length)
+        };
+        let (mean, noise) = (direction.mul_add(offset, end), n.constant(self.noise));
+        [noise.mul_add(n, mean) * share, variance.mul_add(share, noise) * share]
+    }
+}
+
+/// [`TwoEnds`], the same in every row.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Between<'a> {
+    pub(crate) density: TwoEnds<'a>,
+    pub(crate) start: f64,
+    pub(crate) length: f64,
+}
+
+impl Formula<1> for Between<'_> {
+    #[inline(always)]
+    fn row<N: Number>(&self, [n]: [N; 1]) -> [N; 2] {
+        self.density.row([n, n.constant(self.start), n.constant(self.length)])
+    }
+}
