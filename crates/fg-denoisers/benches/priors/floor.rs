@@ -34,7 +34,7 @@ pub(crate) fn of(module: &str, instance: &str) -> Floor {
         ("prior/exponential", _) => Floor::Tails(1),
         ("prior/truncated_gaussian", "two ends") | ("prior/uniform", _) => Floor::Points(48),
         ("prior/truncated_gaussian", _) => Floor::Tails(1),
-        ("prior/laplace", _) => Floor::Tails(2),
+        ("prior/laplace", _) | ("prior/product", "Gaussian and Laplace") => Floor::Tails(2),
         ("prior/student_t", "three degrees") => Floor::Points(100),
         ("prior/student_t", _) => Floor::Points(50),
         ("prior/horseshoe", _) => Floor::Points(500),
@@ -42,7 +42,10 @@ pub(crate) fn of(module: &str, instance: &str) -> Floor {
         ("prior/tabulated", _) => Floor::Points(99 * 12),
         ("penalty/lq", _) => Floor::Exponentials(1),
         ("likelihood/sign", "exact" | "probit") => Floor::Tails(1),
-        ("likelihood/masked", "signs, all there") => Floor::Tails(1),
+        ("likelihood/masked", "signs, all there") | ("likelihood/tuned", "probit") => {
+            Floor::Tails(1)
+        }
+        ("likelihood/tuned", "magnitudes") => Floor::Tails(2),
         ("likelihood/sign" | "likelihood/rectified" | "likelihood/laplace_noise", _) => {
             Floor::Tails(2)
         }

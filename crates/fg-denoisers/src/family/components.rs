@@ -6,6 +6,7 @@ use fg_core::special::number::Number;
 use super::formula::Formula;
 
 /// What component `k` says of a row.
+#[derive(Clone, Copy)]
 pub(crate) struct Answer<N> {
     /// Logarithm of its share, up to what all components have in common.
     pub(crate) exponent: N,
@@ -47,23 +48,69 @@ impl<T: Components> Formula<1> for Mixed<T> {
             let variance = p.mul_add(own, q * (p * apart).mul_add(apart, others));
             return [q.mul_add(apart, centre), variance];
         }
-        let (mut height, mut centre) = (first.exponent, first.mean);
-        for k in 1..components.count() {
-            let own = components.answer(k, n);
-            centre = own.exponent.if_above(height, own.mean, centre);
-            height = own.exponent.at_least(height);
+        // A few answers stay in registers; more are computed twice.
+        match components.count() {
+            3 => self.several::<N, 3>(n),
+            4 => self.several::<N, 4>(n),
+            5 => self.several::<N, 5>(n),
+            count => mix(n, count, self),
         }
-        let (mut total, mut shift, mut second) = (zero, zero, zero);
-        for k in 0..components.count() {
-            let own = components.answer(k, n);
-            let share = exp_negative(own.exponent - height);
-            let apart = own.mean - centre;
-            total = total + share;
-            shift = share.mul_add(apart, shift);
-            second = share.mul_add(apart.mul_add(apart, own.variance), second);
-        }
-        let inverse = n.constant(1.0) / total;
-        let shift = shift * inverse;
-        [centre + shift, second.mul_add(inverse, -(shift * shift))]
     }
+}
+
+impl<T: Components> Mixed<T> {
+    #[inline(always)]
+    fn several<N: Number, const K: usize>(&self, n: N) -> [N; 2] {
+        let mut answers = [self.0.answer(0, n); K];
+        for k in 1..K {
+            answers[k] = self.0.answer(k, n);
+        }
+        mix(n, K, &Kept(answers))
+    }
+}
+
+/// Where the answers of components to a row come from.
+trait Answers<N> {
+    fn get(&self, k: usize, n: N) -> Answer<N>;
+}
+
+/// They have been computed.
+struct Kept<N, const K: usize>([Answer<N>; K]);
+
+impl<N: Number, const K: usize> Answers<N> for Kept<N, K> {
+    #[inline(always)]
+    fn get(&self, k: usize, _: N) -> Answer<N> {
+        self.0[k]
+    }
+}
+
+impl<N: Number, T: Components> Answers<N> for Mixed<T> {
+    #[inline(always)]
+    fn get(&self, k: usize, n: N) -> Answer<N> {
+        self.0.answer(k, n)
+    }
+}
+
+/// The row drawn from one of the components that answer so.
+#[inline(always)]
+fn mix<N: Number>(n: N, count: usize, answers: &impl Answers<N>) -> [N; 2] {
+    let (first, zero) = (answers.get(0, n), n.constant(0.0));
+    let (mut height, mut centre) = (first.exponent, first.mean);
+    for k in 1..count {
+        let own = answers.get(k, n);
+        centre = own.exponent.if_above(height, own.mean, centre);
+        height = own.exponent.at_least(height);
+    }
+    let (mut total, mut shift, mut second) = (zero, zero, zero);
+    for k in 0..count {
+        let own = answers.get(k, n);
+        let share = exp_negative(own.exponent - height);
+        let apart = own.mean - centre;
+        total = total + share;
+        shift = share.mul_add(apart, shift);
+        second = share.mul_add(apart.mul_add(apart, own.variance), second);
+    }
+    let inverse = n.constant(1.0) / total;
+    let shift = shift * inverse;
+    [centre + shift, second.mul_add(inverse, -(shift * shift))]
 }

@@ -109,7 +109,8 @@ impl<N: Number> Span<N> {
     fn add(&self, sums: &mut [N; 3], x: N, w: N) {
         let s = x.mul_add(self.half, self.centre);
         let exponent = s * (x.constant(-0.5) * self.gamma).mul_add(s, self.g);
-        let weight = w * exp_negative(exponent.at_most(x.constant(0.0)));
+        // Zero at the peak and negative elsewhere, but for rounding.
+        let weight = w * exp_negative(exponent);
         let first = weight * s;
         *sums = [sums[0] + weight, sums[1] + first, first.mul_add(s, sums[2])];
     }

@@ -57,6 +57,8 @@ use crate::family::{Piece, Rule, TwoEnds, anchor, formula, pieces};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Quantised {
     edges: Vec<f64>,
+    /// Of each bin the end that lengths count from, and the length to the other end, negative where that is below.
+    bins: Vec<[f64; 2]>,
     variance: f64,
     rule: Rule,
 }
@@ -77,7 +79,13 @@ impl Quantised {
             }
         }
         let variance = error::not_negative("noise variance", variance)?;
-        Ok(Self { edges: edges.to_vec(), variance, rule: Rule::new() })
+        let ends =
+            [f64::NEG_INFINITY].iter().chain(edges).zip(edges.iter().chain(&[f64::INFINITY]));
+        let bin = |(&start, &end): (&f64, &f64)| {
+            [anchor(start, end), if start.is_finite() { end - start } else { start }]
+        };
+        let bins = ends.map(bin).collect();
+        Ok(Self { edges: edges.to_vec(), bins, variance, rule: Rule::new() })
     }
 
     /// Where one bin ends and the next begins.
@@ -95,22 +103,21 @@ impl Quantised {
         self.edges.partition_point(|edge| *edge <= value)
     }
 
-    /// Ends of the bin of this number.
-    fn ends(&self, y: f64) -> (f64, f64) {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a bin number that has been checked"
-        )]
-        let bin = y as usize;
-        let start = bin.checked_sub(1).map_or(f64::NEG_INFINITY, |k| self.edges[k]);
-        (start, self.edges.get(bin).copied().unwrap_or(f64::INFINITY))
-    }
-
     fn density(&self, y: f64) -> [Piece; 1] {
-        let (start, end) = self.ends(y);
+        let bin = number(y);
+        let start = bin.checked_sub(1).map_or(f64::NEG_INFINITY, |k| self.edges[k]);
+        let end = self.edges.get(bin).copied().unwrap_or(f64::INFINITY);
         [Piece::line(start, end, 0.0, 0.0)]
     }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a bin number that has been checked"
+)]
+fn number(y: f64) -> usize {
+    y as usize
 }
 
 impl Likelihood for Quantised {
@@ -136,9 +143,7 @@ impl Likelihood for Quantised {
         let rows = cavity.len();
         let (starts, lengths) = scratch.slice(2 * rows).split_at_mut(rows);
         for ((start, length), y) in starts.iter_mut().zip(&mut *lengths).zip(observed) {
-            let ends = self.ends(*y);
-            *start = anchor(ends.0, ends.1);
-            *length = if ends.0.is_finite() { ends.1 - ends.0 } else { f64::NEG_INFINITY };
+            [*start, *length] = self.bins[number(*y)];
         }
         let bins = TwoEnds::new((0.0, 0.0), (self.variance, &self.rule), gamma);
         formula::apply_to(&bins, [cavity.natural(), starts, lengths], out);

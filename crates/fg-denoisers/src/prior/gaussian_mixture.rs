@@ -260,11 +260,9 @@ impl<'a> Work<'a> {
 
 /// Components of one column: what doesn't depend on the row.
 struct Scalar<'a> {
-    components: &'a [Component],
     gamma: f64,
-    /// `log w_k - log det(I + C_k Gamma) / 2`.
-    level: &'a [f64],
-    s: &'a [f64],
+    /// Mean, `S_k` and `log w_k - log det(I + C_k Gamma) / 2` of each.
+    components: &'a [[f64; 3]],
 }
 
 impl Components for Scalar<'_> {
@@ -274,11 +272,11 @@ impl Components for Scalar<'_> {
 
     #[inline(always)]
     fn answer<N: Number>(&self, k: usize, n: N) -> Answer<N> {
-        let (c, s) = (n.constant(self.components[k].mean[0]), n.constant(self.s[k]));
+        let [c, s, level] = self.components[k].map(|v| n.constant(v));
         let innovation = c.mul_add(n.constant(-self.gamma), n);
         let step = s * innovation;
         let around = c.mul_add(n + innovation, step * innovation);
-        let exponent = around.mul_add(n.constant(0.5), n.constant(self.level[k]));
+        let exponent = around.mul_add(n.constant(0.5), level);
         Answer { exponent, mean: c + step, variance: s }
     }
 }
@@ -291,16 +289,19 @@ impl Denoiser for GaussianMixture {
         scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
         let (d, size) = (self.d, self.d * self.d);
-        let mut work = Work::new(self, cavity.precision(), scratch.slice(self.work_len()));
+        let (memory, parts) = scratch
+            .slice(self.work_len() + 3 * self.components.len())
+            .split_at_mut(self.work_len());
+        let mut work = Work::new(self, cavity.precision(), memory);
         if work.s.iter().any(|v| !v.is_finite()) {
             return Err(Breakdown::NotFinite { port: 0, row: cavity.first_row() });
         }
         if d == 1 {
-            for (level, c) in work.log_determinant.iter_mut().zip(&self.components) {
-                *level = c.weight.ln() - 0.5 * *level;
+            let (components, _) = parts.as_chunks_mut::<3>();
+            for ((part, c), k) in components.iter_mut().zip(&self.components).zip(0..) {
+                *part = [c.mean[0], work.s[k], c.weight.ln() - 0.5 * work.log_determinant[k]];
             }
-            let (components, gamma) = (&*self.components, cavity.scalar_precision());
-            let scalar = Scalar { components, gamma, level: work.log_determinant, s: work.s };
+            let scalar = Scalar { gamma: cavity.scalar_precision(), components };
             formula::apply(&Mixed(scalar), cavity, out);
             return Ok(());
         }
