@@ -44,9 +44,8 @@ impl Rule {
     }
 
     /// Nodes and weights that are enough for an integrand that falls by so many nats.
-    #[inline(always)]
     fn reaching(&self, depth: f64) -> &[Vec<f64>; 2] {
-        let enough = RULES.iter().position(|(_, nats)| depth < *nats);
+        let enough = RULES.iter().position(|(_, nats)| depth <= *nats);
         &self.columns[enough.unwrap_or(RULES.len() - 1)]
     }
 }
@@ -86,7 +85,6 @@ struct Span<N> {
 }
 
 impl<N: Number> Span<N> {
-    /// The length may be infinite where `gamma` isn't zero.
     #[inline(always)]
     fn new(a: N, gamma: N, length: N) -> Self {
         let zero = a.constant(0.0);
@@ -125,17 +123,28 @@ impl<N: Number> Span<N> {
 }
 
 impl Rule {
-    /// Mean and variance of `0 < t < length` with weight `exp(a t - gamma t^2 / 2)`, `gamma` not zero where a length is
-    /// infinite: a register of intervals at a time, all by the rule of the deepest.
+    /// Mean and variance of `0 < t < length` with weight `exp(a t - gamma t^2 / 2)`: a register of intervals at a time. Each is answered by the rule that its own depth asks for, whatever its
+    /// neighbours, so that a register takes as long as all rules that it asks for.
     #[inline(always)]
     pub(crate) fn moments<N: Number>(&self, a: N, gamma: N, length: N) -> [N; 2] {
         let span = Span::new(a, gamma, length);
-        let [nodes, weights] = self.reaching(span.depth.largest());
-        let mut sums = [a.constant(0.0); 3];
-        for (x, w) in nodes.iter().zip(weights) {
-            span.add(&mut sums, a.constant(*x), a.constant(*w));
+        let (zero, one) = (a.constant(0.0), a.constant(1.0));
+        let (mut found, mut last) = ([zero; 2], -one);
+        for ([nodes, weights], (_, nats)) in self.columns.iter().zip(RULES) {
+            let nats = a.constant(nats);
+            let asks = span.depth.if_above(last, span.depth.if_above(nats, zero, one), zero);
+            last = nats;
+            if !(asks.largest() > 0.0) {
+                continue;
+            }
+            let mut sums = [zero; 3];
+            for (x, w) in nodes.iter().zip(weights) {
+                span.add(&mut sums, a.constant(*x), a.constant(*w));
+            }
+            let [mean, variance] = span.moments(sums);
+            found = [asks.if_above(zero, mean, found[0]), asks.if_above(zero, variance, found[1])];
         }
-        span.moments(sums)
+        found
     }
 }
 

@@ -43,13 +43,20 @@ impl Formula<3> for TwoEnds<'_> {
         let share = n.constant(self.k.recip());
         let slope = n.mul_add(share, n.constant(self.slope)) - n.constant(self.gamma) * end;
         let inwards = slope * direction;
-        let [offset, variance] = if (-length).largest() == f64::NEG_INFINITY {
+        // Of rows with one end and with two in a register, either asks for its own way.
+        let endless = length.if_above(n.constant(f64::MAX), one, zero);
+        let (mut offset, mut variance) = (zero, zero);
+        if (one - endless).largest() > 0.0 {
+            let length = endless.if_above(zero, zero, length);
+            [offset, variance] = self.rule.moments(inwards, precision, length);
+        }
+        if endless.largest() > 0.0 {
             let deviation = n.constant(self.precision.sqrt().recip());
             let beyond = tail(inwards * deviation);
-            [beyond.mean * deviation, beyond.variance * deviation * deviation]
-        } else {
-            self.rule.moments(inwards, precision, length)
-        };
+            offset = endless.if_above(zero, beyond.mean * deviation, offset);
+            let square = deviation * deviation;
+            variance = endless.if_above(zero, beyond.variance * square, variance);
+        }
         let (mean, noise) = (direction.mul_add(offset, end), n.constant(self.noise));
         [noise.mul_add(n, mean) * share, variance.mul_add(share, noise) * share]
     }
