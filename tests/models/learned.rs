@@ -5,7 +5,7 @@ use fg_core::operator::Dense;
 use fg_core::{Options, Rows};
 use fg_denoisers::likelihood::Activation;
 use fg_denoisers::{
-    Awgn, BernoulliGauss, Discrete, Gaussian, PiecewiseLinear, Poisson, Rectified, Tuned,
+    Awgn, BernoulliGauss, Discrete, Gaussian, Logistic, PiecewiseLinear, Poisson, Rectified, Tuned,
 };
 use fg_models::metrics::{nmse_db, normalised_test_error};
 use fg_models::synthetic::{
@@ -46,7 +46,7 @@ fn learn_sparse(
             (0..likelihood.uniforms(1).unwrap()).map(|_| rng.random()).collect();
         likelihood.draw(clean.row(i), &uniforms, data.row_mut(i));
     }
-    let options = Options::default().with_damping(0.8).with_max_sweeps(200);
+    let options = Options::default().with_damping(0.8).with_max_sweeps(600);
     let prior = BernoulliGauss::new(0.1, 0.0, 2.0).unwrap();
     let known = generalised::graph(operator.clone(), prior, likelihood, data.clone());
     let known = known.fit(&options, &mut ()).unwrap();
@@ -54,6 +54,8 @@ fn learn_sparse(
     let learned = learned.fit(&options, &mut ()).unwrap();
     let errors = [&known, &learned].map(|fit| nmse_db(fit.estimate(), &signal));
     assert!(errors[1] < errors[0] + WORSE, "{seed}: {errors:?}, {}", learned.report());
+    let evidence = [&known, &learned].map(|fit| fit.evidence().unwrap().log());
+    assert!(evidence[1] > evidence[0], "{seed}: what is learned explains more, {evidence:?}");
     let parameters = learned.solution().parameters();
     let values: Vec<f64> = parameters.iter().map(|(_, p)| p.values[0]).collect();
     assert_near("sparsity", values[0], 0.1, BAND);
@@ -65,6 +67,14 @@ fn learn_sparse(
 fn a_sparse_signal_behind_counts_teaches_its_prior() {
     for seed in [1, 3] {
         let other = learn_sparse(seed, Poisson::exponential(), Poisson::exponential());
+        assert!(other.is_empty(), "{other:?}");
+    }
+}
+
+#[test]
+fn a_sparse_signal_behind_labels_teaches_its_prior() {
+    for seed in [1, 3] {
+        let other = learn_sparse(seed, Logistic::new(), Logistic::new());
         assert!(other.is_empty(), "{other:?}");
     }
 }
