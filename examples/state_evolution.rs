@@ -38,5 +38,5 @@ fn run(options: &Options) -> Result<(), Failure> {
         trial
     });
     bar.finish_and_clear();
-    output::write(&setting, &comparison.map_err(Failure::other)?, &options.out)
+    output::write(&setting, (&comparison.map_err(Failure::other)?, parts.signal), &options.out)
 }

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use fg_core::VariableId;
+use fg_core::evolution::SupportErrors;
 use fg_models::comparison::{Comparison, SweepComparison};
 use fg_models::report::{Axis, CsvTable, Figure, Panel, Series, Stroke, TextTable};
 
@@ -11,7 +13,7 @@ use crate::support::{Failure, say};
 /// Writes all files and prints the table.
 pub(crate) fn write(
     setting: &Setting,
-    comparison: &Comparison,
+    (comparison, signal): (&Comparison, VariableId),
     folder: &Path,
 ) -> Result<(), Failure> {
     let header = ["sweep", "predicted_db", "lower_db", "median_db", "upper_db", "uncertainty_db"];
@@ -37,8 +39,26 @@ pub(crate) fn write(
         "Median and prediction agree within the 95 percent interval in {agreeing} of {} sweeps.",
         comparison.sweeps.len()
     ));
+    say_support(comparison, signal);
     say(format_args!("Results in {}", folder.display()));
     Ok(())
+}
+
+/// Estimates below a tenth of the deviation of entries that aren't zero count as zero.
+const FOUND: f64 = 0.1;
+
+/// How often a zero is mistaken for something and something for a zero, by theory and in all runs together.
+fn say_support(comparison: &Comparison, signal: VariableId) {
+    let Some(samples) = comparison.prediction.samples(signal) else { return };
+    let predicted = samples.support_errors(FOUND);
+    let rows = comparison.estimates.iter().flat_map(|(truth, estimate)| {
+        (0..truth.rows()).map(|i| (1.0, truth.row(i), estimate.row(i)))
+    });
+    let measured = SupportErrors::of(rows, FOUND);
+    say(format_args!(
+        "Entries missed: {:.4} predicted, {:.4} measured. False alarms: {:.4} predicted, {:.4} measured.",
+        predicted.missed, measured.missed, predicted.false_alarms, measured.false_alarms
+    ));
 }
 
 fn figure(setting: &Setting, comparison: &Comparison) -> Figure {

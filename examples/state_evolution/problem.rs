@@ -92,7 +92,8 @@ impl Problem {
         graph: &'g Graph,
         parts: &Parts,
     ) -> Result<Evolution<'g>, Failure> {
-        let mut evolution = Evolution::new(graph, &self.run_options()).with_points(POINTS);
+        let mut evolution =
+            Evolution::new(graph, &self.run_options()).with_points(POINTS).with_samples();
         if self.setting.model != Model::Sparse {
             evolution = evolution.with_law(parts.prior, self.truth.clone());
         }

@@ -87,8 +87,8 @@ impl Trial {
         self
     }
 
-    /// Error after each sweep in decibels; a sweep that a broken run never reached is NaN.
-    fn run(&self, variable: VariableId, options: &Options) -> Result<Vec<f64>, ModelError> {
+    /// Error after each sweep in decibels, and the last estimate; a sweep that a broken run never reached is NaN.
+    fn run(&self, variable: VariableId, options: &Options) -> Result<(Vec<f64>, Rows), ModelError> {
         let mut run = Inference::new(&self.graph, options)?;
         for (factor, port, message) in &self.starts {
             run.start(*factor, *port, message.clone())?;
@@ -97,7 +97,8 @@ impl Trial {
         let solution = run.run(&mut errors)?;
         let power = self.truth.norm_squared() / self.truth.as_slice().len() as f64;
         let mse = errors.mse(options.max_sweeps, &solution.report().status);
-        Ok(mse.into_iter().map(|e| 10.0 * (e / power).log10()).collect())
+        let errors = mse.into_iter().map(|e| 10.0 * (e / power).log10()).collect();
+        Ok((errors, solution.mean(variable).clone()))
     }
 }
 
@@ -130,6 +131,9 @@ pub struct Comparison {
     pub sweeps: Vec<SweepComparison>,
     /// Errors of each run after each sweep, in decibels.
     pub runs: Vec<Vec<f64>>,
+    /// Truth and last estimate of each run, of which any statistic can be compared with that of
+    /// [`Prediction::samples`].
+    pub estimates: Vec<(Rows, Rows)>,
     /// The prediction.
     pub prediction: Prediction,
 }
@@ -153,12 +157,14 @@ pub fn compare(
     let options = options.clone().with_tolerance(0.0);
     let done = in_order(runs, threads, |k| -> Result<_, ModelError> {
         let trial = trial(k)?;
-        Ok((trial.truth.rows(), trial.run(variable, &options)?))
+        let (errors, estimate) = trial.run(variable, &options)?;
+        Ok((errors, (trial.truth, estimate)))
     });
-    let (rows, runs): (Vec<usize>, Vec<Vec<f64>>) =
+    let (runs, estimates): (Vec<Vec<f64>>, Vec<(Rows, Rows)>) =
         done.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
-    let sweeps = sweeps(&prediction, variable, &runs, rows.first().copied().unwrap_or(0));
-    Ok(Comparison { sweeps, runs, prediction })
+    let rows = estimates.first().map_or(0, |(truth, _)| truth.rows());
+    let sweeps = sweeps(&prediction, variable, &runs, rows);
+    Ok(Comparison { sweeps, runs, estimates, prediction })
 }
 
 /// Standard deviations on either side of a 95 percent interval.
@@ -203,6 +209,7 @@ fn sweeps(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use fg_core::evolution::SupportErrors;
     use fg_core::operator::Dense;
     use fg_denoisers::BernoulliGauss;
     use rand::SeedableRng;
@@ -219,6 +226,34 @@ mod tests {
         let prior = BernoulliGauss::new(0.2, 0.0, 1.0)?;
         let model = linear::unobserved(Dense::new(matrix)?, 1, prior, 100.0)?;
         Ok((model.builder.build()?, model.signal))
+    }
+
+    #[test]
+    fn support_errors_are_as_often_as_predicted() {
+        // Entries below half of the slab's deviation count as zero.
+        const FOUND: f64 = 0.5;
+        let (model, x) = graph(0).unwrap();
+        let options = Options::default().with_max_sweeps(12);
+        let evolution = Evolution::new(&model, &options).with_samples();
+        let trial = |k: usize| {
+            let mut rng = Pcg64::seed_from_u64(derived_seed(8, &[k as u64]));
+            Trial::draw(graph(k as u64)?.0, None, x, &mut rng)
+        };
+        let found = compare(&evolution, &options, x, (24, 2), trial).unwrap();
+        let predicted = found.prediction.samples(x).unwrap().support_errors(FOUND);
+        let rows = found.estimates.iter().flat_map(|(truth, estimate)| {
+            (0..truth.rows()).map(|i| (1.0, truth.row(i), estimate.row(i)))
+        });
+        let measured = SupportErrors::of(rows, FOUND);
+        let entries = (24 * SIZE.1) as f64;
+        let close = |name: &str, found: f64, expected: f64, count: f64| {
+            // Three deviations of a count; between runs rates differ by no more than that at this size.
+            let band = 3.0 * (expected * (1.0 - expected) / count).sqrt();
+            assert!((found - expected).abs() < band, "{name}: {found} for {expected} +- {band}");
+            assert!(expected > 10.0 / count, "{name}: {expected} is too rare to be counted");
+        };
+        close("missed", measured.missed, predicted.missed, 0.2 * entries);
+        close("false alarms", measured.false_alarms, predicted.false_alarms, 0.8 * entries);
     }
 
     #[test]

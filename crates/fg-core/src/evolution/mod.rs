@@ -33,6 +33,7 @@ mod recursion;
 mod rowwise;
 mod scalar;
 mod spectrum;
+mod support;
 mod threshold;
 mod truth;
 mod warning;
@@ -46,6 +47,7 @@ pub use prediction::{
     EstimateLaw, MessagePrediction, PredictedStatus, Prediction, Samples, SweepPrediction,
 };
 pub use spectrum::{Spectrum, SpectrumError};
+pub use support::SupportErrors;
 pub use threshold::{Threshold, ThresholdError, threshold};
 
 use crate::denoiser::{Channel, Law, Likelihood};
