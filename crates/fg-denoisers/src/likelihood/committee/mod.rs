@@ -206,10 +206,7 @@ impl Committee {
     ) -> Result<f64, Breakdown> {
         let n = &cavity.natural()[i * self.units..(i + 1) * self.units];
         let found = match n {
-            [a, b] => {
-                let r = &cavity.mean()[2 * i..2 * i + 2];
-                self.quadrants(y, ([*a, *b], [r[0], r[1]]), cavity.precision(), out)
-            }
+            [a, b] => self.quadrants(y, [*a, *b], cavity.precision(), out),
             _ => self.independent(y, n, cavity.precision(), out, memory),
         };
         found.map_err(|fault| fault.breakdown(cavity.first_row() + i))

@@ -1,6 +1,5 @@
 //! Two units against closed forms, more against sums over all signs and against many lines.
 
-use super::pair::Seen;
 use super::*;
 use crate::family::HalfLine;
 
@@ -26,39 +25,10 @@ fn correlated_columns_have_the_orthant_probability_of_sheppard() {
         // E z w over P(w): E z_1 1(z_1 > 0) and E z_1 1(z_2 > 0), halves, are 1 and r over sqrt(2 pi).
         let expected = (1.0 + r) / core::f64::consts::TAU.sqrt();
         assert!((mean[0] - expected).abs() < 1e-12, "{r}: {mean:?} {expected}");
-        let gamma = [scale, -r * scale, scale];
-        let seen = Seen::new([0.0; 2], [0.0; 2], gamma);
-        let quadrant = Committee::new().quadrant([1.0, 1.0], seen);
+        let quadrant = Committee::new().quadrant([1.0, 1.0], [0.0; 2], [scale, -r * scale, scale]);
         let share = (quadrant.unwrap().log_mass - own).exp();
         let exact = 0.25 + r.asin() / core::f64::consts::TAU;
         assert!((share / exact - 1.0).abs() < 1e-12, "{r}: {share} {exact}");
-    }
-}
-
-#[test]
-fn a_column_known_beyond_its_digits_leaves_the_other_as_if_it_were_given() {
-    let ask = |b: f64, c: f64, r: [f64; 2]| {
-        let gamma = [1.0, b, b, c];
-        let n = [r[0] + b * r[1], b * r[0] + c * r[1]];
-        let cavity = RowCavity::new(0, 2, &n, &r, &gamma);
-        let (mut mean, mut covariance) = ([0.0; 2], [0.0; 4]);
-        let mut out = RowEstimate { mean: &mut mean, covariance: &mut covariance };
-        let vote = Committee::new().with_ties();
-        vote.estimate(&[0.0], &cavity, &mut out, &mut Scratch::default()).unwrap();
-        (mean, covariance)
-    };
-    for (b, side) in [(0.0, 1.0), (-0.3, 1.0), (1e4, 1.0), (-0.3, -1.0)] {
-        let r = [-0.64 * side, 1.2676 * side];
-        // A tie: the first column is on the other side of zero.
-        let half = HalfLine::new(0.64, 1.0, 1.0).unwrap();
-        for c in [1e20, 1e30, 1e40, 1e80] {
-            let (mean, covariance) = ask(b, c, r);
-            let gap = (mean[0] + side * half.mean).abs().max((covariance[0] - half.variance).abs());
-            // Of n_1 = r_1 + b r_2 so many digits are lost.
-            assert!(gap < 1e-12 * (1.0 + b.abs()), "{b} {c:e}: {mean:?} {covariance:?}");
-            assert!((mean[1] - r[1]).abs() < 1e-12, "{b} {c:e}: {mean:?}");
-            assert!((covariance[3] * c - 1.0).abs() < 1e-6, "{b} {c:e}: {covariance:?}");
-        }
     }
 }
 
