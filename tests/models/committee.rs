@@ -3,7 +3,7 @@
 use fg_core::evolution::{Evolution, MessageLaw, PredictedStatus, Spectrum};
 use fg_core::operator::{Ensemble, LinearOperator};
 use fg_core::{Options, Rows};
-use fg_denoisers::{Committee, Gaussian};
+use fg_denoisers::{Committee, Discrete, Gaussian};
 use fg_models::generalised::{self, Start};
 use fg_models::metrics::unit_overlaps;
 use fg_models::synthetic::{fast_gaussian, gaussian_rows};
@@ -47,6 +47,24 @@ fn specialise(points: usize, band: f64) {
 #[test]
 fn units_specialise_as_published() {
     specialise(4096, 0.012);
+}
+
+/// Binary units are found exactly from two labels a weight on (as above): messages grow without bound on the way.
+#[test]
+fn binary_units_are_found_exactly() {
+    const RATIO: f64 = 3.0;
+    let spectrum = Spectrum::marchenko_pastur(RATIO).unwrap().scaled(RATIO).unwrap();
+    let signs = Discrete::new(2, &[1.0, 1.0, 1.0, -1.0, -1.0, 1.0, -1.0, -1.0], &[1.0; 4]).unwrap();
+    let vote = Committee::new().with_ties();
+    let model = generalised::unobserved(Ensemble::new(1000, spectrum), 2, signs, vote);
+    let start = MessageLaw::guess(2, 0.5, 1.0).unwrap();
+    let graph = model.builder.build().unwrap();
+    let options = Options::default().with_max_sweeps(600);
+    let evolution = Evolution::new(&graph, &options).with_points(2048);
+    let prediction = evolution.with_start(model.operator, 1, start).run().unwrap();
+    let overlap = prediction.estimate(model.signal).overlap();
+    let apart = (overlap[0] - 1.0).abs().max((overlap[3] - 1.0).abs());
+    assert!(apart < 1e-9, "{overlap:?}, {}", prediction.status());
 }
 
 /// Digits as published: with 65536 points.
