@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use fg_core::VariableId;
-use fg_core::evolution::SupportErrors;
 use fg_models::comparison::{Comparison, SweepComparison};
 use fg_models::report::{Axis, CsvTable, Figure, Panel, Series, Stroke, TextTable};
 
@@ -51,10 +50,7 @@ const FOUND: f64 = 0.1;
 fn say_support(comparison: &Comparison, signal: VariableId) {
     let Some(samples) = comparison.prediction.samples(signal) else { return };
     let predicted = samples.support_errors(FOUND);
-    let rows = comparison.estimates.iter().flat_map(|(truth, estimate)| {
-        (0..truth.rows()).map(|i| (1.0, truth.row(i), estimate.row(i)))
-    });
-    let measured = SupportErrors::of(rows, FOUND);
+    let measured = comparison.support_errors(FOUND);
     say(format_args!(
         "Entries missed: {:.4} predicted, {:.4} measured. False alarms: {:.4} predicted, {:.4} measured.",
         predicted.missed, measured.missed, predicted.false_alarms, measured.false_alarms

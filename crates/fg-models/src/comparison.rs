@@ -2,7 +2,7 @@
 
 use core::ops::ControlFlow;
 
-use fg_core::evolution::{Evolution, Prediction};
+use fg_core::evolution::{Evolution, Prediction, SupportErrors};
 use fg_core::factor::Stratified;
 use fg_core::parallel::in_order;
 use fg_core::{
@@ -138,6 +138,16 @@ pub struct Comparison {
     pub prediction: Prediction,
 }
 
+impl Comparison {
+    /// Rates of support errors of all runs together: see [`SupportErrors::of`].
+    pub fn support_errors(&self, threshold: f64) -> SupportErrors {
+        let rows = self.estimates.iter().flat_map(|(truth, estimate)| {
+            (0..truth.rows()).map(|i| (1.0, truth.row(i), estimate.row(i)))
+        });
+        SupportErrors::of(rows, threshold)
+    }
+}
+
 /// Solves `runs` problems of finite size and predicts them.
 ///
 /// `evolution` is the prediction, with the laws and starts of the trials; `trial(k)` makes the problem of run `k`, for
@@ -209,7 +219,6 @@ fn sweeps(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use fg_core::evolution::SupportErrors;
     use fg_core::operator::Dense;
     use fg_denoisers::BernoulliGauss;
     use rand::SeedableRng;
@@ -241,10 +250,7 @@ mod tests {
         };
         let found = compare(&evolution, &options, x, (24, 2), trial).unwrap();
         let predicted = found.prediction.samples(x).unwrap().support_errors(FOUND);
-        let rows = found.estimates.iter().flat_map(|(truth, estimate)| {
-            (0..truth.rows()).map(|i| (1.0, truth.row(i), estimate.row(i)))
-        });
-        let measured = SupportErrors::of(rows, FOUND);
+        let measured = found.support_errors(FOUND);
         let entries = (24 * SIZE.1) as f64;
         let close = |name: &str, found: f64, expected: f64, count: f64| {
             // Three deviations of a count; between runs rates differ by no more than that at this size.

@@ -3,10 +3,10 @@
 use core::fmt;
 
 use faer::{MatRef, c64};
+use fg_linalg::complex::ComplexMatrix;
 
 use super::{LinearOperator, OperatorError};
 use crate::rows::Rows;
-use fg_linalg::complex::ComplexMatrix;
 
 /// A stored complex `m x n` matrix as a real operator of `2 n` inputs and `2 m` outputs: the real and the imaginary part of
 /// a number are neighbours, and the transpose is the conjugate one.

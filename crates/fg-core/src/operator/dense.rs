@@ -3,10 +3,10 @@
 use core::fmt;
 
 use faer::{Mat, MatRef};
+use fg_linalg::product;
 
 use super::{LinearOperator, OperatorError};
 use crate::rows::Rows;
-use fg_linalg::product;
 
 /// A stored `m x n` matrix, column after column.
 ///

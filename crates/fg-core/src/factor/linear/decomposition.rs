@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use faer::MatRef;
+use fg_linalg::padded::Padded;
+use fg_linalg::spectral::{self, Unconverged};
 
 use super::moments::Spectrum;
 use super::side::Side;
 use crate::operator::{Complex, Spectral};
-use fg_linalg::padded::Padded;
-use fg_linalg::spectral::{self, Unconverged};
 
 /// How the linear factor decomposes its operator. The default is [`Auto`](Self::Auto).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

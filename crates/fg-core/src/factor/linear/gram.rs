@@ -3,10 +3,10 @@
 //! In each transformed column `(mu + nu A'A) x = nx + A' nz`.
 
 use faer::MatRef;
+use fg_linalg::product::sandwich;
 
 use super::shared::{SharedWorkspace, Task};
 use super::{X, Z};
-use fg_linalg::product::sandwich;
 
 /// `A A' = U diag(s^2) U'`, `m <= n`.
 ///

@@ -1,12 +1,13 @@
 //! Shared precisions of which one is infinite: `X` known decides `Z`; `Z` known is a constraint on `X`.
 
+use fg_linalg::product::sandwich;
+
 use super::beliefs::add_bias;
 use super::decomposition::Basis;
 use super::shared::{Buffers, SharedWorkspace, Task, to_planar};
 use super::{X, Z};
 use crate::factor::{Belief, Breakdown};
 use crate::message::small;
-use fg_linalg::product::sandwich;
 
 /// Known values may miss `A X` by this, relative to the largest of them: rounding of a solution with a condition
 /// number up to `1e6`, or data written with nine digits.

@@ -19,6 +19,7 @@ use core::any::Any;
 use std::sync::OnceLock;
 
 use faer::{Mat, MatRef};
+use fg_linalg::padded::Padded;
 
 use super::{Belief, Breakdown, Cavity, Factor, Misfit, PartitionError, Port, Role, Undrawable};
 use super::{Uniforms, Unready};
@@ -30,7 +31,6 @@ pub(crate) use beliefs::exact_gain;
 use decomposition::Decomposition;
 pub use decomposition::Solver;
 pub use entries::LinearEntries;
-use fg_linalg::padded::Padded;
 pub(crate) use moments::{Moments, input_moments, output_moments};
 pub(crate) use pencil::Pencil;
 use shared::SharedWorkspace;

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use faer::Mat;
-
-use crate::operator::Orthogonal;
 use fg_linalg::complex::ComplexMatrix;
 use fg_linalg::product;
+
+use crate::operator::Orthogonal;
 
 /// A matrix of orthonormal columns.
 #[derive(Debug)]

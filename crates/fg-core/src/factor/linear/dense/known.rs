@@ -3,6 +3,7 @@
 use core::ops::Range;
 
 use faer::{Mat, MatRef};
+use fg_linalg::product;
 
 use super::block;
 use crate::factor::Breakdown;
@@ -10,7 +11,6 @@ use crate::factor::linear::known::check_consistent;
 use crate::factor::linear::{LinearFactor, X, Z};
 use crate::message::Message;
 use crate::rows::Rows;
-use fg_linalg::product;
 
 /// The free and the known rows of both ports, and the operator between them.
 #[derive(Debug)]

@@ -5,10 +5,10 @@
 use core::f64::consts::TAU;
 
 use faer::{Mat, MatRef};
+use fg_linalg::{cholesky, product, spectral};
 
 use crate::factor::Breakdown;
 use crate::factor::linear::X;
-use fg_linalg::{cholesky, product, spectral};
 
 /// Precisions of the free rows as functions of row and pair of columns.
 pub(super) struct Precisions<'a> {
