@@ -5,6 +5,7 @@
 //! estimates the input, all hidden layers and the output, each with error bars; state evolution predicts their errors.
 //! `--out DIR` (default `out/deep_prior`) receives `deep_prior.csv` and the figure.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -58,14 +59,14 @@ fn main() -> ExitCode {
 }
 
 fn run(study: &Study) -> Result<(), Failure> {
-    let runs = study.runs(20, 4)?;
+    let (runs, folder) = (study.runs(20, 4)?, study.folder("deep_prior")?);
     let bar = progress_bar(runs, "networks");
     let results = in_parallel(runs, study.threads(), &bar, |k| {
         network(derived_seed(study.seed, &[k as u64]))
     });
     bar.finish_and_clear();
     let results: Result<Vec<_>, ModelError> = results.into_iter().collect();
-    write(study, &results.map_err(Failure::other)?)
+    write(&folder, &results.map_err(Failure::other)?)
 }
 
 /// The chain of this network's layers.
@@ -112,7 +113,7 @@ fn network(seed: u64) -> Result<[Layer; 4], ModelError> {
     }))
 }
 
-fn write(study: &Study, results: &[[Layer; 4]]) -> Result<(), Failure> {
+fn write(folder: &Path, results: &[[Layer; 4]]) -> Result<(), Failure> {
     let of = |value: fn(&Layer) -> f64| -> Vec<Vec<f64>> {
         results.iter().map(|run| run.iter().map(value).collect()).collect()
     };
@@ -131,5 +132,5 @@ fn write(study: &Study, results: &[[Layer; 4]]) -> Result<(), Failure> {
         ],
         predicted: Vec::new(),
     }
-    .write(&study.folder("deep_prior"))
+    .write(folder)
 }

@@ -84,7 +84,7 @@ fn run(study: &Study, size: Size) -> Result<(), Failure> {
             return Err(Failure::input(format_args!("{name} must be at least 1")));
         }
     }
-    let runs = study.runs(100, 10)?;
+    let (runs, folder) = (study.runs(100, 10)?, study.folder("detection")?);
     let bar = progress_bar(runs * SNRS.len(), "runs");
     let outcomes = in_parallel(runs * SNRS.len(), study.threads(), &bar, |job| {
         let (run, k) = (job / SNRS.len(), job % SNRS.len());
@@ -116,7 +116,6 @@ fn run(study: &Study, size: Size) -> Result<(), Failure> {
         series.push(Series::new(name, color, measured).with_stroke(Stroke::Dots));
         series.push(Series::new(format!("{name}, predicted"), color, expected));
     }
-    let folder = study.folder("detection");
     csv.write(&folder.join("detection.csv")).map_err(Failure::other)?;
     let panel = Panel {
         title: String::new(),

@@ -6,6 +6,7 @@
 //! training, without data. Every minimiser is checked: the last line says how far the worst is from optimal, and from the minimiser of a
 //! primal-dual method. `--out DIR` (default `out/erm`) receives `erm.csv` and the figure.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
@@ -100,6 +101,7 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<(), Failure> {
     let Arguments { loss: losses, penalty, study } = arguments;
     let (at, runs) = (WEIGHTS.len(), study.runs(10, 2)?);
+    let folder = study.folder("erm")?;
     let bar = progress_bar(losses.len() * at * (runs + 1), "minimisers and predictions");
     let errors = in_parallel(losses.len() * at * (runs + 1), study.threads(), &bar, |job| {
         let (k, run) = (job / (runs + 1), job % (runs + 1));
@@ -111,7 +113,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     bar.finish_and_clear();
     let errors: Result<Vec<Errors>, ModelError> = errors.into_iter().collect();
     let errors = errors.map_err(Failure::other)?;
-    report(arguments, &Places { losses, runs, errors: &errors })?;
+    report((arguments.penalty, &folder), &Places { losses, runs, errors: &errors })?;
     let worst = |value: fn(&Errors) -> f64| errors.iter().map(value).fold(0.0, f64::max);
     let (residual, gap) = (worst(|e| e.residual), worst(|e| e.gap));
     say(format_args!("Largest residual {residual:.1e}; from the primal-dual minimiser {gap:.1e}"));
@@ -157,7 +159,7 @@ impl Places<'_> {
 }
 
 /// Prints the table and writes `erm.csv` and the picture.
-fn report(arguments: &Arguments, places: &Places<'_>) -> Result<(), Failure> {
+fn report((penalty, folder): (Penalty, &Path), places: &Places<'_>) -> Result<(), Failure> {
     let mut csv = CsvTable::new(["loss", "weight", "run", "test", "training", "residual", "gap"]);
     let header = ["loss", "weight", "test", "predicted", "training", "predicted"];
     let mut table = TextTable::new(header);
@@ -181,9 +183,8 @@ fn report(arguments: &Arguments, places: &Places<'_>) -> Result<(), Failure> {
             table.push(row);
         }
     }
-    let folder = arguments.study.folder("erm");
     csv.write(&folder.join("erm.csv")).map_err(Failure::other)?;
-    let penalty = arguments.penalty.name();
+    let penalty = penalty.name();
     let runs = places.runs;
     let figure = Figure {
         title: format!("{penalty} penalty, {UNKNOWNS} weights, {RATIO} labels each: {runs} runs"),
@@ -193,7 +194,7 @@ fn report(arguments: &Arguments, places: &Places<'_>) -> Result<(), Failure> {
             places.panel("labels of the training", |e| e.training),
         ],
     };
-    figure.write(&folder, "erm").map_err(Failure::other)?;
+    figure.write(folder, "erm").map_err(Failure::other)?;
     say(table);
     say(format_args!("Results in {}", folder.display()));
     Ok(())

@@ -2,7 +2,7 @@
 //!
 //! Each denoiser is a function from a noisy picture and a noise level to a clean one. The run measures its divergence and
 //! tells it in every sweep how noisy the picture is that it gets: nothing is tuned to the picture.
-//! `--image FILE` takes any picture; `--out DIR` (default `results/image`) receives the pictures, `psnr.csv` and the curves
+//! `--image FILE` takes any picture; `--out DIR` (default `out/image`) receives the pictures, `psnr.csv` and the curves
 //! `image.svg` + `.png`.
 
 use std::ops::ControlFlow;
@@ -28,7 +28,7 @@ mod support;
 
 use options::Options;
 use picture::Picture;
-use support::{Failure, progress_bar, say};
+use support::{Failure, make_folder, progress_bar, say};
 
 fn main() -> ExitCode {
     support::exit(run(&Options::parse()))
@@ -47,6 +47,7 @@ struct Outcome {
 
 fn run(options: &Options) -> Result<(), Failure> {
     let setting = options.setting()?;
+    make_folder(&options.out)?;
     let rng = &mut Pcg64::seed_from_u64(options.seed);
     let truth = setting.picture.pixels();
     let n = truth.rows();

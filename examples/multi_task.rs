@@ -4,6 +4,7 @@
 //! messages use both; separate runs and the multi-task LASSO, even at its best weight, can't recover it from so few
 //! observations. `--out DIR` (default `out/multi_task`) receives `multi_task.csv` and the figure.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -61,13 +62,13 @@ fn main() -> ExitCode {
 }
 
 fn run(study: &Study) -> Result<(), Failure> {
-    let runs = study.runs(10, 1)?;
+    let (runs, folder) = (study.runs(10, 1)?, study.folder("multi_task")?);
     let bar = progress_bar(runs, "runs");
     let problem = |k: usize| Problem::draw(derived_seed(study.seed, &[k as u64]))?.solve();
     let results = in_parallel(runs, study.threads(), &bar, problem);
     bar.finish_and_clear();
     let results: Result<Vec<_>, ModelError> = results.into_iter().collect();
-    write(study, &results.map_err(Failure::other)?)
+    write(&folder, &results.map_err(Failure::other)?)
 }
 
 /// The law of the rows.
@@ -149,7 +150,7 @@ fn predicted() -> Result<Vec<f64>, ModelError> {
     Ok(nmse_by_sweep(&prediction, signal, SWEEPS))
 }
 
-fn write(study: &Study, results: &[[History; 4]]) -> Result<(), Failure> {
+fn write(folder: &Path, results: &[[History; 4]]) -> Result<(), Failure> {
     let of = |k: usize| -> Vec<History> {
         let decibels = |errors: &History| errors.iter().map(|e| 10.0 * e.log10()).collect();
         results.iter().map(|run| decibels(&run[k])).collect()
@@ -166,5 +167,5 @@ fn write(study: &Study, results: &[[History; 4]]) -> Result<(), Failure> {
         measured: NAMES.into_iter().enumerate().map(|(k, name)| (name, of(k))).collect(),
         predicted: vec![("state evolution", predicted().map_err(Failure::other)?)],
     }
-    .write(&study.folder("multi_task"))
+    .write(folder)
 }

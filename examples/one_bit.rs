@@ -60,7 +60,7 @@ fn main() -> ExitCode {
 }
 
 fn run(study: &Study) -> Result<(), Failure> {
-    let runs = study.runs(40, 6)?;
+    let (runs, folder) = (study.runs(40, 6)?, study.folder("one_bit")?);
     let bar = progress_bar(runs, "runs");
     let solve = |k: usize| solve(derived_seed(study.seed, &[k as u64]));
     let runs = in_parallel(runs, study.threads(), &bar, solve).into_iter();
@@ -86,7 +86,7 @@ fn run(study: &Study) -> Result<(), Failure> {
         ],
         predicted: vec![("state evolution", predicted().map_err(Failure::other)?)],
     }
-    .write(&study.folder("one_bit"))?;
+    .write(&folder)?;
     say_endings(runs.iter().map(|run| &run.status));
     let mean = |value: &dyn Fn(&Run) -> f64| {
         10.0 * (runs.iter().map(value).sum::<f64>() / runs.len() as f64).log10()

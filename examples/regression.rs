@@ -72,7 +72,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         table = table.with_products();
     }
     let study = &arguments.study;
-    let folder = study.folder("regression");
+    let folder = study.folder("regression")?;
     let splits = study.runs(20, 3)?;
     let bar = progress_bar(splits, "splits");
     let results = in_parallel(splits, study.threads(), &bar, |k| {

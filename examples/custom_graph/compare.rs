@@ -115,7 +115,7 @@ impl Outcome {
 
 /// Runs every graph of every scene, and writes graphs, CSV and figure.
 pub(crate) fn run(study: &Study, scenes: &[Scene]) -> Result<(), Failure> {
-    let (runs, folder) = (study.runs(10, 2)?, study.folder("custom_graph"));
+    let (runs, folder) = (study.runs(10, 2)?, study.folder("custom_graph")?);
     let mut csv = CsvTable::new(["scene", "graph", "run", "sweep", "nmse_db", "status"]);
     let mut table = TextTable::new(["scene", "graph", "NMSE dB", "quartiles", "state evolution"]);
     let (mut panels, mut statuses) = (Vec::new(), Vec::new());

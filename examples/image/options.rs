@@ -35,7 +35,7 @@ pub(crate) struct Options {
     #[arg(long)]
     quick: bool,
     /// Folder for the results
-    #[arg(long, value_name = "DIR", default_value = "results/image")]
+    #[arg(long, value_name = "DIR", default_value = "out/image")]
     pub(crate) out: PathBuf,
 }
 

@@ -54,7 +54,7 @@ pub(crate) struct Options {
     #[arg(long)]
     threads: Option<usize>,
     /// Folder for the results
-    #[arg(long, value_name = "DIR", default_value = "results/linear_inverse")]
+    #[arg(long, value_name = "DIR", default_value = "out/linear_inverse")]
     pub(crate) out: PathBuf,
     /// The operator A (M x N)
     #[arg(long, value_name = "A.npy")]

@@ -126,6 +126,7 @@ pub(crate) fn several_over_places<const K: usize, const P: usize, const S: usize
     ),
     (predicted, predict): ([&'static str; P], impl Fn(f64) -> Result<[f64; P], ModelError>),
 ) -> Result<(), Failure> {
+    let folder = study.folder(labels.name)?;
     let bar = progress_bar(runs * at.len(), "runs");
     let values = in_parallel(runs * at.len(), study.threads(), &bar, |job| {
         let (run, k) = (job / at.len(), job % at.len());
@@ -141,7 +142,6 @@ pub(crate) fn several_over_places<const K: usize, const P: usize, const S: usize
     let laws: Result<Vec<[f64; P]>, ModelError> = at.iter().map(|x| predict(*x)).collect();
     let laws = laws.map_err(Failure::other)?;
     let law = |curve: usize| laws.iter().map(|v| v[curve]).collect();
-    let folder = study.folder(labels.name);
     Curves {
         labels,
         at: at.to_vec(),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use fg_core::parallel::in_order;
@@ -45,9 +45,11 @@ impl Study {
         self.threads.unwrap_or_else(available_threads).max(1)
     }
 
-    /// Folder for the results of the program of this name.
-    pub(crate) fn folder(&self, name: &str) -> PathBuf {
-        self.out.clone().unwrap_or_else(|| PathBuf::from("out").join(name))
+    /// Folder for the results of the program of this name, [made](make_folder).
+    pub(crate) fn folder(&self, name: &str) -> Result<PathBuf, Failure> {
+        let folder = self.out.clone().unwrap_or_else(|| PathBuf::from("out").join(name));
+        make_folder(&folder)?;
+        Ok(folder)
     }
 }
 
@@ -83,6 +85,12 @@ pub(crate) fn exit(outcome: Result<(), Failure>) -> ExitCode {
             ExitCode::from(failure.code)
         }
     }
+}
+
+/// Makes the folder for results where it doesn't exist: before the work, which would be lost without one.
+pub(crate) fn make_folder(folder: &Path) -> Result<(), Failure> {
+    let failed = |error| Failure::input(format_args!("--out {}: {error}", folder.display()));
+    std::fs::create_dir_all(folder).map_err(failed)
 }
 
 /// Prints to stdout; a reader that has gone away, as `head` does, is no failure.

@@ -43,7 +43,7 @@ pub(crate) struct Options {
     /// Fewer training sizes and runs: under a minute
     #[arg(long)]
     quick: bool,
-    /// Folder for the results [default: results/two_layer, results/two_layer_labels for labels]
+    /// Folder for the results [default: out/two_layer, out/two_layer_labels for labels]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// What is learned from, and the loss it is judged by
@@ -163,8 +163,8 @@ impl Options {
     /// Folder for the results.
     pub(crate) fn folder(&self) -> PathBuf {
         let name = match self.loss {
-            Loss::Squared => "results/two_layer",
-            Loss::Logistic => "results/two_layer_labels",
+            Loss::Squared => "out/two_layer",
+            Loss::Logistic => "out/two_layer_labels",
         };
         self.out.clone().unwrap_or_else(|| PathBuf::from(name))
     }

@@ -475,3 +475,19 @@ fn the_picture_is_as_good_as_its_page_says() {
         }
     }
 }
+
+#[test]
+fn a_folder_that_cannot_be_made_is_refused_before_the_work() {
+    let folder = Folder::new("taken");
+    let taken = folder.path("file");
+    std::fs::write(&taken, "not a folder").unwrap();
+    let out = taken.join("out");
+    for program in ["two_layer", "linear_inverse", "erm"] {
+        // So many runs would take hours.
+        let output = run(program, &["--runs", "10000", "--out", out.to_str().unwrap()]);
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{program}: {message}");
+        let named = message.starts_with("error: --out ") && message.contains("file/out");
+        assert!(named, "{program}: {message}");
+    }
+}
