@@ -28,7 +28,7 @@ mod support;
 
 use options::Options;
 use picture::Picture;
-use support::{Failure, make_folder, progress_bar, say};
+use support::{Failure, check_folder, progress_bar, say};
 
 fn main() -> ExitCode {
     support::exit(run(&Options::parse()))
@@ -47,7 +47,7 @@ struct Outcome {
 
 fn run(options: &Options) -> Result<(), Failure> {
     let setting = options.setting()?;
-    make_folder(&options.out)?;
+    check_folder(&options.out)?;
     let rng = &mut Pcg64::seed_from_u64(options.seed);
     let truth = setting.picture.pixels();
     let n = truth.rows();

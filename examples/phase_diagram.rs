@@ -17,7 +17,7 @@ mod output;
 mod support;
 
 use options::{Options, Setting};
-use support::{Failure, in_parallel, make_folder, progress_bar};
+use support::{Failure, check_folder, in_parallel, progress_bar};
 
 /// Sampling ratios within this of the threshold aren't told apart: well below a cell.
 const TOLERANCE: f64 = 5e-4;
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<(), Failure> {
     let setting = options.setting()?;
-    make_folder(&options.out)?;
+    check_folder(&options.out)?;
     let axis = setting.axis();
     let bar = progress_bar(axis.len() * axis.len(), "fixed points");
     let diagram = PhaseDiagram::compute(&axis, &axis, setting.threads, |alpha, rho| {

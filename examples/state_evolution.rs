@@ -19,7 +19,7 @@ mod support;
 
 use options::Options;
 use problem::Problem;
-use support::{Failure, make_folder, progress_bar};
+use support::{Failure, check_folder, progress_bar};
 
 fn main() -> ExitCode {
     support::exit(run(&Options::parse()))
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<(), Failure> {
     let setting = options.setting()?;
-    make_folder(&options.out)?;
+    check_folder(&options.out)?;
     let problem = Problem::new(&setting)?;
     let (graph, parts) = problem.nominal()?;
     let evolution = problem.evolution(&graph, &parts)?;

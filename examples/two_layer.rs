@@ -39,7 +39,7 @@ fn run(options: &Options) -> Result<(), support::Failure> {
         Job::PhaseDiagram(setting) => phase::diagram(&setting, &folder),
         Job::OwnData(task) => own_data::learn(&task, &folder),
         Job::Figure(setting) => {
-            support::make_folder(&folder)?;
+            support::check_folder(&folder)?;
             let runs = experiment::run(&setting)?;
             results::report(&setting, &runs, &folder)
         }

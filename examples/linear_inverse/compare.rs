@@ -14,7 +14,7 @@ use crate::curves::{count_endings, nmse_by_sweep};
 use crate::methods::{Method, Run, variance};
 use crate::options::{SWEEPS, Setting, run_options};
 use crate::problem::Problem;
-use crate::support::{Failure, in_parallel, make_folder, progress_bar, say};
+use crate::support::{Failure, check_folder, in_parallel, progress_bar, say};
 
 /// Weights of the L1 penalty that are tried, times the deviation of the noise: `10^(k / 8)` of this one.
 const SMALLEST_WEIGHT: f64 = 0.04;
@@ -58,7 +58,7 @@ impl Cell {
 
 /// Solves all problems by all methods; prints a table and writes `comparison.csv` and the figure `comparison`.
 pub(crate) fn run(setting: &Setting, folder: &Path) -> Result<(), Failure> {
-    make_folder(folder)?;
+    check_folder(folder)?;
     let mut cells = Vec::new();
     for &condition in &setting.conditions {
         let invalid = |error| Failure::input(format!("--condition, --snr, --sparsity: {error}"));

@@ -9,7 +9,7 @@ use fg_models::report::{Axis, CsvTable, Figure, Panel, Series, Stroke, read_npy,
 use fg_models::{Fit, linear};
 
 use crate::options::{DAMPING, OwnData, run_options};
-use crate::support::{Failure, make_folder, say};
+use crate::support::{Failure, check_folder, say};
 
 /// Estimates the signal and writes `estimate.npy`, `deviation.npy`, `history.csv`, the figure `history` and, where they
 /// are learned, `parameters.csv`.
@@ -42,7 +42,7 @@ pub(crate) fn estimate(task: &OwnData, folder: &Path) -> Result<(), Failure> {
         None => linear::sparse(operator, observations),
     };
     let model = model.map_err(|error| named(&error))?;
-    make_folder(folder)?;
+    check_folder(folder)?;
     let (x, mut history) = (model.signal, Vec::new());
     let mut observer = |info: &mut IterationInfo<'_>| {
         let claimed = info.figures().edges.iter().rfind(|edge| edge.variable == x);

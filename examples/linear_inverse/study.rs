@@ -11,7 +11,7 @@ use fg_models::report::{Axis, CsvTable, Figure, Panel, Series, TextTable};
 
 use crate::options::{DAMPING, Setting, run_options};
 use crate::problem::Problem;
-use crate::support::{Failure, in_parallel, make_folder, progress_bar, say, short};
+use crate::support::{Failure, check_folder, in_parallel, progress_bar, say, short};
 
 /// One problem solved.
 struct Run {
@@ -32,7 +32,7 @@ impl Run {
 
 /// Solves all problems, prints a table and writes `runs.csv`, `linear_inverse.svg` and `linear_inverse.png`.
 pub(crate) fn run(setting: &Setting, folder: &Path) -> Result<(), Failure> {
-    make_folder(folder)?;
+    check_folder(folder)?;
     let jobs = setting.conditions.len() * setting.runs;
     let bar = progress_bar(jobs, "problems");
     let runs = in_parallel(jobs, setting.threads, &bar, |job| {

@@ -45,10 +45,10 @@ impl Study {
         self.threads.unwrap_or_else(available_threads).max(1)
     }
 
-    /// Folder for the results of the program of this name, [made](make_folder).
+    /// Folder for the results of the program of this name, where one [can be made](check_folder).
     pub(crate) fn folder(&self, name: &str) -> Result<PathBuf, Failure> {
         let folder = self.out.clone().unwrap_or_else(|| PathBuf::from("out").join(name));
-        make_folder(&folder)?;
+        check_folder(&folder)?;
         Ok(folder)
     }
 }
@@ -87,10 +87,23 @@ pub(crate) fn exit(outcome: Result<(), Failure>) -> ExitCode {
     }
 }
 
-/// Makes the folder for results where it doesn't exist: before the work, which would be lost without one.
-pub(crate) fn make_folder(folder: &Path) -> Result<(), Failure> {
-    let failed = |error| Failure::input(format_args!("--out {}: {error}", folder.display()));
-    std::fs::create_dir_all(folder).map_err(failed)
+/// Refuses a folder for results that can't be made: before the work, which would be lost without one.
+pub(crate) fn check_folder(folder: &Path) -> Result<(), Failure> {
+    // A relative path ends in an empty one, which stands for the current folder.
+    let there =
+        folder.ancestors().filter(|path| !path.as_os_str().is_empty()).find(|path| path.exists());
+    match there.map(Path::metadata) {
+        Some(Ok(found)) if !found.is_dir() => {
+            Err(Failure::input(format_args!("--out {}: a file is in the way", folder.display())))
+        }
+        Some(Ok(found)) if found.permissions().readonly() => {
+            Err(Failure::input(format_args!("--out {}: can't be written to", folder.display())))
+        }
+        Some(Err(error)) => {
+            Err(Failure::input(format_args!("--out {}: {error}", folder.display())))
+        }
+        Some(Ok(_)) | None => Ok(()),
+    }
 }
 
 /// Prints to stdout; a reader that has gone away, as `head` does, is no failure.

@@ -10,7 +10,7 @@ use fg_models::report::{CsvTable, HeatMap, Series, TextTable};
 use fg_models::two_layer::{LearningErrors, LearningSettings};
 use fg_models::{ModelError, TwoLayerModel};
 
-use crate::support::{Failure, make_folder, progress_bar, say, short};
+use crate::support::{Failure, check_folder, progress_bar, say, short};
 
 /// Samples an input, as powers of two.
 const RATIOS: (f64, f64) = (0.0, 6.0);
@@ -46,7 +46,7 @@ const CRITERIA: [Criterion; 2] = [
 
 /// Computes the diagram, prints where learning succeeds, writes `phase_diagram.csv` and the picture.
 pub(crate) fn diagram(setting: &PhaseSetting, folder: &Path) -> Result<(), Failure> {
-    make_folder(folder)?;
+    check_folder(folder)?;
     let (ratios, snr_db) = (centres(RATIOS, setting.cells.0), centres(SNR, setting.cells.1));
     let bar = progress_bar(ratios.len() * snr_db.len(), "learning curves");
     let diagram = PhaseDiagram::compute(&ratios, &snr_db, setting.threads, |ratio, snr| {
