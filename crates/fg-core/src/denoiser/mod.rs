@@ -58,7 +58,8 @@ pub struct GaussianRow {
 /// Required: [`estimate`](Self::estimate). Everything else has a default that is right for an estimator of which
 /// nothing more is known; a model that can draw data also gives [`law`](Self::law).
 pub trait Denoiser: fmt::Debug + Send + Sync {
-    /// Estimates every row of `cavity`: `mean` (`rows x d`) and `covariance` (`rows x d x d`).
+    /// Estimates every row of `cavity`: `mean` (`rows x d`) and `covariance` (`rows x d x d`). An estimator that samples
+    /// [declares](Scratch::declare) how far its averaged covariance may be off.
     ///
     /// # Errors
     /// [`Breakdown`] when the estimate doesn't exist, for example for an improper posterior.
@@ -101,11 +102,6 @@ pub trait Denoiser: fmt::Debug + Send + Sync {
     fn log_partition(&self, cavity: &RowCavity<'_>, out: &mut [f64]) -> bool {
         let _ = (cavity, out);
         false
-    }
-
-    /// Relative standard error of the row-averaged covariance, for estimators that compute it by sampling.
-    fn standard_error(&self) -> f64 {
-        0.0
     }
 
     /// The distribution of a row, when the estimator describes one.
@@ -199,11 +195,6 @@ pub trait Likelihood: fmt::Debug + Send + Sync {
         false
     }
 
-    /// As [`Denoiser::standard_error`].
-    fn standard_error(&self) -> f64 {
-        0.0
-    }
-
     /// As [`Denoiser::learning`].
     fn learning(&self) -> Vec<Parameter> {
         Vec::new()
@@ -262,11 +253,6 @@ pub trait Channel: fmt::Debug + Send + Sync {
     fn log_partition(&self, cavities: [&RowCavity<'_>; 2], out: &mut [f64]) -> bool {
         let _ = (cavities, out);
         false
-    }
-
-    /// As [`Denoiser::standard_error`].
-    fn standard_error(&self) -> f64 {
-        0.0
     }
 
     /// How many uniforms [`draw`](Self::draw) takes for one row; `None` when it can't draw.

@@ -94,11 +94,13 @@ pub struct RowEstimate<'a> {
     pub covariance: &'a mut [f64],
 }
 
-/// Reusable working memory of an estimator: grows to what is asked for and is kept between calls.
+/// What an estimator keeps between calls, owned by who calls it: working memory, which grows to what is asked for, and the
+/// sampling error of what it has answered.
 #[derive(Default)]
 pub struct Scratch {
     buffer: Vec<f64>,
     inner: Option<Box<Self>>,
+    standard_error: f64,
 }
 
 impl Scratch {
@@ -112,6 +114,18 @@ impl Scratch {
     pub fn nested(&mut self, len: usize) -> (&mut [f64], &mut Self) {
         self.grow(len);
         (&mut self.buffer[..len], self.inner.get_or_insert_default())
+    }
+
+    /// Declares the relative standard error of the row-averaged covariance of an answer, for estimators that compute it by
+    /// sampling. The largest one counts.
+    pub fn declare(&mut self, standard_error: f64) {
+        self.standard_error = self.standard_error.max(standard_error);
+    }
+
+    /// The largest standard error declared since it was last taken, by an estimator or those within it; zero if none was.
+    pub fn take_standard_error(&mut self) -> f64 {
+        let within = self.inner.as_mut().map_or(0.0, |inner| inner.take_standard_error());
+        core::mem::take(&mut self.standard_error).max(within)
     }
 
     fn grow(&mut self, len: usize) {

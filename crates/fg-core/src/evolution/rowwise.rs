@@ -153,20 +153,13 @@ impl<'g> RowwiseNode<'g> {
             port.belief.reset();
             port.cavity.mean_into(&mut told.mean);
         }
-        let standard_error = match self.kind {
-            Kind::Channel(channel) => {
-                self.channel_beliefs(channel)?;
-                channel.standard_error()
-            }
-            Kind::Prior(denoiser) => {
-                self.one_port_beliefs()?;
-                denoiser.standard_error()
-            }
-            Kind::Likelihood(likelihood) => {
-                self.one_port_beliefs()?;
-                likelihood.standard_error()
-            }
-        };
+        // What a sweep that broke down has left says nothing about this one.
+        self.scratch.take_standard_error();
+        match self.kind {
+            Kind::Channel(channel) => self.channel_beliefs(channel)?,
+            Kind::Prior(_) | Kind::Likelihood(_) => self.one_port_beliefs()?,
+        }
+        let standard_error = self.scratch.take_standard_error();
         for port in &mut self.ports {
             port.belief.set_standard_error(standard_error);
         }

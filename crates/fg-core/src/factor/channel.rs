@@ -107,7 +107,8 @@ impl Factor for ChannelFactor {
     ) -> Result<(), Breakdown> {
         let Workspace { means, scratch } = super::own(workspace);
         form_means(cavities, means)?;
-        let error = self.channel.standard_error();
+        // What a sweep that broke down has left says nothing about this one.
+        scratch.take_standard_error();
         let [input, output] = beliefs else { return Ok(()) };
         let ((input_mean, input_covariance), (output_mean, output_covariance)) =
             (input.rows_mut(), output.rows_mut());
@@ -127,6 +128,7 @@ impl Factor for ChannelFactor {
                 scratch,
             )?;
         }
+        let error = scratch.take_standard_error();
         for belief in beliefs {
             belief.set_standard_error(error);
         }

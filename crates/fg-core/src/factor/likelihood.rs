@@ -107,9 +107,7 @@ impl Factor for LikelihoodFactor {
             let observed = data.rows_slice(rows.first_row()..rows.first_row() + rows.len());
             gaussian_estimate(|i| self.row_model(i).gaussian(data.row(i)), rows, out, scratch)
                 .unwrap_or_else(|| self.likelihood.estimate(observed, rows, out, scratch))
-        })?;
-        beliefs[0].set_standard_error(self.likelihood.standard_error());
-        Ok(())
+        })
     }
 
     fn estimation(&self) -> Estimation {

@@ -65,9 +65,7 @@ impl Factor for PriorFactor {
         estimate_blocks(cavities[0], &mut beliefs[0], workspace, |rows, out, scratch| {
             gaussian_estimate(|i| self.denoiser.gaussian(i, d), rows, out, scratch)
                 .unwrap_or_else(|| self.denoiser.estimate(rows, out, scratch))
-        })?;
-        beliefs[0].set_standard_error(self.denoiser.standard_error());
-        Ok(())
+        })
     }
 
     fn estimation(&self) -> Estimation {

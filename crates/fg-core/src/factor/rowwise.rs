@@ -19,7 +19,8 @@ impl RowWorkspace {
     }
 }
 
-/// Calls `estimate` on every block of rows whose cavity is finite; known rows are passed on as they are.
+/// Calls `estimate` on every block of rows whose cavity is finite; known rows are passed on as they are. The belief's
+/// standard error is that of the worst block.
 pub(super) fn estimate_blocks(
     cavity: Cavity<'_>,
     belief: &mut Belief,
@@ -33,6 +34,8 @@ pub(super) fn estimate_blocks(
     let layout = cavity.message.layout();
     let d = layout.columns();
     cavity.message.mean_into(&mut workspace.mean);
+    // What a sweep that broke down has left says nothing about this one.
+    workspace.scratch.take_standard_error();
     for b in 0..layout.blocks() {
         let range = layout.range(b);
         if cavity.message.precision().is_infinite(b) {
@@ -57,6 +60,7 @@ pub(super) fn estimate_blocks(
         };
         estimate(&rows, &mut out, &mut workspace.scratch)?;
     }
+    belief.set_standard_error(workspace.scratch.take_standard_error());
     Ok(())
 }
 

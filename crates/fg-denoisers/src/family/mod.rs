@@ -4,7 +4,6 @@ pub(crate) mod circle;
 pub(crate) mod components;
 pub(crate) mod curve;
 mod cut;
-mod declared;
 pub(crate) mod formula;
 mod half_line;
 pub(crate) mod halves;
@@ -24,7 +23,6 @@ pub(crate) mod survey;
 mod two_ends;
 
 pub(crate) use cut::{Cut, anchor};
-pub(crate) use declared::Declared;
 pub(crate) use half_line::HalfLine;
 pub(crate) use interval::Rule;
 pub(crate) use pieces::Piece;

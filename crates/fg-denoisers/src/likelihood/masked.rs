@@ -181,10 +181,6 @@ impl Likelihood for Masked {
         })
     }
 
-    fn standard_error(&self) -> f64 {
-        self.likelihood.standard_error()
-    }
-
     fn learning(&self) -> Vec<Parameter> {
         self.likelihood.learning()
     }

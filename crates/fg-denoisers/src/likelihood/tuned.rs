@@ -191,10 +191,6 @@ impl Likelihood for Tuned {
         self.likelihood.log_partition(observed, cavity, out)
     }
 
-    fn standard_error(&self) -> f64 {
-        self.likelihood.standard_error()
-    }
-
     fn learning(&self) -> Vec<Parameter> {
         vec![Parameter::scalar(self.name, self.value)]
     }

@@ -36,7 +36,7 @@ use crate::error::{self, ParameterError};
 /// * The estimate jumps, and the average covariance counts the jumps: to its slope each entry adds what central
 ///   differences over the step find beyond the slopes at both ends, on average over rows exactly the jumps. A single
 ///   covariance near a jump isn't one of that row. How far the average is from that of other rows is declared as
-///   [`standard_error`](Denoiser::standard_error). With a precision of its own for each row there is nothing to average
+///   [standard error](Scratch::declare). With a precision of its own for each row there is nothing to average
 ///   over: a step of zero leaves the slope alone.
 /// * The jump has the height `sqrt(2 l / gamma)`.
 /// * The precision must be positive, otherwise [`Breakdown::ImproperCavity`], and diagonal, otherwise
@@ -105,9 +105,9 @@ impl Denoiser for HardThreshold {
         &self,
         cavity: &RowCavity<'_>,
         out: &mut RowEstimate<'_>,
-        _scratch: &mut Scratch,
+        scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
-        self.jumps.estimate(self, cavity, out)
+        self.jumps.estimate(self, cavity, out, scratch)
     }
 
     fn estimation(&self) -> Estimation {
@@ -116,10 +116,6 @@ impl Denoiser for HardThreshold {
 
     fn log_partition(&self, cavity: &RowCavity<'_>, out: &mut [f64]) -> bool {
         thresholding::log_partition(self, cavity, out)
-    }
-
-    fn standard_error(&self) -> f64 {
-        self.jumps.standard_error()
     }
 
     fn name(&self) -> String {

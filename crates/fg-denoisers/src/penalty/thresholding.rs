@@ -1,10 +1,10 @@
 //! What the non-convex penalties share: column by column, global maximisers, and their jumps in the covariance.
 
-use fg_core::denoiser::{RowCavity, RowEstimate};
+use fg_core::denoiser::{RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
 
 use crate::error::{self, ParameterError};
-use crate::family::{Declared, proper};
+use crate::family::proper;
 
 /// The best value of an entry, its derivative with respect to `n`, and the maximum of the exponent.
 #[derive(Clone, Copy, Debug)]
@@ -27,30 +27,25 @@ pub(super) trait Rule {
 /// density smoothed over the step, with a bias of second order, while its noise falls as one over the step.
 const STEP: f64 = 0.3;
 
-/// The step over which jumps are looked for, and how noisy the last average was.
+/// The step over which jumps are looked for.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Jumps {
     step: f64,
-    declared: Declared,
 }
 
 impl Default for Jumps {
     fn default() -> Self {
-        Self { step: STEP, declared: Declared::none() }
+        Self { step: STEP }
     }
 }
 
 impl Jumps {
     pub(super) fn with_step(step: f64) -> Result<Self, ParameterError> {
-        Ok(Self { step: error::not_negative("step", step)?, ..Self::default() })
+        Ok(Self { step: error::not_negative("step", step)? })
     }
 
     pub(super) fn step(&self) -> f64 {
         self.step
-    }
-
-    pub(super) fn standard_error(&self) -> f64 {
-        self.declared.error()
     }
 
     /// Estimates every entry, and adds to its slope what central differences over the step find beyond the slopes at
@@ -60,6 +55,7 @@ impl Jumps {
         rule: &impl Rule,
         cavity: &RowCavity<'_>,
         out: &mut RowEstimate<'_>,
+        scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
         // Such costs hold back no entry that the cavity doesn't.
         proper::diagonal(cavity)?;
@@ -92,7 +88,7 @@ impl Jumps {
                 worst = worst.max(variance.sqrt() / (total / rows).abs());
             }
         }
-        self.declared.declare(cavity.first_row(), worst);
+        scratch.declare(worst);
         Ok(())
     }
 }
@@ -183,12 +179,15 @@ pub(super) mod tests {
         let (mut x, mut covariance) = (n.clone(), n.clone());
         let mut out = RowEstimate { mean: &mut x, covariance: &mut covariance };
         let jumps = Jumps::default();
-        jumps.estimate(rule, &RowCavity::new(0, 1, &n, &n, &[gamma]), &mut out).unwrap();
+        let (precision, mut scratch) = ([gamma], Scratch::default());
+        let cavity = RowCavity::new(0, 1, &n, &n, &precision);
+        jumps.estimate(rule, &cavity, &mut out, &mut scratch).unwrap();
         let found = covariance.iter().sum::<f64>() / f64::from(ROWS);
         let expected = (x[x.len() - 1] - x[0]) / (2.0 * reach);
         // One grid point more or less within the step of a jump, and the curve beyond the ends of the grid.
         assert!((found / expected - 1.0).abs() < 2e-3, "{found} {expected}");
-        assert!(jumps.standard_error() < 0.1, "{}", jumps.standard_error());
+        let error = scratch.take_standard_error();
+        assert!(error > 0.0 && error < 0.1, "{error}");
     }
 
     #[test]
@@ -202,7 +201,7 @@ pub(super) mod tests {
         let run = |precision: &[f64]| {
             let mut out = RowEstimate { mean: &mut [0.0; 2], covariance: &mut [0.0; 4] };
             let cavity = RowCavity::new(2, 2, &[1.0, 2.0], &[1.0, 2.0], precision);
-            Jumps::default().estimate(&Nothing, &cavity, &mut out)
+            Jumps::default().estimate(&Nothing, &cavity, &mut out, &mut Scratch::default())
         };
         assert_eq!(run(&[1.0, 0.0, 0.0, 3.0]), Ok(()));
         let form = Breakdown::Form { port: 0, needed: ColumnForm::Diagonal };

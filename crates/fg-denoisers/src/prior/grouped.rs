@@ -242,10 +242,6 @@ impl Denoiser for Grouped<dyn Denoiser> {
         })
     }
 
-    fn standard_error(&self) -> f64 {
-        self.models().map(Denoiser::standard_error).fold(0.0, f64::max)
-    }
-
     fn row_law(&self, row: usize) -> Option<&dyn Law> {
         self.of_row(row)?.law()
     }
@@ -319,10 +315,6 @@ impl Likelihood for Grouped<dyn Likelihood> {
                 &mut out[rows],
             )
         })
-    }
-
-    fn standard_error(&self) -> f64 {
-        self.models().map(Likelihood::standard_error).fold(0.0, f64::max)
     }
 
     fn learning(&self) -> Vec<Parameter> {

@@ -127,10 +127,6 @@ impl<T: Denoiser> Denoiser for PerRow<T> {
         })
     }
 
-    fn standard_error(&self) -> f64 {
-        self.models.iter().map(Denoiser::standard_error).fold(0.0, f64::max)
-    }
-
     fn row_law(&self, row: usize) -> Option<&dyn Law> {
         self.models.get(row)?.row_law(0)
     }
@@ -184,10 +180,6 @@ impl<T: Likelihood> Likelihood for PerRow<T> {
             let model = self.model(cavity.first_row() + i);
             model.log_partition(data, &part::rows(cavity, i..i + 1), core::slice::from_mut(out))
         })
-    }
-
-    fn standard_error(&self) -> f64 {
-        self.models.iter().map(Likelihood::standard_error).fold(0.0, f64::max)
     }
 
     /// As many as the row that needs most.

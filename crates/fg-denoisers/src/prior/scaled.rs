@@ -223,10 +223,6 @@ impl Denoiser for Scaled {
         true
     }
 
-    fn standard_error(&self) -> f64 {
-        self.denoiser.standard_error()
-    }
-
     fn law(&self) -> Option<&dyn Law> {
         self.denoiser.law()?;
         self.laws.first().map(|law| law as &dyn Law)

@@ -188,10 +188,6 @@ impl Denoiser for Stacked {
     }
 
     /// The largest of the blocks'.
-    fn standard_error(&self) -> f64 {
-        self.blocks.iter().map(|b| b.denoiser.standard_error()).fold(0.0, f64::max)
-    }
-
     fn row_law(&self, row: usize) -> Option<&dyn Law> {
         let block = self.block_of(row)?;
         block.denoiser.row_law(row - block.start)

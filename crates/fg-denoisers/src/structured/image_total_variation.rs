@@ -9,7 +9,7 @@ use fg_core::factor::Breakdown;
 use super::image::{Dual, Problem};
 use super::picture::Picture;
 use crate::error::{self, ParameterError};
-use crate::family::{Declared, proper};
+use crate::family::proper;
 
 /// How the two differences at a pixel are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -59,7 +59,7 @@ pub enum Steps {
 ///   bounds the squared error, which ends the iteration; [`Breakdown::NoConvergence`] if the limit comes first. An
 ///   iteration takes some 4 ns a pixel.
 /// * The divergence comes by Monte Carlo probes as in [`BlackBox`], each started from the dual solution of the estimate;
-///   [`standard_error`](Denoiser::standard_error) is that of the last estimate. An error of the inner iteration counts
+///   [standard error](Scratch::declare) is that of the last estimate. An error of the inner iteration counts
 ///   there over the step of the probes, so the tolerance is to stay well below the step.
 ///
 /// # Reference
@@ -88,7 +88,6 @@ pub struct ImageTotalVariation {
     tolerance: f64,
     iterations: usize,
     probes: BlackBoxOptions,
-    declared: Declared,
 }
 
 /// Default of the tolerance: a thousandth of the step of the probes.
@@ -117,7 +116,6 @@ impl ImageTotalVariation {
             tolerance: TOLERANCE,
             iterations: ITERATIONS,
             probes: BlackBoxOptions::default(),
-            declared: Declared::none(),
         })
     }
 
@@ -233,9 +231,7 @@ impl Denoiser for ImageTotalVariation {
         let measured = measured
             .with_options(self.probes)
             .unwrap_or_else(|_| unreachable!("options are validated where they are set"));
-        let result = measured.estimate(cavity, out, scratch);
-        self.declared.declare(cavity.first_row(), measured.standard_error());
-        result.map_err(|breakdown| match breakdown {
+        measured.estimate(cavity, out, scratch).map_err(|breakdown| match breakdown {
             Breakdown::NotFinite { port, .. } => {
                 Breakdown::NoConvergence { port, row: cavity.first_row() }
             }
@@ -273,10 +269,6 @@ impl Denoiser for ImageTotalVariation {
         true
     }
 
-    fn standard_error(&self) -> f64 {
-        self.declared.error()
-    }
-
     fn name(&self) -> String {
         "ImageTotalVariation".to_owned()
     }
@@ -287,15 +279,19 @@ mod tests {
     use super::*;
     use crate::structured::TotalVariation;
 
-    fn run(penalty: &dyn Denoiser, n: &[f64], gamma: f64) -> Result<(Vec<f64>, f64), Breakdown> {
+    /// Estimate, average covariance and its declared standard error.
+    type Answer = (Vec<f64>, f64, f64);
+
+    fn run(penalty: &dyn Denoiser, n: &[f64], gamma: f64) -> Result<Answer, Breakdown> {
         let (mut x, mut covariance) = (vec![0.0; n.len()], vec![0.0; n.len()]);
         let r: Vec<f64> = n.iter().map(|n| n / gamma).collect();
         let mut out = RowEstimate { mean: &mut x, covariance: &mut covariance };
         let precision = [gamma];
         let cavity = RowCavity::new(0, 1, n, &r, &precision);
-        penalty.estimate(&cavity, &mut out, &mut Scratch::default())?;
+        let mut scratch = Scratch::default();
+        penalty.estimate(&cavity, &mut out, &mut scratch)?;
         let average = covariance.iter().sum::<f64>() / n.len() as f64;
-        Ok((x, average))
+        Ok((x, average, scratch.take_standard_error()))
     }
 
     fn wave(n: usize) -> Vec<f64> {
@@ -305,17 +301,17 @@ mod tests {
     #[test]
     fn an_image_of_one_row_or_column_is_a_line() {
         let (n, gamma) = (wave(60), 2.0);
-        let (exact, covariance) = run(&TotalVariation::new(1.5).unwrap(), &n, gamma).unwrap();
+        let (exact, covariance, _) = run(&TotalVariation::new(1.5).unwrap(), &n, gamma).unwrap();
         for (height, width) in [(1, 60), (60, 1)] {
             for steps in [Steps::Isotropic, Steps::Anisotropic] {
                 let penalty = ImageTotalVariation::new(height, width, 1.5).unwrap();
                 let penalty = penalty.with_steps(steps).with_tolerance(1e-6).unwrap();
-                let (x, average) = run(&penalty, &n, gamma).unwrap();
+                let (x, average, error) = run(&penalty, &n, gamma).unwrap();
                 let square: f64 = x.iter().zip(&exact).map(|(a, b)| (a - b).powi(2)).sum();
                 let bound = 1e-6 * (60.0f64 / gamma).sqrt();
                 assert!(square.sqrt() <= bound, "{height} {steps:?}: {:e}", square.sqrt());
                 // Six standard errors, false alarm below 1e-6 were they normal, and the inner error over the step.
-                let spread = 6.0 * penalty.standard_error() + 1e-3;
+                let spread = 6.0 * error + 1e-3;
                 assert!((average / covariance - 1.0).abs() < spread, "{average} {covariance}");
             }
         }
@@ -328,7 +324,7 @@ mod tests {
         for steps in [Steps::Isotropic, Steps::Anisotropic] {
             let penalty = ImageTotalVariation::new(height, width, 0.8).unwrap();
             let penalty = penalty.with_steps(steps).with_tolerance(1e-7).unwrap();
-            let (x, _) = run(&penalty, &n, gamma).unwrap();
+            let (x, ..) = run(&penalty, &n, gamma).unwrap();
             let length = |a: f64, b: f64| match steps {
                 Steps::Isotropic => a.hypot(b),
                 Steps::Anisotropic => a.abs() + b.abs(),
@@ -357,7 +353,7 @@ mod tests {
                     (0..20).map(|k| n[k % height * width + k / height]).collect();
                 let other = ImageTotalVariation::new(width, height, 0.8).unwrap();
                 let other = other.with_steps(steps).with_tolerance(1e-7).unwrap();
-                let (y, _) = run(&other, &turned, gamma).unwrap();
+                let (y, ..) = run(&other, &turned, gamma).unwrap();
                 for k in 0..20 {
                     assert!((y[k] - x[k % height * width + k / height]).abs() < 1e-6, "{y:?}");
                 }

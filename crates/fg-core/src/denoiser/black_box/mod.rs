@@ -5,7 +5,6 @@ mod options;
 pub use options::{BlackBoxError, BlackBoxOptions};
 
 use core::fmt;
-use core::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Denoiser, Estimation, Law, RowCavity, RowEstimate, Scratch};
 use crate::factor::Breakdown;
@@ -31,8 +30,7 @@ use crate::rows::Rows;
 ///   `sqrt(trace(Gamma^-1) / d)`. All rows get the averaged covariance.
 /// * The precision must be positive definite, since noise without bound has no level.
 ///
-/// [`standard_error`](Denoiser::standard_error) is that of the last estimate, also if graphs on other threads share
-/// the denoiser.
+/// The standard error over the probes is [declared](Scratch::declare).
 ///
 /// ```
 /// use fg_core::{Rows, denoiser::{BlackBox, BlackBoxOptions}};
@@ -49,7 +47,6 @@ pub struct BlackBox<F> {
     estimation: Estimation,
     law: Option<Box<dyn Law>>,
     rows: Option<usize>,
-    standard_error: AtomicU64,
 }
 
 impl<F: Fn(&Rows, f64) -> Rows + Send + Sync> BlackBox<F> {
@@ -62,7 +59,6 @@ impl<F: Fn(&Rows, f64) -> Rows + Send + Sync> BlackBox<F> {
             estimation: Estimation::default(),
             law: None,
             rows: None,
-            standard_error: AtomicU64::new(0.0f64.to_bits()),
         }
     }
 
@@ -237,7 +233,6 @@ impl<F: Fn(&Rows, f64) -> Rows + Send + Sync> Denoiser for BlackBox<F> {
         let mut moved = base.clone();
         let point = Probe { base: &base, moved: &mut moved, noise, step, index: 0 };
         let error = self.average(point, isotropic, jacobian)?;
-        self.standard_error.store(error.to_bits(), Ordering::Relaxed);
 
         if isotropic {
             covariance.fill(0.0);
@@ -247,6 +242,7 @@ impl<F: Fn(&Rows, f64) -> Rows + Send + Sync> Denoiser for BlackBox<F> {
             small::symmetrise(covariance, d);
         }
         out.covariance.chunks_exact_mut(size).for_each(|row| row.copy_from_slice(covariance));
+        scratch.declare(error);
         Ok(())
     }
 
@@ -262,10 +258,6 @@ impl<F: Fn(&Rows, f64) -> Rows + Send + Sync> Denoiser for BlackBox<F> {
         false
     }
 
-    fn standard_error(&self) -> f64 {
-        f64::from_bits(self.standard_error.load(Ordering::Relaxed))
-    }
-
     fn law(&self) -> Option<&dyn Law> {
         self.law.as_deref()
     }
@@ -277,7 +269,7 @@ impl<F: Fn(&Rows, f64) -> Rows + Send + Sync> Denoiser for BlackBox<F> {
 
 impl<F> fmt::Debug for BlackBox<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, function: _, options, estimation, law, rows, standard_error: _ } = self;
+        let Self { name, function: _, options, estimation, law, rows } = self;
         f.debug_struct("BlackBox")
             .field("name", name)
             .field("options", options)
@@ -306,7 +298,8 @@ fn mix(z: u64) -> u64 {
 mod tests {
     use super::*;
 
-    type Answer = (Vec<f64>, Vec<f64>);
+    /// Mean, covariance and declared standard error.
+    type Answer = (Vec<f64>, Vec<f64>, f64);
 
     fn run(denoiser: &dyn Denoiser, mean: &Rows, precision: &[f64]) -> Result<Answer, Breakdown> {
         let (n, d) = mean.shape();
@@ -317,8 +310,9 @@ mod tests {
         let cavity = RowCavity::new(0, d, &natural, mean.as_slice(), precision);
         let (mut estimate, mut covariance) = (vec![0.0; n * d], vec![f64::NAN; n * d * d]);
         let mut out = RowEstimate { mean: &mut estimate, covariance: &mut covariance };
-        denoiser.estimate(&cavity, &mut out, &mut Scratch::default())?;
-        Ok((estimate, covariance))
+        let mut scratch = Scratch::default();
+        denoiser.estimate(&cavity, &mut out, &mut scratch)?;
+        Ok((estimate, covariance, scratch.take_standard_error()))
     }
 
     fn wave(n: usize, d: usize) -> Rows {
@@ -331,11 +325,11 @@ mod tests {
             Rows::from_fn(rows.rows(), 1, |i, _| rows[(i, 0)].powi(3))
         });
         let r = wave(50, 1);
-        let (_, covariance) = run(&cube, &r, &[4.0]).unwrap();
+        let (_, covariance, error) = run(&cube, &r, &[4.0]).unwrap();
         let exact = 3.0 * r.norm_squared() / 50.0 / 4.0;
         // Bias: the cube of the default step of half a percent.
         assert!((covariance[7] - exact).abs() < 1e-4, "{} {exact}", covariance[7]);
-        assert!(cube.standard_error() < 1e-10, "signs square to one: {}", cube.standard_error());
+        assert!(error < 1e-10, "signs square to one: {error}");
     }
 
     #[test]
@@ -347,8 +341,7 @@ mod tests {
         })
         .with_options(BlackBoxOptions::default().with_probes(8, 200))
         .unwrap();
-        let (_, covariance) = run(&blend, &wave(2000, 1), &[2.0]).unwrap();
-        let error = blend.standard_error();
+        let (_, covariance, error) = run(&blend, &wave(2000, 1), &[2.0]).unwrap();
         assert!(error > 0.0 && error <= 0.01, "{error}");
         // Five standard errors: a false alarm in a million.
         assert!((covariance[0] / 0.25 - 1.0).abs() < 5.0 * error, "{} {error}", covariance[0]);
@@ -362,12 +355,12 @@ mod tests {
                 rows[(i, 0)] * matrix[2 * j] + rows[(i, 1)] * matrix[2 * j + 1]
             })
         });
-        let (_, covariance) = run(&mixing, &wave(10, 2), &[2.0, 0.0, 0.0, 4.0]).unwrap();
+        let (_, covariance, _) = run(&mixing, &wave(10, 2), &[2.0, 0.0, 0.0, 4.0]).unwrap();
         // J Gamma^-1 = [0.25, 0.025; 0.1, 0.075], symmetrised.
         for (found, expected) in covariance.iter().zip([0.25, 0.0625, 0.0625, 0.075]) {
             assert!((found - expected).abs() < 1e-12, "{covariance:?}");
         }
-        let (_, covariance) = run(&mixing, &wave(10, 2), &[2.0, 0.0, 0.0, 2.0]).unwrap();
+        let (_, covariance, _) = run(&mixing, &wave(10, 2), &[2.0, 0.0, 0.0, 2.0]).unwrap();
         assert!(
             covariance[1] == 0.0 && covariance[0].to_bits() == covariance[3].to_bits(),
             "{covariance:?}"
@@ -398,7 +391,7 @@ mod tests {
         });
         let n = 40_000;
         let grid = Rows::from_fn(n, 1, |i, _| -2.0 + 4.0 * (i as f64 + 0.5) / n as f64);
-        let (_, covariance) = run(&hard, &grid, &[1.0]).unwrap();
+        let (_, covariance, _) = run(&hard, &grid, &[1.0]).unwrap();
         // Grid points within a step of 0.01 of a jump number 200 each: one more or less is half a percent of 1/2.
         assert!((covariance[0] - 1.0).abs() < 0.01, "{}", covariance[0]);
     }

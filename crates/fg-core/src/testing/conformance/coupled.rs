@@ -46,7 +46,7 @@ fn compare(denoiser: &dyn Denoiser, input: &Input) -> Result<(), Violation> {
     };
     let (n, d) = (input.rows(), input.columns());
     let here = run(input)?;
-    let error = ACCURACY + STANDARD_ERRORS * denoiser.standard_error();
+    let error = ACCURACY + STANDARD_ERRORS * here.standard_error;
     let mut jacobian = vec![0.0; d * d];
     for j in 0..d {
         let root = (1.0 + input.precision()[j * d + j]).sqrt();

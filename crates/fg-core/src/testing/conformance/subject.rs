@@ -21,6 +21,8 @@ pub enum Subject<'a> {
 pub(super) struct Estimate {
     pub(super) mean: Vec<f64>,
     pub(super) covariance: Vec<f64>,
+    /// What was declared of the averaged covariance.
+    pub(super) standard_error: f64,
 }
 
 impl Subject<'_> {
@@ -135,7 +137,7 @@ impl Subject<'_> {
                 likelihood.estimate(&observed.repeat(n), cavity, &mut out, scratch)?;
             }
         }
-        Ok(Estimate { mean, covariance })
+        Ok(Estimate { mean, covariance, standard_error: scratch.take_standard_error() })
     }
 
     pub(super) fn log_partition(self, cavity: &RowCavity<'_>) -> Option<Vec<f64>> {

@@ -11,7 +11,7 @@ use fg_core::factor::Breakdown;
 use fg_core::special::points::GaussianPoints;
 
 use crate::error::ParameterError;
-use crate::family::{Declared, Rule, curve, label};
+use crate::family::{Rule, curve, label};
 use crossings::Batch;
 
 /// Labels -1 and 1 by the vote of the signs of all columns, with flips or without; ties by the toss of a coin, or as a label
@@ -51,7 +51,7 @@ use crossings::Batch;
 ///   most. On a line the vote is constant between the zeros of the columns, and all moments are exact; across the lines they
 ///   are summed over whitened, mirrored, scrambled Sobol points. Rows take turns at several scramblings. Half of a row's
 ///   points are independent of the others: by how far both halves differ, the
-///   [`standard_error`](Likelihood::standard_error) of the averaged covariance is found, that of the worst block of rows.
+///   [standard error](Scratch::declare) of the averaged covariance is found, that of the worst block of rows.
 ///
 /// # Numerical notes and limits
 ///
@@ -94,7 +94,6 @@ pub struct Committee {
     rule: Rule,
     /// Empty for two units.
     points: Vec<GaussianPoints>,
-    declared: Declared,
 }
 
 /// Default of [`Committee::with_points`].
@@ -120,8 +119,8 @@ impl Default for Committee {
 impl Committee {
     /// The vote of two units without flips.
     pub fn new() -> Self {
-        let (rule, declared) = (curve::rule(), Declared::none());
-        Self { units: 2, flips: 0.0, ties: false, rule, points: Vec::new(), declared }
+        let rule = curve::rule();
+        Self { units: 2, flips: 0.0, ties: false, rule, points: Vec::new() }
     }
 
     /// The vote of so many units. Default: 2.
@@ -240,14 +239,15 @@ impl Likelihood for Committee {
         if !self.closed(cavity.precision()) {
             let (out, log_partition) = (Some(out), None);
             let batch = Batch { vote: self, observed, cavity, out, log_partition, memory };
-            return pulp::Arch::new().dispatch(batch);
+            let error = pulp::Arch::new().dispatch(batch)?;
+            scratch.declare(error);
+            return Ok(());
         }
         for (i, &y) in observed.iter().enumerate() {
             let mean = &mut out.mean[i * d..(i + 1) * d];
             let covariance = &mut out.covariance[i * d * d..(i + 1) * d * d];
             self.row((i, y), cavity, Moments { mean, covariance }, memory)?;
         }
-        self.declared.declare(cavity.first_row(), 0.0);
         Ok(())
     }
 
@@ -267,10 +267,6 @@ impl Likelihood for Committee {
             }
             _ => label::check(observed),
         }
-    }
-
-    fn standard_error(&self) -> f64 {
-        self.declared.error()
     }
 
     /// False where a row is improper.

@@ -12,7 +12,7 @@ use fg_core::special::points::GaussianPoints;
 use super::logistic::Label;
 use crate::error::ParameterError;
 use crate::family::curve::{self, Tilt};
-use crate::family::{Declared, Replicates, Rule};
+use crate::family::{Replicates, Rule};
 use climb::Climb;
 use points::Moments;
 
@@ -39,7 +39,7 @@ use points::Moments;
 ///   that Gaussian as its weight. Its precision is the cavity's and half the softmax's curvature at the mode, as the
 ///   posterior's tails are the cavity's. Points are whitened, mirrored, scrambled
 ///   Sobol points; rows take turns at several scramblings, so that their errors average out over rows. Half of a row's points
-///   are independent of the others: by how far both halves differ, the [`standard_error`](Likelihood::standard_error) of the
+///   are independent of the others: by how far both halves differ, the [standard error](Scratch::declare) of the
 ///   averaged covariance is found, that of the worst block of rows.
 /// * After [`maximised`](Self::maximised) the mode and the inverse of the curvature there, for any number of classes: the
 ///   cost of regularised multinomial logistic regression.
@@ -78,7 +78,6 @@ pub struct Softmax {
     estimation: Estimation,
     rule: Rule,
     points: Vec<GaussianPoints>,
-    declared: Declared,
 }
 
 /// Share of the softmax's curvature in that of the points: the posterior's tails are the cavity's.
@@ -99,8 +98,8 @@ impl Softmax {
             return Err(ParameterError::OutOfRange { parameter: "classes", value, requirement });
         }
         let points = scramblings(classes, POINTS);
-        let (estimation, declared) = (Estimation::Mmse, Declared::none());
-        Ok(Self { classes, estimation, rule: curve::rule(), points, declared })
+        let estimation = Estimation::Mmse;
+        Ok(Self { classes, estimation, rule: curve::rule(), points })
     }
 
     /// The same classes, answered by maximisers. Default: posterior means.
@@ -243,7 +242,7 @@ impl Likelihood for Softmax {
         }
         let covariances = &out.covariance[..observed.len() * d * d];
         let error = replicates.relative_error(cavity.precision(), covariances);
-        self.declared.declare(cavity.first_row(), error);
+        scratch.declare(error);
         Ok(())
     }
 
@@ -265,10 +264,6 @@ impl Likelihood for Softmax {
             [y] if *y >= 0.0 && *y <= last as f64 && y.fract() == 0.0 => Ok(()),
             _ => Err(format!("class must be a whole number from 0 to {last}, got {observed:?}")),
         }
-    }
-
-    fn standard_error(&self) -> f64 {
-        self.declared.error()
     }
 
     /// False where a row is improper.

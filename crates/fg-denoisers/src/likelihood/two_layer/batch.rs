@@ -49,17 +49,17 @@ impl Batch<'_, '_> {
         whole + outputs as f64 * network.output.log_scale()
     }
 
-    /// Does what is asked for, on this machine's vector units. All callers share this one copy of the loops, which take the
+    /// Does what is asked for, and returns the relative standard error of the averaged covariance, on this machine's vector units. All callers share this one copy of the loops, which take the
     /// compiler as long as the rest of the crate together.
     #[inline(never)]
-    pub(super) fn run(self) -> Result<(), Breakdown> {
+    pub(super) fn run(self) -> Result<f64, Breakdown> {
         pulp::Arch::new().dispatch(self)
     }
 
     /// Chooses the loop compiled for these sizes; a label takes so long that theirs don't matter, and neither do those of a
     /// machine without vector units.
     #[inline(always)]
-    fn sized<S: pulp::Simd, C: Curve>(self, simd: S, curve: C) -> Result<(), Breakdown> {
+    fn sized<S: pulp::Simd, C: Curve>(self, simd: S, curve: C) -> Result<f64, Breakdown> {
         let (shape, node) = (self.node.shape(), self.node);
         let usual = |units| Shape { units, outputs: 1, nodes: C::NODES.unwrap_or(units) };
         match node.network.output {
@@ -80,7 +80,7 @@ impl Batch<'_, '_> {
         curve: C,
         density: D,
         shape: Shape,
-    ) -> Result<(), Breakdown> {
+    ) -> Result<f64, Breakdown> {
         let Self { node, observed, cavity, .. } = self;
         let network = &node.network;
         let Shape { units: d, outputs, nodes } = shape;
@@ -157,19 +157,15 @@ impl Batch<'_, '_> {
                 }
             }
         }
-        if D::HALVED {
-            self.declare(&mut replicates);
-        }
-        Ok(())
+        Ok(if D::HALVED { self.standard_error(&mut replicates) } else { 0.0 })
     }
 
-    /// Declares the error of the averaged covariance, where one was asked for.
-    fn declare(&self, replicates: &mut Replicates<'_>) {
-        let (Some(out), cavity) = (&self.out, self.cavity) else { return };
+    /// The relative standard error of the averaged covariance, where one was asked for.
+    fn standard_error(&self, replicates: &mut Replicates<'_>) -> f64 {
+        let (Some(out), cavity) = (&self.out, self.cavity) else { return 0.0 };
         let d = self.node.network.hidden();
         let covariances = &out.covariance[..cavity.len() * d * d];
-        let error = replicates.relative_error(cavity.precision(), covariances);
-        self.node.declared.declare(cavity.first_row(), error);
+        replicates.relative_error(cavity.precision(), covariances)
     }
 }
 
@@ -180,7 +176,7 @@ fn finite(mean: &[f64], covariance: &[f64]) -> bool {
 }
 
 impl pulp::WithSimd for Batch<'_, '_> {
-    type Output = Result<(), Breakdown>;
+    type Output = Result<f64, Breakdown>;
 
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, simd: S) -> Self::Output {

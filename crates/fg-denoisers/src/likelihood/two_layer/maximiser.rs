@@ -10,7 +10,6 @@ use super::newton::{self, Newton};
 use super::patterns::{self, Kink, Patterns};
 use super::{Output, TwoLayer};
 use crate::ParameterError;
-use crate::family::Declared;
 
 /// Row maximisers of `n'z - z' Gamma z / 2 + log p(y | b2 + W2' sigma(z))`, the last term being
 /// `-lambda / 2 |y - b2 - W2' sigma(z)|^2` with noise and `-log(1 + exp(-y (b2 + W2' sigma(z))))` with logistic labels.
@@ -30,7 +29,7 @@ use crate::family::Declared;
 /// direction of the whitened row: nothing where the estimate is linear, and on average exactly the jumps. The
 /// covariance of a single row near a jump then isn't a covariance of that row and can be indefinite; the average over
 /// rows is what counts. How far it is from that of other rows of the same law is declared as the
-/// [`standard_error`](Likelihood::standard_error) of the last estimate, that of the worst block of rows. With a
+/// [standard error](Scratch::declare) of the last estimate, that of the worst block of rows. With a
 /// precision of its own for each row there is nothing to average over, and a step of zero serves better.
 ///
 /// # Cost
@@ -42,7 +41,6 @@ use crate::family::Declared;
 pub struct TwoLayerMap {
     network: TwoLayer,
     step: f64,
-    declared: Declared,
 }
 
 /// Default of [`TwoLayerMap::with_step`]: the average over rows is that of a density smoothed over the step, whose
@@ -107,7 +105,7 @@ impl TwoLayerMap {
                 requirement: "at most 8 for the maximiser of an activation with a kink",
             });
         }
-        Ok(Self { network, step: STEP, declared: Declared::none() })
+        Ok(Self { network, step: STEP })
     }
 
     /// Default: 0.3. Half the width, in deviations of the cavity, over which jumps are looked for; zero leaves jumps
@@ -181,36 +179,38 @@ impl Likelihood for TwoLayerMap {
         scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
         let (d, outputs) = self.network.weights.shape();
-        self.with_maximiser(cavity.precision(), scratch, |maximiser, root, memory| {
-            let (target, memory) = memory.split_at_mut(outputs);
-            let (tops, memory) = memory.split_at_mut(newton::tops(d) * d);
-            let (jumps, memory) = memory.split_at_mut(d * d);
-            let (sum, memory) = memory.split_at_mut(d * d);
-            let (line, work) = memory.split_at_mut(d);
-            let mut scatter = Scatter::new(sum);
-            for i in 0..cavity.len() {
-                let failed = |_| Breakdown::NoConvergence { port: 0, row: cavity.first_row() + i };
-                let data = &observed[i * outputs..(i + 1) * outputs];
-                for (t, (y, b)) in target.iter_mut().zip(data.iter().zip(&self.network.bias)) {
-                    *t = self.network.output.target(*y, *b);
+        let error =
+            self.with_maximiser(cavity.precision(), scratch, |maximiser, root, memory| {
+                let (target, memory) = memory.split_at_mut(outputs);
+                let (tops, memory) = memory.split_at_mut(newton::tops(d) * d);
+                let (jumps, memory) = memory.split_at_mut(d * d);
+                let (sum, memory) = memory.split_at_mut(d * d);
+                let (line, work) = memory.split_at_mut(d);
+                let mut scatter = Scatter::new(sum);
+                for i in 0..cavity.len() {
+                    let failed =
+                        |_| Breakdown::NoConvergence { port: 0, row: cavity.first_row() + i };
+                    let data = &observed[i * outputs..(i + 1) * outputs];
+                    for (t, (y, b)) in target.iter_mut().zip(data.iter().zip(&self.network.bias)) {
+                        *t = self.network.output.target(*y, *b);
+                    }
+                    let natural = &cavity.natural()[i * d..(i + 1) * d];
+                    let row = Row { natural, observed: data, target };
+                    let z = &mut out.mean[i * d..(i + 1) * d];
+                    let covariance = &mut out.covariance[i * d * d..(i + 1) * d * d];
+                    let found = Found { z, covariance: &mut *covariance };
+                    maximiser.solve(row, tops, found, work).map_err(failed)?;
+                    if self.step > 0.0 && maximiser.jumps(row, work) {
+                        root.jumps(maximiser, row, tops, jumps, work).map_err(failed)?;
+                        scatter.add(jumps);
+                        root.add_unwhitened(jumps, covariance, line, d);
+                    }
                 }
-                let natural = &cavity.natural()[i * d..(i + 1) * d];
-                let row = Row { natural, observed: data, target };
-                let z = &mut out.mean[i * d..(i + 1) * d];
-                let covariance = &mut out.covariance[i * d * d..(i + 1) * d * d];
-                let found = Found { z, covariance: &mut *covariance };
-                maximiser.solve(row, tops, found, work).map_err(failed)?;
-                if self.step > 0.0 && maximiser.jumps(row, work) {
-                    root.jumps(maximiser, row, tops, jumps, work).map_err(failed)?;
-                    scatter.add(jumps);
-                    root.add_unwhitened(jumps, covariance, line, d);
-                }
-            }
-            let covariances = &out.covariance[..cavity.len() * d * d];
-            let error = scatter.relative_error(root, covariances, d);
-            self.declared.declare(cavity.first_row(), error);
-            Ok(())
-        })
+                let covariances = &out.covariance[..cavity.len() * d * d];
+                Ok(scatter.relative_error(root, covariances, d))
+            })?;
+        scratch.declare(error);
+        Ok(())
     }
 
     fn outputs(&self, _d: usize) -> usize {
@@ -256,10 +256,6 @@ impl Likelihood for TwoLayerMap {
             *out = fit + linear - 0.5 * small::bilinear(z, cavity.precision(), z, d);
         }
         true
-    }
-
-    fn standard_error(&self) -> f64 {
-        self.declared.error()
     }
 
     fn uniforms(&self, _d: usize) -> Option<usize> {

@@ -10,7 +10,6 @@ use super::output::Term;
 use super::smooth::{Grid, NODES};
 use super::{Output, TwoLayer};
 use crate::ParameterError;
-use crate::family::Declared;
 
 /// Row posteriors of `y = W2' sigma(z) + b2 + noise`, or of a label of that output, under a Gaussian cavity.
 ///
@@ -26,7 +25,7 @@ use crate::family::Declared;
 /// With a label the integrand isn't Gaussian on a piece, but on both sides of the zeros of the output its probability is a sum
 /// of exponentials (a logistic link to `5e-8`, relative, a probit link to `1e-7` within five deviations of its noise), each
 /// of which makes a Gaussian: exact however steep the output is. Half of a row's points are then independent of the others:
-/// by how far both halves differ, the [`standard_error`](Likelihood::standard_error) of the averaged covariance is found,
+/// by how far both halves differ, the [standard error](Scratch::declare) of the averaged covariance is found,
 /// that of the worst block of rows. It is that of the points; a smooth network interpolated between `nodes` adds its own.
 ///
 /// With several outputs only one of their directions is integrated along; the accuracy across it then falls where
@@ -73,7 +72,6 @@ pub struct TwoLayerMmse {
     pub(super) grid: Grid,
     /// The probability of a label as a sum of exponentials; empty without labels.
     pub(super) terms: Vec<Term>,
-    pub(super) declared: Declared,
 }
 
 /// Default of [`TwoLayerMmse::with_points`] for activations with kinks.
@@ -109,8 +107,7 @@ impl TwoLayerMmse {
             Output::Noise { .. } => SMOOTH_POINTS,
             Output::Label(_) => LABEL_POINTS,
         };
-        let declared = Declared::none();
-        Self { points: scramblings(&network, points), network, grid, terms, declared }
+        Self { points: scramblings(&network, points), network, grid, terms }
     }
 
     /// Default: 32 for activations with kinks and for labels, 16 for the others. Lines per row, rounded up to a multiple of 16; each
@@ -181,7 +178,9 @@ impl Likelihood for TwoLayerMmse {
     ) -> Result<(), Breakdown> {
         let memory = scratch.slice(Batch::len(self));
         let (out, log_partition) = (Some(out), None);
-        Batch { node: self, observed, cavity, out, log_partition, memory }.run()
+        let error = Batch { node: self, observed, cavity, out, log_partition, memory }.run()?;
+        scratch.declare(error);
+        Ok(())
     }
 
     fn outputs(&self, _d: usize) -> usize {
@@ -215,10 +214,6 @@ impl Likelihood for TwoLayerMmse {
             memory: &mut memory,
         };
         batch.run().is_ok()
-    }
-
-    fn standard_error(&self) -> f64 {
-        self.declared.error()
     }
 
     fn uniforms(&self, _d: usize) -> Option<usize> {
