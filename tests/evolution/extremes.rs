@@ -1,9 +1,11 @@
 //! State evolution of scalar estimators from next to no information to next to perfect information.
 
 use fg_core::denoiser::Denoiser;
-use fg_core::evolution::Evolution;
+use fg_core::evolution::{Evolution, EvolutionError, Spectrum};
+use fg_core::operator::Ensemble;
 use fg_core::{FactorId, Graph, GraphBuilder, Options, VariableId};
 use fg_denoisers::{Awgn, BernoulliGauss, Gaussian, L1, Laplace};
+use fg_models::linear;
 
 /// One line of `data/scalar_extremes.csv`.
 struct Reference {
@@ -139,4 +141,57 @@ fn rare_entries_count_in_full() {
     println!("{found:.1e}");
     // Entries within ten deviations of the noise are one in 1e5.
     assert!((0.0..1e-3).contains(&found), "{found}");
+}
+
+/// Beyond where doubles hold the density of what is seen, nearly every entry is known to the noise, or to be zero.
+#[test]
+fn precisions_beyond_the_digits_of_the_density_are_followed() {
+    for power in [14, 15, 16, 18, 20] {
+        let gamma = 10.0_f64.powi(power);
+        let (graph, x, _) = seen(gamma, sparse());
+        let found = graph.predict(&Options::default()).unwrap().estimate(x).mse();
+        assert!((found * gamma / 0.1 - 1.0).abs() < 1e-4, "1e{power}: {found:e}");
+    }
+}
+
+#[test]
+fn bounds_of_the_covariance_are_not_taken_for_what_messages_claim() {
+    let spectrum = Spectrum::marchenko_pastur(0.5).unwrap();
+    let operator = Ensemble::new(1000, spectrum);
+    let model = linear::unobserved(operator, 1, sparse(), 100.0).unwrap();
+    let (x, graph) = (model.signal, model.builder.build().unwrap());
+    assert!(graph.predict(&Options::default()).unwrap().is_matched());
+    // The prior halves the covariance it is told and more.
+    let options = Options::default().with_alpha_bounds(0.7, 0.999);
+    let found = graph.predict(&options).unwrap();
+    assert!(!found.is_matched(), "a bounded message isn't what it claims");
+    let general = Evolution::new(&graph, &options).with_general_path().run().unwrap();
+    let [found, general] = [found, general].map(|prediction| prediction.estimate(x).mse());
+    assert!((found / general - 1.0).abs() < 1e-12, "{found:e} {general:e}");
+}
+
+#[test]
+fn of_several_laws_the_last_counts_and_strangers_are_named() {
+    let (graph, x, prior) = seen(3.0, sparse());
+    let options = Options::default();
+    let evolution = || Evolution::new(&graph, &options).with_points(256);
+    let twice = evolution().with_law(prior, double()).with_law(prior, Laplace::new(3.0).unwrap());
+    let once = evolution().with_law(prior, Laplace::new(3.0).unwrap());
+    let [twice, once] = [twice, once].map(|e| e.run().unwrap().estimate(x).mse());
+    assert_eq!(twice.to_bits(), once.to_bits());
+    // Identities of a larger graph.
+    let mut builder = GraphBuilder::new();
+    let many: Vec<VariableId> =
+        ["a", "b", "c", "d"].into_iter().map(|name| builder.variable(name, 5, 1)).collect();
+    let priors: Vec<FactorId> = ["p", "q", "r", "s"]
+        .into_iter()
+        .zip(&many)
+        .map(|(p, x)| builder.prior(p, *x, sparse()))
+        .collect();
+    let error = evolution().follow(many[3]).run().unwrap_err();
+    assert_eq!(error, EvolutionError::UnknownVariable { index: 3 });
+    let error = evolution().with_law(priors[3], double()).run().unwrap_err();
+    assert_eq!(error, EvolutionError::UnknownFactor { index: 3 });
+    let error = evolution().with_tolerance(f64::NAN).run().unwrap_err();
+    assert!(matches!(error, EvolutionError::Negative { option: "tolerance", .. }), "{error}");
 }

@@ -16,6 +16,23 @@ pub enum EvolutionError {
     Schedule(ScheduleError),
     /// The evidence that was asked for isn't known.
     Evidence(EvidenceError),
+    /// Something was given for a factor that the graph doesn't have.
+    UnknownFactor {
+        /// Its index.
+        index: usize,
+    },
+    /// Something was given or asked for a variable that the graph doesn't have.
+    UnknownVariable {
+        /// Its index.
+        index: usize,
+    },
+    /// A tolerance isn't zero or above.
+    Negative {
+        /// Which one.
+        option: &'static str,
+        /// Its value.
+        found: f64,
+    },
     /// A factor has no law to draw the truth from: give it one.
     NoLaw {
         /// Name of the factor.
@@ -136,6 +153,11 @@ impl fmt::Display for EvolutionError {
             Self::Options(error) => error.fmt(f),
             Self::Schedule(error) => error.fmt(f),
             Self::Evidence(error) => error.fmt(f),
+            Self::UnknownFactor { index } => write!(f, "graph has no factor {index}"),
+            Self::UnknownVariable { index } => write!(f, "graph has no variable {index}"),
+            Self::Negative { option, found } => {
+                write!(f, "{option} must be at least 0, got {found}")
+            }
             Self::NoLaw { factor } => {
                 write!(
                     f,

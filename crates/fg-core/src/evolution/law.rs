@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::innovation::transposed_times;
 use super::prediction::EstimateLaw;
-use crate::message::small;
+use crate::message::small::{self, larger};
 
 /// What a message about rows `x0` of a variable claims and what is true of it, in natural form:
 ///
@@ -221,7 +221,7 @@ impl MessageLaw {
                 let moved = (a[k] - b[k]).abs();
                 if moved == 0.0 { 0.0 } else { moved / a[k].abs().max(b[k].abs()).max(sizes(k)) }
             };
-            (0..a.len()).map(change).fold(0.0, f64::max)
+            (0..a.len()).map(change).fold(0.0, larger)
         };
         let diagonal = |m: &[f64], n: &[f64], k: usize| {
             let size = |j: usize| m[j * d + j].abs().max(n[j * d + j].abs());
@@ -232,10 +232,12 @@ impl MessageLaw {
             // Beside the noise of the message an offset far below it doesn't count.
             self.noise[j * d + j].max(other.noise[j * d + j]).sqrt()
         });
-        own(&self.precision, &other.precision)
-            .max(own(&self.signal, &other.signal))
-            .max(own(&self.noise, &other.noise))
-            .max(offset)
+        let parts = [
+            own(&self.precision, &other.precision),
+            own(&self.signal, &other.signal),
+            own(&self.noise, &other.noise),
+        ];
+        parts.into_iter().fold(offset, larger)
     }
 }
 

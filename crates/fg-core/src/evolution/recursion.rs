@@ -15,6 +15,7 @@ use crate::denoiser::Estimation;
 use crate::factor::{Breakdown, Role};
 use crate::graph::{FactorId, Graph, VariableId};
 use crate::inference::{Extrinsic, Options, prune, reporter};
+use crate::message::small::larger;
 use crate::message::{ColumnForm, Message, Policy};
 use crate::schedule::Update;
 
@@ -84,7 +85,7 @@ pub(super) fn run(evolution: &Evolution<'_>) -> Result<Prediction, EvolutionErro
                 status = broken(failure, number);
                 break;
             }
-            let change = messages.iter().map(|m| m.change).fold(0.0, f64::max);
+            let change = messages.iter().map(|m| m.change).fold(0.0, larger);
             let estimates: Vec<Option<EstimateLaw>> = (0..followed.len())
                 .map(|v| followed[v].then(|| state.estimate(v).ok()).flatten())
                 .collect();
@@ -128,18 +129,29 @@ fn check(evolution: &Evolution<'_>) -> Result<(), EvolutionError> {
             return Err(EvolutionError::NotShared { variable: node.name.clone() });
         }
     }
+    for (option, value) in [("tolerance", evolution.tolerance), ("exact", evolution.exact)] {
+        if !(value >= 0.0) {
+            return Err(EvolutionError::Negative { option, found: value });
+        }
+    }
     let name = |factor: FactorId| {
         let node = graph.factor_nodes().get(factor.index());
-        node.map_or_else(|| "unknown".to_owned(), |node| node.name.clone())
+        let unknown = EvolutionError::UnknownFactor { index: factor.index() };
+        node.map(|node| node.name.clone()).ok_or(unknown)
+    };
+    let known = |variable: VariableId| {
+        let index = variable.index();
+        let known = index < graph.variable_nodes().len();
+        if known { Ok(()) } else { Err(EvolutionError::UnknownVariable { index }) }
     };
     let fits = |factor: FactorId, what: &'static str, fits: fn(&Anatomy<'_>) -> bool| {
-        let node = graph.factor_nodes().get(factor.index());
-        let anatomy = node.and_then(|_| anatomy(graph, factor.index()));
-        if anatomy.is_some_and(|a| fits(&a)) {
+        let factor_name = name(factor)?;
+        if anatomy(graph, factor.index()).is_some_and(|a| fits(&a)) {
             return Ok(());
         }
-        Err(EvolutionError::Misplaced { factor: name(factor), what })
+        Err(EvolutionError::Misplaced { factor: factor_name, what })
     };
+    evolution.followed.iter().try_for_each(|variable| known(*variable))?;
     for (factor, _) in &evolution.laws {
         fits(*factor, "the law of a variable", |a| matches!(a, Anatomy::Prior(_)))?;
     }
@@ -153,6 +165,7 @@ fn check(evolution: &Evolution<'_>) -> Result<(), EvolutionError> {
         fits(*factor, "a spectrum", |a| matches!(a, Anatomy::Linear(_) | Anatomy::Entries(_)))?;
     }
     for (variable, moments) in &evolution.moments {
+        known(*variable)?;
         let expected = graph.layout(*variable).columns();
         let found = moments.mean.len();
         if found != expected || moments.second.len() != expected * expected {
@@ -160,9 +173,9 @@ fn check(evolution: &Evolution<'_>) -> Result<(), EvolutionError> {
         }
     }
     for (factor, port, law) in &evolution.starts {
-        let node = graph.factor_nodes().get(factor.index());
-        if node.is_none_or(|node| *port >= node.ports.len()) {
-            return Err(EvolutionError::Misplaced { factor: name(*factor), what: "a start" });
+        let factor_name = name(*factor)?;
+        if *port >= graph.factor_nodes()[factor.index()].ports.len() {
+            return Err(EvolutionError::Misplaced { factor: factor_name, what: "a start" });
         }
         let expected = graph.layout(graph.variable_at(*factor, *port)).columns();
         if law.columns() != expected {
@@ -173,7 +186,7 @@ fn check(evolution: &Evolution<'_>) -> Result<(), EvolutionError> {
     for (factor, value) in &evolution.noises {
         fits(*factor, "a true noise variance", |a| matches!(a, Anatomy::LowRank(_)))?;
         if !(*value > 0.0 && *value < f64::INFINITY) {
-            return Err(EvolutionError::Variance { factor: name(*factor), found: *value });
+            return Err(EvolutionError::Variance { factor: name(*factor)?, found: *value });
         }
     }
     match evolution.warnings().into_iter().find(|w| !evolution.accepted.contains(w)) {
@@ -476,7 +489,10 @@ fn is_matched(evolution: &Evolution<'_>) -> bool {
         .iter()
         .enumerate()
         .all(|(v, node)| node.layout.form() == ColumnForm::Full || narrows_nothing(graph, v));
-    let unclamped = evolution.options.policy == Policy::Project;
+    let (options, usual) = (&evolution.options, Options::default());
+    let unclamped = options.policy == Policy::Project
+        && options.alpha_min <= usual.alpha_min
+        && options.alpha_max >= usual.alpha_max;
     let mmse = |f: usize| {
         let law = match anatomy(graph, f) {
             Some(Anatomy::Prior(denoiser)) => denoiser.row_law(0).is_some(),

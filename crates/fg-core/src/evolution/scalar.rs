@@ -4,6 +4,7 @@ use core::f64::consts::TAU;
 
 use crate::denoiser::{Denoiser, Law, RowCavity, RowEstimate, Scratch};
 use crate::factor::Breakdown;
+use crate::special::points::GaussianPoints;
 
 /// Nodes and weights of Gauss and Legendre's rule of 16 points on `[-1, 1]`, the positive half.
 pub(super) const LEGENDRE: [(f64, f64); 8] = [
@@ -31,6 +32,10 @@ const PROBES: usize = 257;
 const NORMALISED: f64 = 1e-6;
 /// Or within this many roundings of its exponent, a difference of two numbers of the size of the signal-to-noise ratio.
 const ROUNDINGS: f64 = 64.0 * f64::EPSILON;
+/// Beyond such an error of the exponent none of its digits is left, and the average is taken over draws of the law.
+const LOST: f64 = 0.1;
+/// Noise is then of this many points for every draw: it matters next to atoms only.
+const NOISES: usize = 32;
 
 /// The atoms of a law of one uniform: values that it takes with a probability of at least `1 / PROBES`.
 fn atoms(law: &dyn Law) -> Vec<f64> {
@@ -72,6 +77,8 @@ pub(super) struct Scalar {
     ends: (f64, f64),
     mean: f64,
     variance: f64,
+    /// Draws of the law, and how much each counts.
+    draws: (Vec<f64>, Vec<f64>),
     breaks: Vec<f64>,
     natural: Vec<f64>,
     r: Vec<f64>,
@@ -82,19 +89,23 @@ pub(super) struct Scalar {
 }
 
 impl Scalar {
-    /// The average for a law of one uniform with this mean and variance; `None` when the prior doesn't know its
-    /// log-partition function, or it isn't that of the law.
+    /// The average for a law of one uniform, of which draws with weights that add up to one are given; `None` when the prior
+    /// doesn't know its log-partition function, or it isn't that of the law.
     pub(super) fn new(
         law: &dyn Law,
         denoiser: &dyn Denoiser,
-        mean: f64,
-        variance: f64,
+        draws: (Vec<f64>, Vec<f64>),
     ) -> Option<Self> {
+        let average = |f: &dyn Fn(f64) -> f64| -> f64 {
+            draws.0.iter().zip(&draws.1).map(|(x, w)| w * f(*x)).sum()
+        };
+        let mean = average(&|x| x);
+        let variance = average(&|x| (x - mean) * (x - mean));
         if !(variance > 0.0) {
             return None;
         }
         let mut scalar =
-            Self { atoms: atoms(law), ends: ends(law), mean, variance, ..Self::default() };
+            Self { atoms: atoms(law), ends: ends(law), mean, variance, draws, ..Self::default() };
         let probe = scalar.average_variance(denoiser, variance.recip(), &mut Scratch::default());
         probe.is_ok().then_some(scalar)
     }
@@ -104,6 +115,8 @@ impl Scalar {
     /// ```text
     /// int p(r) Var(x | r) dr,    p(r) = sqrt(gamma / 2 pi) exp(A(gamma r) - gamma r^2 / 2)
     /// ```
+    ///
+    /// Where `gamma` is so large that rounding leaves nothing of that exponent, over draws of the law with noise.
     ///
     /// # Errors
     /// [`Breakdown`] of the estimator; [`Breakdown::NoConvergence`] when the log-partition function `A` isn't known, or
@@ -117,6 +130,10 @@ impl Scalar {
         let unknown = Err(Breakdown::NoConvergence { port: 0, row: 0 });
         if gamma == 0.0 {
             return Ok(self.variance);
+        }
+        let rounding = ROUNDINGS * gamma * self.variance;
+        if rounding > LOST {
+            return self.average_over_draws(denoiser, gamma, scratch);
         }
         self.place_nodes(gamma);
         let count = self.r.len();
@@ -138,9 +155,39 @@ impl Scalar {
             mass += share;
             sum += share * self.posterior[i];
         }
-        let tolerance = NORMALISED.max(ROUNDINGS * gamma * self.variance);
-        // Beyond a tenth no digit of the exponent is left.
-        if (mass - 1.0).abs() < tolerance.min(0.1) { Ok(sum / mass) } else { unknown }
+        if (mass - 1.0).abs() < NORMALISED.max(rounding) { Ok(sum / mass) } else { unknown }
+    }
+
+    /// `E Var(x | r)` over draws of the law and of the noise.
+    fn average_over_draws(
+        &mut self,
+        denoiser: &dyn Denoiser,
+        gamma: f64,
+        scratch: &mut Scratch,
+    ) -> Result<f64, Breakdown> {
+        let noise = GaussianPoints::new(1, NOISES, 0);
+        let deviation = gamma.recip().sqrt();
+        let count = noise.count();
+        for buffer in [&mut self.natural, &mut self.r, &mut self.estimate, &mut self.posterior] {
+            buffer.resize(count, 0.0);
+        }
+        let precision = [gamma];
+        let mut sum = 0.0;
+        for (x, weight) in self.draws.0.iter().zip(&self.draws.1) {
+            for (k, noise) in noise.component(0).iter().enumerate() {
+                self.r[k] = deviation.mul_add(*noise, *x);
+                self.natural[k] = gamma * self.r[k];
+            }
+            let (natural, r) = (&self.natural[..count], &self.r[..count]);
+            let cavity = RowCavity::new(0, 1, natural, r, &precision);
+            let mut out = RowEstimate {
+                mean: &mut self.estimate[..count],
+                covariance: &mut self.posterior[..count],
+            };
+            denoiser.estimate(&cavity, &mut out, scratch)?;
+            sum += weight * self.posterior[..count].iter().sum::<f64>() / count as f64;
+        }
+        Ok(sum)
     }
 
     /// Panels between the atoms and the ends, graded around each atom, and the nodes of each panel.

@@ -63,9 +63,9 @@ pub(super) fn anatomy(graph: &Graph, factor: usize) -> Option<Anatomy<'_>> {
     any.downcast_ref::<LinearFactor>().map(Anatomy::Linear)
 }
 
-/// What the caller gave for a factor.
+/// What the caller gave for a factor; of several the last.
 pub(super) fn given<T>(all: &[(FactorId, T)], factor: usize) -> Option<&T> {
-    all.iter().find(|(f, _)| f.index() == factor).map(|(_, given)| given)
+    all.iter().rev().find(|(f, _)| f.index() == factor).map(|(_, given)| given)
 }
 
 /// Mean and second moment of the true rows of a variable.
@@ -230,8 +230,7 @@ impl<'e, 'g> Setup<'e, 'g> {
         let (law, jumps) = self.piecewise(factor, denoiser)?;
         let mut points = Points::grid(&jumps, MOMENT_POINTS);
         let (truth, _) = self.prior_rows(factor, &mut points).ok()?;
-        let moments = Moments::of(&truth, points.weights());
-        Scalar::new(law, denoiser, moments.mean[0], moments.covariance()[0])
+        Scalar::new(law, denoiser, (truth.into_vec(), points.weights().to_vec()))
     }
 
     /// A grid in place of points, where a scalar prior's law is piecewise smooth in one uniform and the noise of one
@@ -310,7 +309,7 @@ impl<'e, 'g> Setup<'e, 'g> {
 
     /// The caller's moments of a variable win over those propagated.
     fn produce(&mut self, variable: usize, moments: Moments) {
-        let own = self.evolution.moments.iter().find(|(v, _)| v.index() == variable);
+        let own = self.evolution.moments.iter().rev().find(|(v, _)| v.index() == variable);
         self.moments[variable] = Some(own.map_or(moments, |(_, own)| own.clone()));
     }
 

@@ -180,19 +180,62 @@ impl Acceleration {
             > 0.0
     }
 
-    /// Whether all accelerated precisions are positive, or nothing as they were.
+    /// Whether all accelerated precisions are positive, or nothing.
     fn stays_positive(&self, edges: &[EdgeState]) -> bool {
-        let mut at = 0;
+        let (mut at, mut block) = (0, Vec::new());
         edges.iter().filter(|e| !e.constant).all(|edge| {
-            let (layout, values) = (edge.message.layout(), edge.message.precision().values());
+            let layout = edge.message.layout();
             let first = at + layout.rows() * layout.columns();
-            let last = first + values.len();
+            let last = first + edge.message.precision().values().len();
             at = last + edge.memory.as_slice().len();
             let (d, size) = (layout.columns(), layout.columns() * layout.columns());
-            values.chunks_exact(size).zip((first..last).step_by(size)).all(|(before, b)| {
-                let mut block: Vec<f64> = (b..b + size).map(|k| self.accelerated(k)).collect();
-                small::cholesky(&mut block, d).is_ok() || before.iter().all(|v| *v == 0.0)
+            (first..last).step_by(size).all(|b| {
+                block.clear();
+                block.extend((b..b + size).map(|k| self.accelerated(k)));
+                block.iter().all(|v| *v == 0.0) || small::cholesky(&mut block, d).is_ok()
             })
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::state::State;
+    use super::*;
+    use crate::denoiser::Pointwise;
+    use crate::{Graph, GraphBuilder};
+
+    fn two_factors() -> Graph {
+        let mut builder = GraphBuilder::new();
+        let x = builder.variable("x", 1, 1);
+        for name in ["a", "b"] {
+            builder.prior(name, x, Pointwise::new(name, |r: f64, gamma: f64| (r, 1.0 / gamma)));
+        }
+        builder.build().expect("two factors on a variable")
+    }
+
+    #[test]
+    fn a_message_that_has_vanished_does_not_become_negative() {
+        let graph = two_factors();
+        let mut state = State::new(&graph, 1.0).expect("a state");
+        let mut acceleration = Acceleration::new(1);
+        let sweep = |state: &mut State, edges: [[f64; 2]; 2]| {
+            for (edge, [before, now]) in state.edges.iter_mut().zip(edges) {
+                edge.saved.parts_mut().1.block_mut(0)[0] = before;
+                edge.message.parts_mut().1.block_mut(0)[0] = now;
+            }
+        };
+        sweep(&mut state, [[1.0, 3.0], [1.0, 1.0]]);
+        assert!(!acceleration.step(&mut state.edges), "there is nothing to go by");
+        // Steps of 2 and 1 lead to 5; the other precision would follow, from 1 over 0 to -1.
+        sweep(&mut state, [[3.0, 4.0], [1.0, 0.0]]);
+        assert!(!acceleration.step(&mut state.edges), "an indefinite precision");
+        assert_eq!(state.edges[1].message.precision().values(), [0.0]);
+        sweep(&mut state, [[1.0, 3.0], [0.0, 0.0]]);
+        assert!(!acceleration.step(&mut state.edges), "it has begun anew");
+        sweep(&mut state, [[3.0, 4.0], [0.0, 0.0]]);
+        assert!(acceleration.step(&mut state.edges), "nothing stays nothing");
+        let found = state.edges.iter().map(|e| e.message.precision().values()[0]);
+        assert!(found.zip([5.0, 0.0]).all(|(f, e)| (f - e).abs() < 1e-12));
     }
 }

@@ -6,7 +6,7 @@ use super::acceleration::Acceleration;
 use super::error::{InferenceError, StartError};
 use super::live;
 use super::observer::{IterationInfo, Observer};
-use super::options::Options;
+use super::options::{Options, OptionsError};
 use super::report::{EdgeFigures, Event, Recovery, Report, Status, SweepFigures};
 use super::solution::Solution;
 use super::state::{Division, State, cavity};
@@ -14,9 +14,10 @@ use crate::denoiser::Parameter;
 use crate::evidence::{self, Evidence, EvidenceError};
 use crate::factor::{Belief, Breakdown};
 use crate::graph::{FactorId, Graph, VariableId};
-use crate::message::{Message, small};
+use crate::message::Message;
+use crate::message::small::{self, larger};
 use crate::rows::Rows;
-use crate::schedule::Update;
+use crate::schedule::{ScheduleError, Update};
 
 /// A run of expectation propagation on a graph: messages, workspaces, schedule.
 ///
@@ -34,9 +35,11 @@ pub struct Inference<'g> {
     pub(super) state: State,
     start: Vec<Update>,
     sweep: Vec<Update>,
-    damping_scale: f64,
+    pub(super) damping_scale: f64,
     pub(super) acceleration: Acceleration,
     recoveries: Vec<Recovery>,
+    /// Whether a sweep has ever been completed.
+    swept: bool,
 }
 
 /// A sweep that failed: where and how.
@@ -66,8 +69,11 @@ impl<'g> Inference<'g> {
             if let Some(node) = known.filter(|node| port < node.ports.len()) {
                 state.edges[node.first_edge + port].damping = weight;
             } else {
-                let factor = known.map_or_else(|| "unknown".to_owned(), |n| n.name.clone());
-                return Err(crate::schedule::ScheduleError::UnknownPort { factor, port }.into());
+                let error = match known {
+                    Some(node) => ScheduleError::UnknownPort { factor: node.name.clone(), port },
+                    None => ScheduleError::UnknownFactor { factor: factor.index() },
+                };
+                return Err(error.into());
             }
         }
         let constant: Vec<bool> = state.edges.iter().map(|e| e.constant).collect();
@@ -84,6 +90,7 @@ impl<'g> Inference<'g> {
             damping_scale: 1.0,
             acceleration,
             recoveries,
+            swept: false,
         })
     }
 
@@ -152,6 +159,25 @@ impl<'g> Inference<'g> {
         Ok(())
     }
 
+    /// Sets the weight of new messages from here on, in `(0, 1]`, in place of the option `damping` and of what retries have made
+    /// of it; weights of [single messages](Options::port_damping) stay as they are.
+    ///
+    /// # Errors
+    /// [`OptionsError`](super::OptionsError) when the weight is outside its range.
+    pub fn set_damping(&mut self, weight: f64) -> Result<(), OptionsError> {
+        let options = self.options.clone().with_damping(weight);
+        options.validate()?;
+        self.options = options;
+        let own =
+            |&(factor, port, _): &(FactorId, usize, f64)| self.graph.edge(factor.index(), port);
+        let kept: Vec<usize> = self.options.port_damping.iter().map(own).collect();
+        let edges = self.state.edges.iter_mut().enumerate();
+        edges.filter(|(e, _)| !kept.contains(e)).for_each(|(_, edge)| edge.damping = weight);
+        self.damping_scale = 1.0;
+        self.acceleration.forget();
+        Ok(())
+    }
+
     /// The current message of `factor` at `port`.
     ///
     /// # Panics
@@ -185,8 +211,9 @@ impl<'g> Inference<'g> {
                 learned: Vec::new(),
             };
             self.state.save();
-            if let Err(failure) = self.sweep_once(&mut figures) {
-                if sweep == 1 && failure.is_structural() {
+            let swept = self.sweep_once(&mut figures);
+            if let Err(failure) = swept.and_then(|()| self.learn()) {
+                if !self.swept && failure.is_structural() {
                     return Err(self.fatal(&failure));
                 }
                 if let Some(diverged) = self.recover(sweep, failure) {
@@ -195,15 +222,7 @@ impl<'g> Inference<'g> {
                 }
                 continue;
             }
-            if let Err((factor, reason)) = self.state.learn(self.graph) {
-                let failure =
-                    Failure { factor, port: reason.port(), event: Event::Breakdown(reason) };
-                if let Some(diverged) = self.recover(sweep, failure) {
-                    status = diverged;
-                    break;
-                }
-                continue;
-            }
+            self.swept = true;
             figures.learned = self.parameters();
             let change = figures.change;
             if change >= self.options.tolerance {
@@ -227,10 +246,15 @@ impl<'g> Inference<'g> {
                 break;
             }
         }
+        if status.is_usable() {
+            let sweep = history.len();
+            let lost = self.unreadable().map(|failure| self.diverged(sweep, failure));
+            status = lost.unwrap_or(status);
+        }
         let recoveries = core::mem::take(&mut self.recoveries);
         let report = Report { status, sweeps: history.len(), history, recoveries };
         observer.on_end(&report);
-        let beliefs = self.final_beliefs(report.status.is_usable())?;
+        let beliefs = self.final_beliefs()?;
         let cavities = self.state.cavities(self.graph);
         Ok(Solution { beliefs, cavities, parameters: self.parameters(), report })
     }
@@ -242,6 +266,14 @@ impl<'g> Inference<'g> {
             parameters.into_iter().map(move |parameter| (FactorId(f), parameter))
         };
         factors.flat_map(of).collect()
+    }
+
+    fn learn(&mut self) -> Result<(), Failure> {
+        self.state.learn(self.graph).map_err(|(factor, reason)| Failure {
+            factor,
+            port: reason.port(),
+            event: Event::Breakdown(reason),
+        })
     }
 
     fn sweep_once(&mut self, figures: &mut SweepFigures) -> Result<(), Failure> {
@@ -264,7 +296,7 @@ impl<'g> Inference<'g> {
         for &port in &update.ports {
             let edge = self.send(factor, port).map_err(|event| failed(port, event))?;
             if let Some(figures) = figures.as_deref_mut() {
-                figures.change = figures.change.max(edge.change);
+                figures.change = larger(figures.change, edge.change);
                 figures.edges.push(edge);
             }
         }
@@ -276,7 +308,7 @@ impl<'g> Inference<'g> {
         let breakdown = |b: Breakdown| Event::Breakdown(b.at_port(port));
         let e = self.graph.edge(factor, port);
         let variable = VariableId(self.graph.edges()[e].variable);
-        let State { edges, divisions, factors, vacuous, .. } = &mut self.state;
+        let State { edges, divisions, factors, vacuous, scales, .. } = &mut self.state;
         let Division { candidate, extrinsic } = &mut divisions[e];
         let belief = &factors[factor].beliefs[port];
         let told = cavity(self.graph, edges, vacuous, e);
@@ -289,12 +321,11 @@ impl<'g> Inference<'g> {
         let (moment, variance) = second_moment(belief);
         let standard_error = belief.standard_error();
         let counts = extrinsic.counts;
-        let edge = &mut edges[e];
-        let growth = moment / edge.moment;
-        if edge.moment > 0.0 && growth > self.options.explosion {
+        let growth = scales[variable.index()].growth(moment, !self.swept);
+        if growth > self.options.explosion {
             return Err(Event::Explosion { growth });
         }
-        edge.moment = edge.moment.max(moment);
+        let edge = &mut edges[e];
         let damped = edge.updated || self.damping_scale < 1.0;
         let weight = if damped { edge.damping * self.damping_scale } else { 1.0 };
         if damped {
@@ -323,29 +354,43 @@ impl<'g> Inference<'g> {
     fn recover(&mut self, sweep: usize, failure: Failure) -> Option<Status> {
         self.state.restore();
         self.acceleration.forget();
-        let Failure { factor, port, event } = failure;
-        let factor = self.graph.factor_nodes()[factor].name.clone();
         if self.recoveries.len() >= self.options.retries {
-            return Some(Status::Diverged { factor, port, sweep, reason: event });
+            return Some(self.diverged(sweep, failure));
         }
         self.damping_scale *= self.options.retry_damping;
+        let Failure { factor, port, event } = failure;
+        let factor = self.graph.factor_nodes()[factor].name.clone();
         self.recoveries.push(Recovery { sweep, factor, port, event });
         None
     }
 
-    /// The estimates of all variables. After a divergence a factor that still can't answer is passed over and
+    fn diverged(&self, sweep: usize, Failure { factor, port, event }: Failure) -> Status {
+        let factor = self.graph.factor_nodes()[factor].name.clone();
+        Status::Diverged { factor, port, sweep, reason: event }
+    }
+
+    /// The first factor that can't say what is believed of its variable, when there is one.
+    fn unreadable(&mut self) -> Option<Failure> {
+        let (graph, state) = (self.graph, &mut self.state);
+        (0..graph.variable_nodes().len()).find_map(|v| {
+            let (factor, reason) = state.variable_belief(graph, v).err()?;
+            Some(Failure { factor, port: reason.port(), event: Event::Breakdown(reason) })
+        })
+    }
+
+    /// The estimates of all variables. A factor that can't answer, which makes a run one that has diverged, is passed over:
     /// the product of the last good messages is read in its place.
-    fn final_beliefs(&mut self, usable: bool) -> Result<Vec<Belief>, InferenceError> {
+    fn final_beliefs(&mut self) -> Result<Vec<Belief>, InferenceError> {
         let (graph, state) = (self.graph, &mut self.state);
         (0..graph.variable_nodes().len())
             .map(|v| match state.variable_belief(graph, v) {
-                Err(_) if !usable => {
+                Ok(belief) => Ok(belief.clone()),
+                Err(_) => {
                     let f = graph.edges()[graph.variable_nodes()[v].edges[0]].factor;
-                    state.product_belief(graph, v).cloned().map_err(|reason| (f, reason))
+                    let product = state.product_belief(graph, v).cloned();
+                    product.map_err(|reason| breakdown_error(graph, f, reason))
                 }
-                belief => belief.cloned(),
             })
-            .map(|belief| belief.map_err(|(f, reason)| breakdown_error(graph, f, reason)))
             .collect()
     }
 
@@ -369,9 +414,8 @@ impl<'g> Inference<'g> {
     }
 
     fn fatal(&self, failure: &Failure) -> InferenceError {
-        let reason = match failure.event {
-            Event::Breakdown(breakdown) => breakdown,
-            Event::Explosion { .. } => Breakdown::NotFinite { port: failure.port, row: 0 },
+        let Event::Breakdown(reason) = failure.event else {
+            unreachable!("a belief explodes against the first sweep, which has been completed")
         };
         breakdown_error(self.graph, failure.factor, reason)
     }

@@ -69,7 +69,7 @@ impl From<ScheduleError> for InferenceError {
 }
 
 /// An initial message can't be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum StartError {
     /// The factor has no such port.
@@ -99,6 +99,11 @@ pub enum StartError {
         /// Shape given.
         found: (usize, usize),
     },
+    /// A pull must be above zero and finite.
+    Pull {
+        /// Its size.
+        size: f64,
+    },
     /// The factor's message doesn't depend on the run, so that it can't be chosen.
     Constant {
         /// Name of the factor.
@@ -114,6 +119,7 @@ impl fmt::Display for StartError {
             Self::UnknownPort { factor, port } => {
                 write!(f, "factor `{factor}` has no port {port}")
             }
+            Self::Pull { size } => write!(f, "a pull must be above zero and finite, got {size}"),
             Self::Layout { variable, expected, found } => write!(
                 f,
                 "initial message about `{variable}` must be {} x {} with the variable's structure, got {} x {}",

@@ -46,7 +46,7 @@ pub struct Options {
     pub retries: usize,
     /// By what the damping weight is multiplied at each retry, in `(0, 1)`.
     pub retry_damping: f64,
-    /// A belief whose second moment exceeds all its earlier ones by this factor counts as a breakdown.
+    /// A belief whose second moment exceeds that of its variable in the first sweep by this factor counts as a breakdown.
     pub explosion: f64,
     /// By how many earlier sweeps a sweep is accelerated (Anderson's method); 0 doesn't. Something that the data hardly
     /// tell, such as the length of a signal of which only signs are seen, otherwise takes hundreds of sweeps of ever

@@ -60,7 +60,7 @@ pub enum Event {
     Breakdown(Breakdown),
     /// A belief's second moment grew by more than the option `explosion` allows.
     Explosion {
-        /// Second moment of the belief over the largest before.
+        /// Second moment of the belief over the largest of its variable in the first sweep.
         growth: f64,
     },
 }

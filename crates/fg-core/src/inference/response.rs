@@ -4,7 +4,7 @@ use super::engine::Inference;
 use super::error::{InferenceError, StartError};
 use super::report::Status;
 use crate::graph::VariableId;
-use crate::message::{Message, small};
+use crate::message::small;
 use crate::rows::Rows;
 
 /// What a pull at a variable does to its estimate.
@@ -45,7 +45,7 @@ impl Inference<'_> {
     }
 
     /// Pulls a variable in a `direction` (`n x d`), one way and the other, lets the run settle each time, and returns to where
-    /// it was: the linear response `d Xhat / d h = Cov(X)`, along this direction. It shows what the rows' own error bars
+    /// it was, with what is learned held: the linear response `d Xhat / d h = Cov(X)`, along this direction. It shows what the rows' own error bars
     /// can't, that errors hang together: a common factor that the data leave open, such as the length of a signal of which
     /// only signs are seen, is hardly a part of any row's variance and most of the error.
     ///
@@ -57,7 +57,7 @@ impl Inference<'_> {
     /// 6 (2005), section 4; T. Minka 2001.
     ///
     /// # Errors
-    /// [`InferenceError`] of the runs, or when the direction's shape isn't the variable's.
+    /// [`InferenceError`] of the runs, or when the direction's shape isn't the variable's or `size` isn't above zero.
     pub fn response(
         &mut self,
         variable: VariableId,
@@ -65,7 +65,9 @@ impl Inference<'_> {
         size: f64,
     ) -> Result<Response, InferenceError> {
         self.check_shape(variable, direction)?;
-        let messages = self.state.messages();
+        if !(size > 0.0 && size < f64::INFINITY) {
+            return Err(StartError::Pull { size }.into());
+        }
         let belief = self.belief(variable)?;
         let layout = belief.layout();
         let (d, blocks) = (layout.columns(), layout.blocks());
@@ -76,9 +78,18 @@ impl Inference<'_> {
             claimed += rows.map(|h| small::bilinear(h, covariance, h, d)).sum::<f64>();
         }
         let pull = if claimed > 0.0 { size / claimed.sqrt() } else { size };
-        let (up, first) = self.pulled(variable, direction, pull, &messages)?;
-        let (down, second) = self.pulled(variable, direction, -pull, &messages)?;
+        let (place, scale) = (self.state.place(), self.damping_scale);
+        self.state.set_learning(self.graph, false);
+        let pulled = [pull, -pull].map(|pull| {
+            let pulled = self.pulled(variable, direction, pull);
+            self.state.return_to(&place);
+            self.damping_scale = scale;
+            pulled
+        });
+        self.state.set_learning(self.graph, true);
         self.set_field(variable, &Rows::zeros(direction.rows(), direction.columns()))?;
+        let [up, down] = pulled;
+        let ((up, first), (down, second)) = (up?, down?);
         let covariance =
             Rows::from_fn(up.rows(), d, |i, j| (up[(i, j)] - down[(i, j)]) / (2.0 * pull));
         let pairs = covariance.as_slice().iter().zip(direction.as_slice());
@@ -86,20 +97,17 @@ impl Inference<'_> {
         Ok(Response { covariance, variance, claimed, status: [first, second] })
     }
 
-    /// The estimate under a field, and how the run to it ended; messages are put back.
+    /// The estimate under a field, and how the run to it ended.
     fn pulled(
         &mut self,
         variable: VariableId,
         direction: &Rows,
         pull: f64,
-        messages: &[(Message, Rows)],
     ) -> Result<(Rows, Status), InferenceError> {
         let mut field = direction.clone();
         field.as_mut_slice().iter_mut().for_each(|h| *h *= pull);
         self.set_field(variable, &field)?;
         let solution = self.run(&mut ())?;
-        self.state.set_messages(messages);
-        self.acceleration.forget();
         Ok((solution.mean(variable).clone(), solution.report().status.clone()))
     }
 }

@@ -30,8 +30,6 @@ pub(super) struct EdgeState {
     pub(super) updated: bool,
     /// Whether the message is fixed by the model.
     pub(super) constant: bool,
-    /// Largest second moment of the beliefs so far.
-    pub(super) moment: f64,
 }
 
 impl EdgeState {
@@ -81,6 +79,32 @@ pub(crate) struct State {
     field_version: u64,
     /// Beliefs of variables that only constant messages reach.
     products: Vec<Option<Belief>>,
+    /// How large each variable is.
+    pub(super) scales: Vec<Scale>,
+}
+
+/// The largest second moment of a variable's beliefs in the first sweep.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Scale {
+    largest: f64,
+    /// The same at the start of the sweep, to go back to.
+    saved: f64,
+}
+
+impl Scale {
+    /// By how much a belief's second moment exceeds it. In the first sweep, and as long as it is zero, the moment counts itself.
+    pub(super) fn growth(&mut self, moment: f64, first: bool) -> f64 {
+        if first || !(self.largest > 0.0) {
+            self.largest = self.largest.max(moment);
+            return 1.0;
+        }
+        moment / self.largest
+    }
+}
+
+/// Where a run stands: its messages with what factors remember of them, and the weights of new ones.
+pub(super) struct Place {
+    edges: Vec<(Message, Rows, f64)>,
 }
 
 impl State {
@@ -111,7 +135,6 @@ impl State {
                 memory,
                 cavity: (variable.edges.len() > 2).then(vacuous),
                 damping,
-                moment: 0.0,
             });
         }
         let mut factors = Vec::with_capacity(graph.factor_nodes().len());
@@ -132,7 +155,8 @@ impl State {
         let vacuous = layouts().map(Message::vacuous).collect();
         let products = layouts().map(|_| None).collect();
         let fields = layouts().map(|_| None).collect();
-        Ok(Self { edges, divisions, factors, vacuous, fields, field_version: 0, products })
+        let scales = vec![Scale::default(); graph.variable_nodes().len()];
+        Ok(Self { edges, divisions, factors, vacuous, fields, field_version: 0, products, scales })
     }
 
     /// Adds `sum_i h_i . x_i` to a variable's log-density, in place of the field it had.
@@ -146,18 +170,27 @@ impl State {
         self.field_version += 1;
     }
 
-    /// The messages of all edges, with what factors remember of them.
-    pub(super) fn messages(&self) -> Vec<(Message, Rows)> {
-        self.edges.iter().map(|e| (e.message.clone(), e.memory.clone())).collect()
+    /// Where the run stands.
+    pub(super) fn place(&self) -> Place {
+        let of = |e: &EdgeState| (e.message.clone(), e.memory.clone(), e.damping);
+        Place { edges: self.edges.iter().map(of).collect() }
     }
 
-    /// Sets the messages of all edges that the model doesn't fix.
-    pub(super) fn set_messages(&mut self, messages: &[(Message, Rows)]) {
-        let edges = self.edges.iter_mut().zip(messages);
-        for (edge, (message, memory)) in edges.filter(|(e, _)| !e.constant) {
+    /// Goes back to a place.
+    pub(super) fn return_to(&mut self, place: &Place) {
+        let edges = self.edges.iter_mut().zip(&place.edges);
+        for (edge, (message, memory, damping)) in edges.filter(|(e, _)| !e.constant) {
             edge.message.copy_from(message);
             edge.memory.copy_from(memory);
+            edge.damping = *damping;
             edge.version += 1;
+        }
+    }
+
+    /// Whether factors learn from now on; what they have learned they keep.
+    pub(super) fn set_learning(&mut self, graph: &Graph, learning: bool) {
+        for (state, node) in self.factors.iter_mut().zip(graph.factor_nodes()) {
+            state.learns = learning && !node.factor.learning().is_empty();
         }
     }
 
@@ -167,6 +200,7 @@ impl State {
             edge.saved.copy_from(&edge.message);
             edge.saved_memory.copy_from(&edge.memory);
         }
+        self.scales.iter_mut().for_each(|scale| scale.saved = scale.largest);
         for factor in self.factors.iter_mut().filter(|f| f.learns) {
             factor.saved = factor.learned.clone();
         }
@@ -179,6 +213,7 @@ impl State {
             edge.memory.copy_from(&edge.saved_memory);
             edge.version += 1;
         }
+        self.scales.iter_mut().for_each(|scale| scale.largest = scale.saved);
         for factor in self.factors.iter_mut().filter(|f| f.learns) {
             factor.learned = factor.saved.clone();
         }
@@ -243,6 +278,9 @@ impl State {
         result?;
         for &p in ports {
             check_finite(&mut own.beliefs[p], p)?;
+            if node.factor.estimation() == Estimation::Mmse {
+                check_positive(&own.beliefs[p], p)?;
+            }
             own.computed_at[p] = Some(now);
         }
         Ok(())
@@ -459,4 +497,18 @@ fn check_finite(belief: &mut Belief, port: usize) -> Result<(), Breakdown> {
         }
         None => Ok(()),
     }
+}
+
+/// Refuses a negative variance of a posterior that isn't computed by sampling: whoever answers so is wrong.
+fn check_positive(belief: &Belief, port: usize) -> Result<(), Breakdown> {
+    if belief.standard_error() > 0.0 {
+        return Ok(());
+    }
+    let d = belief.layout().columns();
+    for (block, covariance) in belief.covariances().chunks_exact(d * d).enumerate() {
+        if let Some(&pivot) = covariance.iter().step_by(d + 1).find(|v| **v < 0.0) {
+            return Err(Breakdown::NotPositive { port, block, pivot });
+        }
+    }
+    Ok(())
 }

@@ -252,6 +252,11 @@ fn rotate(a: &mut [f64], v: &mut [f64], p: usize, q: usize, d: usize) -> bool {
     true
 }
 
+/// The larger of two changes; NaN, which is no small one, stays.
+pub(crate) fn larger(a: f64, b: f64) -> f64 {
+    if b.is_nan() || b > a { b } else { a }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -88,7 +88,9 @@ fn per_row_messages_are_exact_for_one_nonlinear_factor() {
 #[test]
 fn a_bad_sweep_is_undone_and_reported() {
     let reference = converged();
-    for (bad, fault) in [(3..=3, Fault::Nan), (1..=1, Fault::Nan), (4..=4, Fault::Huge)] {
+    let faults =
+        [(3..=3, Fault::Nan), (2..=2, Fault::Nan), (1..=1, Fault::Nan), (4..=4, Fault::Huge)];
+    for (bad, fault) in faults {
         let first = *bad.start();
         let (graph, x, _) = graph(Faulty::new(Sign, bad, fault));
         let options = Options::default().with_tolerance(1e-12).with_max_sweeps(500);
@@ -123,6 +125,82 @@ fn retries_are_limited_and_divergence_is_named() {
     assert_eq!(report.recoveries.len(), 2);
     assert!(!report.status.is_usable());
     assert_eq!(solution.mean(x).first_non_finite(), None);
+}
+
+#[test]
+fn growth_is_counted_from_the_first_sweep() {
+    // The first belief, before any sweep, says nothing about the size of the variable.
+    let (graph, x, _) = graph(Faulty::new(Sign, 1..=1, Fault::Tiny));
+    let options = Options::default().with_tolerance(1e-12).with_max_sweeps(500);
+    let solution = graph.infer(&options).unwrap();
+    let report = solution.report();
+    assert_eq!((&report.status, report.recoveries.len()), (&Status::Converged, 0), "{report}");
+    assert!(solution.mean(x).mean_squared_error(&converged()).sqrt() < 1e-9);
+    // A factor of ten a sweep is a factor of 1e8 in the second moment after four.
+    let (graph, _, _) = self::graph(Faulty::new(Sign, 2..=1000, Fault::Growing));
+    let solution = graph.infer(&Options::default()).unwrap();
+    let Status::Diverged { sweep, reason: Event::Explosion { .. }, .. } = solution.report().status
+    else {
+        panic!("expected an explosion, got {}", solution.report())
+    };
+    assert!(sweep <= 6, "{}", solution.report());
+}
+
+#[test]
+fn negative_posterior_variances_are_refused() {
+    let (graph, x, _) = graph(Faulty::new(Sign, 2..=1000, Fault::Negative));
+    let solution = graph.infer(&Options::default()).unwrap();
+    let Status::Diverged { factor, reason, .. } = &solution.report().status else {
+        panic!("expected divergence, got {}", solution.report())
+    };
+    let negative = matches!(
+        reason,
+        Event::Breakdown(Breakdown::NotPositive { pivot, .. }) if *pivot < 0.0
+    );
+    assert!(factor == "prior" && negative, "{}", solution.report());
+    assert_eq!(solution.mean(x).first_non_finite(), None);
+}
+
+#[test]
+fn a_run_goes_on_with_another_weight_from_where_it_is() {
+    let (graph, x, [prior, noise]) = graph(Sign);
+    let options = |sweeps: usize, weight: f64| {
+        Options::default().with_tolerance(0.0).with_max_sweeps(sweeps).with_damping(weight)
+    };
+    let mut run = Inference::new(&graph, &options(3, 1.0)).unwrap();
+    let _ = run.run(&mut ()).unwrap();
+    run.set_damping(0.3).unwrap();
+    let messages = [prior, noise].map(|f| run.message(f, 0).clone());
+    let found = run.run(&mut ()).unwrap();
+    let mut damped = Inference::new(&graph, &options(3, 0.3)).unwrap();
+    for (factor, message) in [prior, noise].into_iter().zip(messages) {
+        damped.start(factor, 0, message).unwrap();
+    }
+    assert_eq!(found.mean(x), damped.run(&mut ()).unwrap().mean(x));
+    for weight in [0.0, 1.5, f64::NAN] {
+        assert!(run.set_damping(weight).is_err(), "{weight}");
+    }
+}
+
+#[test]
+fn a_pull_leaves_the_run_where_it_was() {
+    let (graph, x, [prior, noise]) = graph(Sign);
+    let options = Options::default().with_tolerance(1e-12).with_max_sweeps(500);
+    let mut run = Inference::new(&graph, &options).unwrap();
+    let before = run.run(&mut ()).unwrap();
+    let messages = [prior, noise].map(|f| run.message(f, 0).clone());
+    let direction = Rows::from_fn(ROWS, 1, |i, _| f64::from(u8::from(i == 3)));
+    let response = run.response(x, &direction, 0.01).unwrap();
+    assert!(response.variance > 0.0 && response.variance < 1.0, "{}", response.variance);
+    for (factor, message) in [prior, noise].into_iter().zip(messages) {
+        assert_eq!(run.message(factor, 0), &message);
+    }
+    for size in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        assert!(run.response(x, &direction, size).is_err(), "{size}");
+    }
+    assert!(run.response(x, &Rows::zeros(2, 1), 0.01).is_err());
+    let after = run.run(&mut ()).unwrap();
+    assert!(before.mean(x).mean_squared_error(after.mean(x)).sqrt() < 1e-9);
 }
 
 #[test]

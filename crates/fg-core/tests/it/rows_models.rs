@@ -89,6 +89,9 @@ pub(crate) enum Fault {
     Nan,
     Huge,
     Improper,
+    Tiny,
+    Growing,
+    Negative,
 }
 
 impl<D> Faulty<D> {
@@ -110,6 +113,15 @@ impl<D: Denoiser> Denoiser for Faulty<D> {
             match self.fault {
                 Fault::Nan => out.mean[1] = f64::NAN,
                 Fault::Huge => out.mean.iter_mut().for_each(|m| *m = 1e6),
+                Fault::Tiny => {
+                    out.mean.fill(0.0);
+                    out.covariance.fill(1e-12);
+                }
+                Fault::Growing => {
+                    out.mean.fill(10f64.powi(i32::try_from(call).unwrap_or(300)));
+                    out.covariance.fill(0.5 / cavity.scalar_precision());
+                }
+                Fault::Negative => out.covariance[1] = -100.0,
                 Fault::Improper => return Err(Breakdown::ImproperCavity { port: 0, row: 2 }),
             }
         }

@@ -1,6 +1,6 @@
 //! The runs of a generalised linear model: from its start, and on with damping where it doesn't settle.
 
-use fg_core::{Graph, Inference, Observer, Options, Solution, Status};
+use fg_core::{Graph, Inference, InferenceError, Observer, Options, Solution, Status};
 
 use super::moved::moved;
 use super::parts::Parts;
@@ -45,21 +45,16 @@ impl GeneralisedGraph {
         observer: &mut dyn Observer,
     ) -> Result<Fit, ModelError> {
         let (unknowns, parts) = (vec![self.signal, self.output], Parts::of(&self));
-        let Self { builder, signal, prior, start, length, .. } = self;
+        let Self { builder, signal, start, length, .. } = self;
         let graph = builder.build()?;
         let settling = damping.map(|weight| options.clone().with_damping(weight));
-        let damped =
-            settling.as_ref().map(|options| Inference::new(&graph, options)).transpose()?;
+        settling.as_ref().map_or(Ok(()), Options::validate).map_err(InferenceError::from)?;
         let (mut run, mut solution) = from_start(&graph, &parts, &start, options, observer)?;
-        if let Some((options, mut damped)) = settling.zip(damped) {
+        if let Some(options) = settling {
             match solution.report().status {
                 Status::SweepLimit => {
-                    let layout = graph.layout(signal);
-                    if graph.factor(prior).constant_message(0, layout).is_none() {
-                        damped.start(prior, 0, run.message(prior, 0).clone())?;
-                    }
-                    solution = damped.run(observer)?;
-                    run = damped;
+                    run.set_damping(options.damping).map_err(InferenceError::from)?;
+                    solution = run.run(observer)?;
                 }
                 Status::Diverged { .. } => {
                     (run, solution) = from_start(&graph, &parts, &start, &options, observer)?;

@@ -115,3 +115,25 @@ fn what_is_learned_is_not_predicted() {
     let error = graph.predict(&Options::default()).unwrap_err();
     assert_eq!(error, EvolutionError::Learning { factor: "prior".to_owned() });
 }
+
+#[test]
+fn a_run_that_goes_on_keeps_what_it_has_learned() {
+    let mut rng = Pcg64::seed_from_u64(5);
+    let operator = Dense::new(fg_models::synthetic::gaussian_matrix(60, 100, 1.0 / 60.0, &mut rng));
+    let operator = operator.unwrap();
+    let signal = exactly_sparse((100, 1), 0.1, 0.0, 1.0, &mut rng);
+    let data = add_noise(&linear::outputs(&operator, &signal), 1e-3, &mut rng);
+    let options = Options::default().with_max_sweeps(15).with_tolerance(0.0);
+    let mut learned: Vec<f64> = Vec::new();
+    let mut observer = |info: &mut fg_core::IterationInfo<'_>| {
+        let values = info.figures().learned.iter().map(|(_, parameter)| parameter.values[0]);
+        learned.push(values.fold(0.0, |size, value: f64| size + value.abs().ln().abs()));
+        std::ops::ControlFlow::Continue(())
+    };
+    let model = linear::sparse(operator, data).unwrap();
+    let fit = model.fit_settling(&options, 0.7, &mut observer).unwrap();
+    assert_eq!((learned.len(), fit.report().sweeps), (30, 15));
+    // From sweep to sweep they change less and less; a run that starts anew goes back to where the first one began.
+    let (first, change) = ((learned[1] - learned[14]).abs(), (learned[15] - learned[14]).abs());
+    assert!(change < 0.1 * first, "{learned:?}");
+}
