@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use fg_core::Options as RunOptions;
-use fg_core::evolution::{Evolution, EvolutionError, Spectrum};
+use fg_core::evolution::{EstimateLaw, Evolution, EvolutionError, Spectrum};
 use fg_core::operator::Ensemble;
 use fg_denoisers::BernoulliGauss;
 use fg_models::{GeneralisedGraph, linear};
@@ -111,6 +111,7 @@ impl Setting {
         let graph = builder.build().map_err(|_| no_law("A"))?;
         let options = RunOptions::default().with_max_sweeps(SWEEPS);
         let prediction = Evolution::new(&graph, &options).with_points(POINTS).run()?;
-        Ok(prediction.find_estimate(signal).map_or(f64::NAN, |estimate| estimate.nmse_db()))
+        let estimate = prediction.find_estimate(signal).map(EstimateLaw::nmse_db);
+        estimate.ok_or_else(|| EvolutionError::NoEstimate { status: prediction.status().clone() })
     }
 }

@@ -5,9 +5,10 @@ use fg_core::evolution::{Evolution, ExpectedEvidence, MessageLaw, Spectrum};
 use fg_core::factor::{LinearFactor, Stratified};
 use fg_core::operator::{Dense, Ensemble, LinearOperator};
 use fg_core::{
-    FactorId, Graph, GraphBuilder, Inference, Message, Options, Precision, Rows, VariableId,
+    FactorId, Graph, GraphBuilder, Inference, Message, Options, Precision, Rows, Structure,
+    VariableId,
 };
-use fg_denoisers::{Awgn, BernoulliGauss, Gaussian, L1, PiecewiseLinear, Sign};
+use fg_denoisers::{Awgn, BernoulliGauss, DiagonalNoise, Gaussian, L1, PiecewiseLinear, Sign};
 use fg_models::synthetic::gaussian_matrix;
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
@@ -209,4 +210,36 @@ fn matrix_of(graph: &Graph) -> Dense {
     let linear = any.filter_map(|f| f.downcast_ref::<LinearFactor>()).next().unwrap();
     let matrix = linear.operator().dense().unwrap();
     Dense::new(matrix.to_owned()).unwrap()
+}
+
+/// Rows without data leave the messages of others open, but not the joint density.
+#[test]
+fn gaussian_models_with_gaps_have_the_density_of_the_data_that_are_there() {
+    let (variance, noise) = (2.0, 0.3);
+    let a = Rows::from_fn(3, 2, |i, j| [[1.0, 0.5], [-0.4, 2.0], [0.3, 0.7]][i][j]);
+    let data = Rows::column(vec![0.8, f64::NAN, -0.2]);
+    // Messages of a precision a row are exact about z; about x any will do.
+    for structure in [Structure::shared(), Structure::per_row()] {
+        let (likelihood, filled) = DiagonalNoise::with_gaps(1.0 / noise, &data).unwrap();
+        let mut builder = GraphBuilder::new();
+        let (x, z) = (builder.variable("x", 2, 1), builder.variable("z", 3, 1));
+        builder.structure(x, structure.clone());
+        builder.structure(z, Structure::per_row());
+        builder.prior("prior", x, Gaussian::new(0.0, variance).unwrap());
+        builder.factor("A", LinearFactor::new(Dense::from_rows(&a).unwrap()), &[x, z]);
+        builder.likelihood("y", z, filled, likelihood);
+        let graph = builder.build().unwrap();
+        let mut run = Inference::new(&graph, &Options::default().with_tolerance(1e-13)).unwrap();
+        let _ = run.run(&mut ()).unwrap();
+        let found = run.evidence().unwrap().log();
+        // Covariance of the two rows that are there.
+        let dot = |i: usize, k: usize| variance * (a[(i, 0)] * a[(k, 0)] + a[(i, 1)] * a[(k, 1)]);
+        let (p, q, r) = (dot(0, 0) + noise, dot(2, 2) + noise, dot(0, 2));
+        let determinant = p * q - r * r;
+        let (y0, y2) = (data[(0, 0)], data[(2, 0)]);
+        let square = (q * y0 * y0 - 2.0 * r * y0 * y2 + p * y2 * y2) / determinant;
+        let expected = -0.5 * (square + determinant.ln() + 2.0 * TAU.ln());
+        println!("{structure:?}: {found} {expected}");
+        assert!((found - expected).abs() < 1e-9 * expected.abs(), "{found} {expected}");
+    }
 }

@@ -12,7 +12,7 @@ use fg_models::ModelError;
 use fg_models::baseline::primal_dual;
 use fg_models::erm::{self, Risk};
 use fg_models::linear::outputs;
-use fg_models::synthetic::{exactly_sparse, gaussian_rows};
+use fg_models::synthetic::{add_noise, exactly_sparse, gaussian_rows};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
@@ -119,6 +119,27 @@ fn predicted_errors_of_ridge_regression_are_those_of_random_matrices() {
     let left = found.training(|_, slope| (noise * slope).powi(2));
     let expected = noise * noise / (noise + error);
     assert!((left / expected - 1.0).abs() < ACCURACY, "{left} for {expected}");
+}
+
+#[test]
+fn the_evidence_of_a_risk_is_minus_its_least_value() {
+    let mut rng = Pcg64::seed_from_u64(17);
+    let (m, n, noise, weight) = (40, 15, 0.5, 0.8);
+    let features = gaussian_rows(m, n, 1.0 / n as f64, &mut rng);
+    let signal = gaussian_rows(n, 1, 1.0, &mut rng);
+    let operator = || Dense::from_rows(&features).unwrap();
+    let data = add_noise(&outputs(&operator(), &signal), noise, &mut rng);
+    let risk = Risk::new(L2::new(weight).unwrap(), Awgn::new(1.0 / noise).unwrap()).unwrap();
+    let minimum = risk.minimise(operator(), data.clone(), &erm::options()).unwrap();
+    let x = minimum.fit.estimate();
+    let left = outputs(&operator(), x);
+    let squares: f64 =
+        data.as_slice().iter().zip(left.as_slice()).map(|(y, z)| (y - z).powi(2)).sum();
+    // -log N(y; A x, noise) and the penalty.
+    let loss = 0.5 * squares / noise + 0.5 * m as f64 * (core::f64::consts::TAU * noise).ln();
+    let least = loss + 0.5 * weight * x.norm_squared();
+    let found = minimum.fit.evidence().unwrap().log();
+    assert!((found + least).abs() < 1e-6 * least.abs(), "{found} {least}");
 }
 
 /// Power of the teacher's weights.

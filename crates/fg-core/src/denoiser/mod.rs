@@ -28,6 +28,7 @@ pub use rows::{RowCavity, RowEstimate, Scratch};
 use core::fmt;
 
 use crate::factor::Breakdown;
+use crate::factor::partition::log_volume;
 use crate::message::Layout;
 
 /// Whether a node answers with posterior means or with maximisers.
@@ -51,6 +52,19 @@ pub struct GaussianRow {
     pub precision: Vec<f64>,
     /// Infinite precision: the row is fixed.
     pub known: bool,
+}
+
+impl GaussianRow {
+    /// `log` of the integral of `exp(n'x - x' Gamma x / 2)` times this Gaussian over the maximum of that product, for a cavity
+    /// of this `precision` (`d x d`): what posteriors have in excess of maximisers. Zero for a known row; none where the
+    /// product isn't proper.
+    pub fn log_volume(&self, precision: &[f64]) -> Option<f64> {
+        if self.known {
+            return Some(0.0);
+        }
+        let sum: Vec<f64> = self.precision.iter().zip(precision).map(|(p, g)| p + g).collect();
+        log_volume(&sum, self.natural.len())
+    }
 }
 
 /// A row-wise estimator for a node with one port: a prior (MMSE) or a penalty (MAP).

@@ -35,7 +35,7 @@ pub(crate) fn estimation_of(graph: &Graph) -> Estimation {
 /// What the factors' sum counts too often of a variable's messages.
 fn overcounted(
     graph: &Graph,
-    state: &State,
+    state: &mut State,
     variable: usize,
     estimation: Estimation,
 ) -> Result<f64, EvidenceError> {
@@ -43,6 +43,10 @@ fn overcounted(
     if node.edges.len() < 2 {
         return Ok(0.0);
     }
+    // A run leaves out messages that nobody reads. On trees the sum is the same for any message in their place, but not where
+    // the others leave a row open, as missing data do.
+    let message = |reason| EvidenceError::Variable { variable: node.name.clone(), reason };
+    state.complete(graph, variable).map_err(message)?;
     let named = |reason| EvidenceError::Variable { variable: node.name.clone(), reason };
     let product = state.product(graph, variable).map_err(named)?;
     let mut mean = Rows::zeros(node.layout.rows(), node.layout.columns());

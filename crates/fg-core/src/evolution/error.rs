@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::prediction::PredictedStatus;
 use crate::evidence::EvidenceError;
 use crate::inference::OptionsError;
 use crate::schedule::ScheduleError;
@@ -86,6 +87,11 @@ pub enum EvolutionError {
         /// The value given.
         found: f64,
     },
+    /// The recursion broke down before there was an estimate.
+    NoEstimate {
+        /// Where and why.
+        status: PredictedStatus,
+    },
     /// The operator's singular values can't be computed.
     Spectrum {
         /// Name of the factor.
@@ -153,6 +159,7 @@ impl fmt::Display for EvolutionError {
             Self::Options(error) => error.fmt(f),
             Self::Schedule(error) => error.fmt(f),
             Self::Evidence(error) => error.fmt(f),
+            Self::NoEstimate { status } => write!(f, "no estimate: {status}"),
             Self::UnknownFactor { index } => write!(f, "graph has no factor {index}"),
             Self::UnknownVariable { index } => write!(f, "graph has no variable {index}"),
             Self::Negative { option, found } => {

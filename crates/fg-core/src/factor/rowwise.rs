@@ -1,6 +1,6 @@
 //! What the row-wise factors share: cutting cavities into rows of one precision, and known rows.
 
-use super::partition::{PartitionError, log_volume};
+use super::partition::PartitionError;
 use crate::denoiser::{Estimation, GaussianRow, RowCavity, RowEstimate, Scratch};
 use crate::factor::{Belief, Breakdown, Cavity};
 use crate::message::{Layout, Message, Precision, small};
@@ -121,12 +121,7 @@ pub(crate) fn gaussian_excess(
     gamma: &[f64],
     asked: Estimation,
 ) -> Result<f64, Breakdown> {
-    if row.known {
-        return Ok(0.0);
-    }
-    let sum: Vec<f64> = row.precision.iter().zip(gamma).map(|(p, g)| p + g).collect();
-    let volume = log_volume(&sum, row.natural.len());
-    let volume = volume.ok_or(Breakdown::Undetermined { port: 0 })?;
+    let volume = row.log_volume(gamma).ok_or(Breakdown::Undetermined { port: 0 })?;
     Ok(if asked == Estimation::Mmse { volume } else { -volume })
 }
 

@@ -198,7 +198,7 @@ impl Options {
         check(retry > 0.0 && retry < 1.0, "retry_damping", retry, "in (0, 1)")?;
         check(self.explosion > 1.0, "explosion", self.explosion, "above 1")?;
         if let Policy::Clamp { minimum, maximum } = self.policy {
-            let ordered = Policy::clamp(minimum, maximum).is_ok();
+            let ordered = minimum > 0.0 && minimum <= maximum && maximum < f64::INFINITY;
             check(ordered, "policy.minimum", minimum, "above 0, at most the finite maximum")?;
         }
         Ok(())

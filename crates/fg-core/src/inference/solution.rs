@@ -68,10 +68,14 @@ impl Solution {
         &self.parameters
     }
 
-    /// The last value of a learned parameter of one value; `None` when the factor learns no such parameter.
+    /// The last value of a learned parameter of one value; `None` when the factor learns no such parameter, or one of several
+    /// [values](Self::parameters).
     pub fn parameter(&self, factor: FactorId, name: &str) -> Option<f64> {
         let own = |(f, p): &&(FactorId, Parameter)| *f == factor && p.name == name;
-        self.parameters.iter().find(own)?.1.values.first().copied()
+        match self.parameters.iter().find(own)?.1.values[..] {
+            [value] => Some(value),
+            _ => None,
+        }
     }
 
     /// How the run went.

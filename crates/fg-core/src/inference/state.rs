@@ -4,6 +4,7 @@ use core::any::Any;
 use std::sync::Arc;
 
 use super::extrinsic::Extrinsic;
+use super::options::Options;
 use crate::denoiser::{Estimation, Parameter};
 use crate::factor::{Belief, Breakdown, Cavity, Factor, PartitionError, Sent};
 use crate::graph::{FactorNode, Graph, Variable};
@@ -411,6 +412,28 @@ impl State {
                 .map_err(|error| Breakdown::Contradiction { port: 0, row: error.row })?;
         }
         Ok(product)
+    }
+
+    /// Forms the messages about a variable that a run has left out, where the others leave one of its rows open.
+    pub(crate) fn complete(&mut self, graph: &Graph, variable: usize) -> Result<(), Breakdown> {
+        let unsent = |e: &usize| !self.edges[*e].updated && !self.edges[*e].constant;
+        let edges: Vec<usize> =
+            graph.variable_nodes()[variable].edges.iter().copied().filter(unsent).collect();
+        if edges.is_empty() || self.product_belief(graph, variable).is_ok() {
+            return Ok(());
+        }
+        for e in edges {
+            let (factor, port) = (graph.edges()[e].factor, graph.edges()[e].port);
+            self.beliefs(graph, factor, &[port])?;
+            let Self { edges, divisions, factors, vacuous, .. } = self;
+            let Division { candidate, extrinsic } = &mut divisions[e];
+            let belief = &factors[factor].beliefs[port];
+            let told = cavity(graph, edges, vacuous, e);
+            extrinsic.divide(belief, told, &Options::default(), candidate)?;
+            core::mem::swap(&mut edges[e].message, candidate);
+            edges[e].version += 1;
+        }
+        Ok(())
     }
 
     /// A factor's log-partition function under its cavities.

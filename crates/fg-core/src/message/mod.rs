@@ -12,5 +12,5 @@ mod structure;
 
 pub use natural::{Contradiction, Message, MessageError};
 pub use precision::{Precision, PrecisionError};
-pub use projection::{Policy, PolicyError, ProjectionCount, Projector};
+pub use projection::{Policy, Projector};
 pub use structure::{ColumnForm, Layout, Partition, RowSharing, Structure, StructureError};

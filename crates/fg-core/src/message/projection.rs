@@ -1,7 +1,5 @@
 //! What happens to a quotient that isn't a message: keep the directions it knows, or clamp it.
 
-use core::fmt;
-
 use super::natural::Message;
 use super::small::{self, NotPositive};
 use crate::rows::Rows;
@@ -28,47 +26,6 @@ pub enum Policy {
     /// direction method of multipliers (ADMM) with a fixed step. Messages that don't depend on their cavity, those of
     /// Gaussian nodes, stay exact.
     Fixed,
-}
-
-impl Policy {
-    /// Clamping to `[minimum, maximum]`.
-    ///
-    /// # Errors
-    /// [`PolicyError`] unless `0 < minimum <= maximum < infinity`.
-    pub fn clamp(minimum: f64, maximum: f64) -> Result<Self, PolicyError> {
-        if minimum > 0.0 && minimum <= maximum && maximum < f64::INFINITY {
-            Ok(Self::Clamp { minimum, maximum })
-        } else {
-            Err(PolicyError { minimum, maximum })
-        }
-    }
-}
-
-/// Bounds of a clamp aren't `0 < minimum <= maximum < infinity`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct PolicyError {
-    /// The lower bound given.
-    pub minimum: f64,
-    /// The upper bound given.
-    pub maximum: f64,
-}
-
-impl fmt::Display for PolicyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { minimum, maximum } = self;
-        write!(f, "clamp needs 0 < minimum <= maximum < infinity, got [{minimum:e}, {maximum:e}]")
-    }
-}
-
-impl core::error::Error for PolicyError {}
-
-/// How many directions a policy changed, out of `blocks x d`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct ProjectionCount {
-    /// Directions that were dropped and carry no message.
-    pub dropped: usize,
-    /// Directions whose precision was clamped.
-    pub clamped: usize,
 }
 
 /// Buffers to apply a [`Policy`] block by block.
@@ -365,6 +322,5 @@ mod tests {
         assert_eq!(projector.project(&mut message, 0, &[1.0], 0.4), Ok(0));
         assert_eq!(projector.project(&mut message, 1, &[1.0], 0.6), Ok(1));
         assert_eq!(message.natural().as_slice(), &[0.5, 0.0]);
-        assert!(Policy::clamp(0.0, 1.0).is_err() && Policy::clamp(1.0, f64::NAN).is_err());
     }
 }

@@ -43,8 +43,22 @@ impl<L: Likelihood> Likelihood for RowWise<L> {
         self.0.row_model(row)
     }
 
+    /// The maximum of the exponent, also for squares, which answer with an integral themselves.
     fn log_partition(&self, observed: &[f64], cavity: &RowCavity<'_>, out: &mut [f64]) -> bool {
-        self.0.log_partition(observed, cavity, out)
+        if !self.0.log_partition(observed, cavity, out) {
+            return false;
+        }
+        if self.0.estimation() == Estimation::Map || out.is_empty() {
+            return true;
+        }
+        let outputs = observed.len() / out.len();
+        out.iter_mut().zip(observed.chunks_exact(outputs)).all(|(value, y)| {
+            let volume = self.0.gaussian(y).and_then(|row| row.log_volume(cavity.precision()));
+            volume.is_some_and(|volume| {
+                *value -= volume;
+                true
+            })
+        })
     }
 
     fn name(&self) -> String {

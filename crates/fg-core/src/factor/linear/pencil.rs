@@ -27,6 +27,8 @@ pub(crate) struct Pencil {
 /// A diagonal of a congruence is at least minus this, relative to the sum of both, unless a precision is
 /// indefinite: rounding of products of small matrices, with room for their condition.
 const INDEFINITE: f64 = 1e-9;
+/// Rounding errors a sum of `d` products may carry for each of its terms.
+const ERRORS: f64 = 8.0;
 
 impl Pencil {
     pub(crate) fn new(d: usize) -> Self {
@@ -137,8 +139,6 @@ impl Pencil {
 
     /// Whether no pivot of `root` is mere rounding beside the diagonal of `work` it came from.
     fn regular(&self) -> bool {
-        /// Rounding errors a pivot may carry for each column before it.
-        const ERRORS: f64 = 8.0;
         let d = self.d;
         let tolerance = ERRORS * d as f64 * f64::EPSILON;
         (0..d).all(|j| self.root[j * d + j].powi(2) > tolerance * self.work[j * d + j])
@@ -248,11 +248,16 @@ fn to_rows(planar: &[f64], out: &mut [f64], d: usize, entry: impl Fn(usize, usiz
 
 /// `t_j' g t_j` for column `j` of `t`.
 fn quadratic(t: &[f64], g: &[f64], j: usize, d: usize) -> f64 {
-    let terms = (0..d).map(|a| {
-        let row: f64 = (0..d).map(|b| g[a * d + b] * t[b * d + j]).sum();
-        t[a * d + j] * row
-    });
-    terms.sum()
+    let (mut sum, mut size) = (0.0, 0.0);
+    for a in 0..d {
+        for b in 0..d {
+            let term = t[a * d + j] * g[a * d + b] * t[b * d + j];
+            sum += term;
+            size += f64::abs(term);
+        }
+    }
+    // Terms that cancel to nothing but rounding say that this direction has no precision.
+    if f64::abs(sum) <= ERRORS * d as f64 * f64::EPSILON * size { 0.0 } else { sum }
 }
 
 /// `out = M diag(values) M'`, exactly symmetric.

@@ -150,9 +150,13 @@ impl LowRankFactor {
         if data.shape() != self.shape {
             return Err(Unready::DataShape { expected: self.shape, found: data.shape() });
         }
-        let row = data.first_non_finite().map_or(0, |(row, _)| row);
-        let bad = |error: LowRankError| Unready::BadData { row, reason: error.to_string() };
-        self.data = Some(self.checked(data).map_err(bad)?);
+        self.data = Some(self.checked(data).map_err(|error| {
+            let row = match error {
+                LowRankError::NotSymmetric { row, .. } => row,
+                _ => data.first_non_finite().map_or(0, |(row, _)| row),
+            };
+            Unready::BadData { row, reason: error.to_string() }
+        })?);
         Ok(())
     }
 

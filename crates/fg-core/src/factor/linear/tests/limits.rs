@@ -119,6 +119,24 @@ fn free_directions_are_undetermined() {
 }
 
 #[test]
+fn directions_that_a_full_precision_leaves_open_are_undetermined() {
+    // Rank one out of d columns, whose other directions have no precision but rounding.
+    for (seed, d) in (0..20).flat_map(|seed| [(seed, 2), (seed, 3), (seed, 4)]) {
+        let mut numbers = Numbers::new(100 + seed);
+        let matrix = numbers.matrix(4, 5, 3);
+        let direction = numbers.rows(1, d);
+        let outer: Vec<f64> =
+            (0..d * d).map(|k| direction[(0, k / d)] * direction[(0, k % d)]).collect();
+        let layout = shared(ColumnForm::Full, 5, d);
+        let precision = Precision::from_matrix(layout, &outer).unwrap();
+        let x = Message::from_mean(&numbers.rows(5, d), precision).unwrap();
+        let z = numbers.message(&shared(ColumnForm::Full, 4, d), 1.0);
+        let found = beliefs(&factor(&matrix, Solver::Auto), [&x, &z], [true; 2]);
+        assert_eq!(found.err(), Some(Breakdown::Undetermined { port: 0 }), "{seed} {d}");
+    }
+}
+
+#[test]
 fn an_operator_without_range_fixes_its_output() {
     for solver in SOLVERS {
         let factor = factor(&Rows::zeros(2, 3), solver).with_bias(vec![1.5]);
