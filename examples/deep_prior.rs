@@ -12,7 +12,7 @@ use clap::Parser;
 use fg_core::evolution::Evolution;
 use fg_core::factor::Stratified;
 use fg_core::operator::Dense;
-use fg_core::{Options, Rows};
+use fg_core::{Options, Status};
 use fg_denoisers::{Awgn, Gaussian, PiecewiseLinear};
 use fg_models::metrics::nmse_db;
 use fg_models::synthetic::{derived_seed, gaussian_matrix};
@@ -24,8 +24,8 @@ use rand_pcg::Pcg64;
 mod curves;
 mod support;
 
-use curves::{Curves, Labels};
-use support::{Failure, Study, in_parallel, progress_bar};
+use curves::{Curves, Labels, say_endings};
+use support::{Failure, Study, drawn, in_parallel, progress_bar};
 
 /// Entries of the generator's layers, and measurements.
 const SIZES: [usize; 5] = [20, 100, 500, 784, 300];
@@ -66,7 +66,10 @@ fn run(study: &Study) -> Result<(), Failure> {
     });
     bar.finish_and_clear();
     let results: Result<Vec<_>, ModelError> = results.into_iter().collect();
-    write(&folder, &results.map_err(Failure::other)?)
+    let (layers, statuses): (Vec<_>, Vec<_>) = results.map_err(Failure::other)?.into_iter().unzip();
+    write(&folder, &layers)?;
+    say_endings(&statuses);
+    Ok(())
 }
 
 /// The chain of this network's layers.
@@ -82,8 +85,8 @@ fn graph(operators: &[Dense; 4]) -> Result<MultiLayerGraph, ModelError> {
         .unobserved(Awgn::from_variance(NOISE)?))
 }
 
-/// One network with one signal.
-fn network(seed: u64) -> Result<[Layer; 4], ModelError> {
+/// One network with one signal: its layers, and how its run ended.
+fn network(seed: u64) -> Result<([Layer; 4], Status), ModelError> {
     let rng = &mut Pcg64::seed_from_u64(seed);
     let mut operator = |k: usize| {
         let variance = 1.0 / (SIZES[k] as f64 * POWERS[k]);
@@ -100,9 +103,9 @@ fn network(seed: u64) -> Result<[Layer; 4], ModelError> {
         .run()?;
     let draw = graph.draw(&mut Stratified(rng))?;
     let likelihood = factors[factors.len() - 1];
-    let data = draw.data(likelihood).cloned().unwrap_or_else(|| Rows::zeros(SIZES[4], 1));
+    let data = drawn(&graph, &draw, likelihood)?.clone();
     let solution = graph.observe(likelihood, data)?.infer(&options)?;
-    Ok(places.map(|layer| {
+    let layers = places.map(|layer| {
         let truth = draw.variable(layer);
         let claimed = solution.deviation(layer).norm_squared() / truth.norm_squared();
         Layer {
@@ -110,7 +113,8 @@ fn network(seed: u64) -> Result<[Layer; 4], ModelError> {
             claimed: 10.0 * claimed.log10(),
             predicted: predicted.estimate(layer).nmse_db(),
         }
-    }))
+    });
+    Ok((layers, solution.report().status.clone()))
 }
 
 fn write(folder: &Path, results: &[[Layer; 4]]) -> Result<(), Failure> {

@@ -4,29 +4,32 @@
 //! A teacher labels random inputs with logistic probabilities. Its weights are estimated as minimisers of a loss and a penalty by
 //! message passing; state evolution of the same runs predicts how many new labels are predicted wrongly, and how many of the
 //! training, without data. Every minimiser is checked: the last line says how far the worst is from optimal, and from the minimiser of a
-//! primal-dual method. `--out DIR` (default `out/erm`) receives `erm.csv` and the figure.
+//! primal-dual method; NaN where one of them couldn't be checked. `--out DIR` (default `out/erm`) receives `erm.csv` and the figure.
 
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use fg_core::Rows;
 use fg_core::denoiser::{Denoiser, Likelihood};
 use fg_core::operator::Dense;
 use fg_core::special::logistic;
+use fg_core::{Rows, Status};
 use fg_denoisers::penalty::{ElasticNet, L2};
 use fg_denoisers::{Awgn, BernoulliGauss, Hinge, L1, Logistic};
 use fg_models::baseline::primal_dual;
 use fg_models::erm::{self, Risk};
-use fg_models::metrics::Quartiles;
+use fg_models::metrics::{Quartiles, largest};
 use fg_models::report::{Axis, CsvTable, Figure, Panel, Series, Stroke, TextTable};
 use fg_models::synthetic::{derived_seed, exactly_sparse, gaussian_rows};
 use fg_models::{ModelError, linear};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
+#[path = "support/curves.rs"]
+mod curves;
 mod support;
 
+use curves::say_endings;
 use support::{Failure, Study, in_parallel, progress_bar, say, short};
 
 /// Unknowns, and labels an unknown.
@@ -111,14 +114,19 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         losses[k / at].errors(*penalty, 10_f64.powf(WEIGHTS[k % at]), work)
     });
     bar.finish_and_clear();
-    let errors: Result<Vec<Errors>, ModelError> = errors.into_iter().collect();
-    let errors = errors.map_err(Failure::other)?;
+    let errors: Result<Vec<_>, ModelError> = errors.into_iter().collect();
+    let (errors, statuses): (Vec<Errors>, Vec<_>) =
+        errors.map_err(Failure::other)?.into_iter().unzip();
     report((arguments.penalty, &folder), &Places { losses, runs, errors: &errors })?;
-    let worst = |value: fn(&Errors) -> f64| errors.iter().map(value).fold(0.0, f64::max);
+    say_endings(statuses.iter().flatten());
+    let worst = |value: fn(&Errors) -> f64| largest(errors.iter().map(value));
     let (residual, gap) = (worst(|e| e.residual), worst(|e| e.gap));
     say(format_args!("Largest residual {residual:.1e}; from the primal-dual minimiser {gap:.1e}"));
     Ok(())
 }
+
+/// Errors of a risk, and of a run how it ended.
+type Outcome = Result<(Errors, Option<Status>), ModelError>;
 
 /// Errors of every loss, weight and run; of each weight the last is the prediction.
 struct Places<'a> {
@@ -201,7 +209,7 @@ fn report((penalty, folder): (Penalty, &Path), places: &Places<'_>) -> Result<()
 }
 
 impl Loss {
-    fn errors(self, penalty: Penalty, weight: f64, job: Job) -> Result<Errors, ModelError> {
+    fn errors(self, penalty: Penalty, weight: f64, job: Job) -> Outcome {
         match self {
             Self::Logistic => self.with(penalty, weight, Logistic::new().maximised(), job),
             Self::Hinge => self.with(penalty, weight, Hinge::new(1.0)?, job),
@@ -215,7 +223,7 @@ impl Loss {
         weight: f64,
         loss: L,
         job: Job,
-    ) -> Result<Errors, ModelError> {
+    ) -> Outcome {
         let share = penalty.share();
         match penalty {
             Penalty::L2 => self.of(&Risk::new(L2::new(weight)?, loss)?, share, job),
@@ -227,7 +235,7 @@ impl Loss {
         }
     }
 
-    fn of<P, L>(self, risk: &Risk<P, L>, share: f64, job: Job) -> Result<Errors, ModelError>
+    fn of<P, L>(self, risk: &Risk<P, L>, share: f64, job: Job) -> Outcome
     where
         P: Denoiser + Clone + 'static,
         L: Likelihood + Clone + 'static,
@@ -237,7 +245,8 @@ impl Loss {
                 let law = BernoulliGauss::new(share, 0.0, POWER / share)?;
                 let found = risk.predict(RATIO as f64, law, Logistic::new())?;
                 let training = found.training(|z, slope| wrong(self.label(z, slope), z));
-                Ok(Errors { test: found.test(expected), training, residual: 0.0, gap: 0.0 })
+                let test = found.test(expected);
+                Ok((Errors { test, training, residual: 0.0, gap: 0.0 }, None))
             }
             Job::Measure(seed) => measure(risk, share, &mut Pcg64::seed_from_u64(seed)),
         }
@@ -298,7 +307,7 @@ fn expected(z0: f64, z: f64) -> f64 {
     logistic(if z > 0.0 { -z0 } else { z0 })
 }
 
-fn measure<P, L>(risk: &Risk<P, L>, share: f64, rng: &mut Pcg64) -> Result<Errors, ModelError>
+fn measure<P, L>(risk: &Risk<P, L>, share: f64, rng: &mut Pcg64) -> Outcome
 where
     P: Denoiser + Clone + 'static,
     L: Likelihood + Clone + 'static,
@@ -317,12 +326,13 @@ where
         pairs.map(|(a, b)| error(*a, *b)).sum::<f64>() / a.rows() as f64
     };
     let gap = slow.map_or(f64::NAN, |slow| slow.estimate.mean_squared_error(x).sqrt());
-    Ok(Errors {
+    let errors = Errors {
         test: mean(&new_odds, &linear::outputs(&fresh, x), expected),
         training: mean(&labels, &linear::outputs(&inputs, x), wrong),
         residual: minimum.residual,
         gap,
-    })
+    };
+    Ok((errors, Some(minimum.fit.report().status.clone())))
 }
 
 /// Inputs with `E |a|^2 = 1`, and the logarithm of the odds of their labels.

@@ -23,7 +23,7 @@ mod curves;
 mod support;
 
 use curves::{Labels, several_over_places};
-use support::{Failure, Study};
+use support::{Failure, Study, drawn};
 
 /// Weights, and the share of them that aren't zero.
 const WEIGHTS: usize = 400;
@@ -91,9 +91,10 @@ fn learn(ratio: f64, seed: u64) -> Result<([f64; 3], [Status; RUNS]), ModelError
     let model = generalised::unobserved(inputs.clone(), 1, prior()?, Logistic::new());
     let (x, likelihood) = (model.signal, model.likelihood);
     // Stratified, the weights have the power they should have, and so the labels their difficulty.
-    let draw = model.builder.build()?.draw(&mut Stratified(rng))?;
+    let graph = model.builder.build()?;
+    let draw = graph.draw(&mut Stratified(rng))?;
     let weights = draw.variable(x).clone();
-    let labels = draw.data(likelihood).cloned().unwrap_or_else(|| Rows::zeros(count, 1));
+    let labels = drawn(&graph, &draw, likelihood)?.clone();
     let (rows, truth) = sample(HELD_OUT, &weights, rng)?;
     let new = Dense::from_rows(&rows)?;
     let plugged = |fit: &Fit| {

@@ -20,7 +20,7 @@ mod curves;
 mod support;
 
 use curves::{Labels, several_over_places};
-use support::{Failure, Study};
+use support::{Failure, Study, drawn};
 
 /// Number of signs.
 const SIZE: usize = 2000;
@@ -64,9 +64,9 @@ fn measured(ratio: f64, seed: u64) -> Result<([f64; 2], [Status; 1]), ModelError
     let variance = SIZE as f64 / ratio;
     let model = low_rank::unobserved_symmetric(SIZE, 1, Discrete::binary(), variance)?;
     let LowRankGraph { builder, unknowns, data, .. } = model;
-    let draw = builder.build()?.draw(&mut Independent(&mut Pcg64::seed_from_u64(seed)))?;
-    let (truth, nothing) = (draw.variable(unknowns[0]), Rows::default());
-    let data = draw.data(data).unwrap_or(&nothing);
+    let graph = builder.build()?;
+    let draw = graph.draw(&mut Independent(&mut Pcg64::seed_from_u64(seed)))?;
+    let (truth, data) = (draw.variable(unknowns[0]), drawn(&graph, &draw, data)?);
     let options = Options::default().with_max_sweeps(SWEEPS);
     let signs = low_rank::symmetric(data, 1, Discrete::binary(), variance)?;
     let signs = signs.fit(&options, &mut ())?;

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use fg_core::evolution::Spectrum;
 use fg_core::operator::{Dense, Ensemble};
-use fg_core::{Options, Rows};
+use fg_core::{Options, Rows, Status};
 use fg_denoisers::{BernoulliGauss, GroupBernoulliGauss, GroupLasso};
 use fg_models::comparison::Errors;
 use fg_models::synthetic::{add_noise, derived_seed, gaussian_matrix, noise_variance, row_sparse};
@@ -22,7 +22,7 @@ use rand_pcg::Pcg64;
 mod curves;
 mod support;
 
-use curves::{Curves, Labels, nmse_by_sweep};
+use curves::{Curves, Labels, nmse_by_sweep, say_endings};
 use support::{Failure, Study, in_parallel, progress_bar};
 
 /// Rows of the signal, observations, and columns.
@@ -68,7 +68,10 @@ fn run(study: &Study) -> Result<(), Failure> {
     let results = in_parallel(runs, study.threads(), &bar, problem);
     bar.finish_and_clear();
     let results: Result<Vec<_>, ModelError> = results.into_iter().collect();
-    write(&folder, &results.map_err(Failure::other)?)
+    let (errors, statuses): (Vec<_>, Vec<_>) = results.map_err(Failure::other)?.into_iter().unzip();
+    write(&folder, &errors)?;
+    say_endings(statuses.iter().flatten());
+    Ok(())
 }
 
 /// The law of the rows.
@@ -98,40 +101,50 @@ impl Problem {
         Ok(Self { operator, signal, observations, noise })
     }
 
-    fn solve(&self) -> Result<[History; 4], ModelError> {
+    /// Errors of all that are compared, and how every run ended.
+    fn solve(&self) -> Result<([History; 4], Vec<Status>), ModelError> {
+        let mut statuses = Vec::new();
         let (operator, y) = (|| self.operator.clone(), || self.observations.clone());
         let precision = self.noise.recip();
-        let matrix =
-            self.errors(linear::graph(operator(), y(), prior()?, precision)?, &self.signal)?;
-        let learned = self.errors(linear::sparse(operator(), y())?, &self.signal)?;
+        let matrix = linear::graph(operator(), y(), prior()?, precision)?;
+        let matrix = self.errors(matrix, &self.signal, &mut statuses)?;
+        let learned = linear::sparse(operator(), y())?;
+        let learned = self.errors(learned, &self.signal, &mut statuses)?;
         let mut separate = vec![0.0; SWEEPS];
         for j in 0..SIZE[2] {
             let column = |of: &Rows| Rows::from_fn(of.rows(), 1, |i, _| of[(i, j)]);
             let prior = BernoulliGauss::new(SPARSITY, 0.0, 1.0)?;
             let model = linear::graph(operator(), column(&y()), prior, precision)?;
-            let errors = self.errors(model, &column(&self.signal))?;
+            let errors = self.errors(model, &column(&self.signal), &mut statuses)?;
             separate.iter_mut().zip(errors).for_each(|(sum, e)| *sum += e / SIZE[2] as f64);
         }
         // The best weight is one that only the truth tells.
         let mut lasso = vec![f64::INFINITY; SWEEPS];
         for weight in WEIGHTS {
             let penalty = GroupLasso::new(weight * (SIZE[1] as f64 * precision).sqrt())?;
-            let errors =
-                self.errors(linear::graph(operator(), y(), penalty, precision)?, &self.signal)?;
+            let model = linear::graph(operator(), y(), penalty, precision)?;
+            let errors = self.errors(model, &self.signal, &mut statuses)?;
             if errors[SWEEPS - 1] < lasso[SWEEPS - 1] {
                 lasso = errors;
             }
         }
-        Ok([matrix, learned, separate, lasso])
+        Ok(([matrix, learned, separate, lasso], statuses))
     }
 
-    /// Errors over the signal's power, sweep by sweep.
-    fn errors(&self, model: GeneralisedGraph, truth: &Rows) -> Result<History, ModelError> {
+    /// Errors over the signal's power, sweep by sweep; how the run ended is added to `statuses`.
+    fn errors(
+        &self,
+        model: GeneralisedGraph,
+        truth: &Rows,
+        statuses: &mut Vec<Status>,
+    ) -> Result<History, ModelError> {
         let mut errors = Errors::new(model.signal, truth);
         let options = Options::default().with_damping(DAMPING).with_max_sweeps(SWEEPS);
         let fit = model.fit(&options, &mut errors)?;
         let power = self.signal.norm_squared() / self.signal.as_slice().len() as f64;
-        let mse = errors.mse(SWEEPS, &fit.report().status);
+        let status = &fit.report().status;
+        statuses.push(status.clone());
+        let mse = errors.mse(SWEEPS, status);
         Ok(mse.into_iter().map(|e| e / power).collect())
     }
 }

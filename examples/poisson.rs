@@ -9,7 +9,7 @@ use clap::Parser;
 use fg_core::evolution::Spectrum;
 use fg_core::factor::Stratified;
 use fg_core::operator::{Dense, Ensemble};
-use fg_core::{Options, Rows, Status};
+use fg_core::{Options, Status};
 use fg_denoisers::{BernoulliGauss, Poisson};
 use fg_models::metrics::nmse_db;
 use fg_models::synthetic::gaussian_matrix;
@@ -22,7 +22,7 @@ mod curves;
 mod support;
 
 use curves::{Labels, over_places};
-use support::{Failure, Study};
+use support::{Failure, Study, drawn};
 
 /// Entries of the signal, and the share of them that aren't zero.
 const ENTRIES: usize = 500;
@@ -71,7 +71,7 @@ fn estimate(ratio: f64, seed: u64) -> Result<(f64, Status), ModelError> {
     let GeneralisedGraph { builder, signal, likelihood, .. } = model(Dense::new(matrix)?)?;
     let graph = builder.build()?;
     let draw = graph.draw(&mut Stratified(rng))?;
-    let data = draw.data(likelihood).cloned().unwrap_or_else(|| Rows::zeros(counts, 1));
+    let data = drawn(&graph, &draw, likelihood)?.clone();
     let options = Options::default().with_damping(DAMPING).with_max_sweeps(SWEEPS);
     let solution = graph.observe(likelihood, data)?.infer(&options)?;
     let error = nmse_db(solution.mean(signal), draw.variable(signal));

@@ -40,7 +40,7 @@ const FOLDS: usize = 10;
 /// Columns of real tables are far from independent: small steps.
 const DAMPING: f64 = 0.5;
 const SWEEPS: usize = 1000;
-/// Columns that are printed.
+/// Columns that are printed and drawn.
 const PRINTED: usize = 15;
 
 /// Sparse regression of one column of a CSV file on the others.
@@ -263,39 +263,43 @@ fn report(
         }
     }
     csv.write(&folder.join("coefficients.csv")).map_err(Failure::other)?;
-    let line = |of: &[f64]| -> Vec<(f64, f64)> {
-        order.iter().enumerate().map(|(k, &j)| ((k + 1) as f64, of[j])).collect()
+    order.truncate(PRINTED);
+    figure(names, found, lasso, &order).write(folder, "regression").map_err(Failure::other)?;
+    say(table);
+    say(format_args!("Noise: {:.3} of the variance; {status}", noise));
+    Ok(())
+}
+
+/// Coefficients with error bars, and probabilities, of the columns `shown`.
+fn figure(names: &[String], found: &Found, lasso: &[f64], shown: &[usize]) -> Figure {
+    let Found { coefficients, deviations, inclusion, .. } = found;
+    let places = || shown.iter().enumerate().map(|(k, &j)| ((k + 1) as f64, j));
+    let dots = |name: &str, color: &str, of: &[f64]| {
+        let points = places().map(|(x, j)| (x, of[j])).collect();
+        Series::new(name, color, points).with_stroke(Stroke::Dots)
     };
-    let bars = order
-        .iter()
-        .map(|&j| (coefficients[j] - 2.0 * deviations[j], coefficients[j] + 2.0 * deviations[j]));
+    let bar = |(x, j): (f64, usize)| {
+        let ends = [-2.0, 2.0].map(|count| (x, coefficients[j] + count * deviations[j]));
+        Series::new("two deviations", "#66CCEE", ends.to_vec())
+    };
+    let mut estimates: Vec<Series> = places().map(bar).collect();
+    estimates.push(dots("sparse", "#4477AA", coefficients));
+    estimates.push(dots("LASSO", "#EE6677", lasso));
+    let probabilities = vec![dots("probability of not being zero", "#228833", inclusion)];
     let panel = |y: &str, series| Panel {
         title: String::new(),
-        x: Axis::linear("column, by probability"),
+        x: Axis::named("", shown.iter().map(|&j| names[j].clone()).collect()),
         y: Axis::linear(y),
         series,
         references: Vec::new(),
     };
-    let estimate = Series::new("sparse, two deviations", "#4477AA", line(coefficients));
-    let figure = Figure {
-        title: "Coefficients of standardised columns".to_owned(),
+    let count = names.len();
+    Figure {
+        title: format!(
+            "Coefficients of standardised columns: the {} likeliest of {count}",
+            shown.len()
+        ),
         columns: 2,
-        panels: vec![
-            panel(
-                "coefficient",
-                vec![
-                    estimate.with_band(bars.collect()),
-                    Series::new("LASSO", "#EE6677", line(lasso)).with_stroke(Stroke::Dashed),
-                ],
-            ),
-            panel(
-                "probability of not being zero",
-                vec![Series::new("probability", "#4477AA", line(inclusion))],
-            ),
-        ],
-    };
-    figure.write(folder, "regression").map_err(Failure::other)?;
-    say(table);
-    say(format_args!("Noise: {:.3} of the variance; {status}", noise));
-    Ok(())
+        panels: vec![panel("coefficient", estimates), panel("probability", probabilities)],
+    }
 }

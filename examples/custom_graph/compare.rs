@@ -18,8 +18,10 @@ use crate::support::{Failure, Study, in_parallel, progress_bar, say};
 
 /// Sweeps of a run.
 const SWEEPS: usize = 60;
-/// Colours of the cases of a scene, the whole graph first.
-const COLORS: [&str; 4] = ["#4477AA", "#EE6677", "#CCBB44", "#66CCEE"];
+/// Colours of cases, one a name, the whole graph first.
+const COLORS: [&str; 6] = ["#4477AA", "#EE6677", "#CCBB44", "#AA3377", "#228833", "#66CCEE"];
+/// Predictions are drawn as a dot in so many sweeps, between which runs are seen.
+const DOTS: usize = 3;
 
 /// A figure's panel: problems that are drawn alike, each with several graphs.
 pub(crate) struct Scene {
@@ -118,7 +120,7 @@ pub(crate) fn run(study: &Study, scenes: &[Scene]) -> Result<(), Failure> {
     let (runs, folder) = (study.runs(10, 2)?, study.folder("custom_graph")?);
     let mut csv = CsvTable::new(["scene", "graph", "run", "sweep", "nmse_db", "status"]);
     let mut table = TextTable::new(["scene", "graph", "NMSE dB", "quartiles", "state evolution"]);
-    let (mut panels, mut statuses) = (Vec::new(), Vec::new());
+    let (mut panels, mut statuses, mut names) = (Vec::new(), Vec::new(), Vec::new());
     for (k, scene) in (1..).zip(scenes) {
         let outcomes = outcomes(study, runs, k, scene).map_err(Failure::other)?;
         for (c, outcome) in (1..).zip(&outcomes) {
@@ -140,7 +142,7 @@ pub(crate) fn run(study: &Study, scenes: &[Scene]) -> Result<(), Failure> {
             }
             statuses.extend(outcome.runs.iter().map(|run| run.status.clone()));
         }
-        panels.push(panel(scene.title, &outcomes));
+        panels.push(panel(scene.title, &outcomes, &mut names));
     }
     csv.write(&folder.join("custom_graph.csv")).map_err(Failure::other)?;
     let title = format!("Two instruments, three graphs: medians and quartiles of {runs} runs");
@@ -194,18 +196,25 @@ fn record(csv: &mut CsvTable, scene: &str, outcome: &Outcome) {
     }
 }
 
-fn panel(title: &str, outcomes: &[Outcome]) -> Panel {
+/// The errors of a scene; `names` are those that have a colour so far.
+fn panel(title: &str, outcomes: &[Outcome], names: &mut Vec<&'static str>) -> Panel {
     let sweeps = || (1..).map(f64::from);
     let mut series = Vec::new();
-    for (outcome, color) in outcomes.iter().zip(COLORS) {
+    for outcome in outcomes {
+        let name = outcome.case.name;
+        let known = names.iter().position(|known| *known == name).unwrap_or_else(|| {
+            names.push(name);
+            names.len() - 1
+        });
+        let color = COLORS[known % COLORS.len()];
         let quartiles = outcome.quartiles();
         let median = sweeps().zip(quartiles.iter().map(|q| q.median)).collect();
         let band = quartiles.iter().map(|q| (q.lower, q.upper)).collect();
-        series.push(Series::new(outcome.case.name, color, median).with_band(band));
+        series.push(Series::new(name, color, median).with_band(band));
     }
     for predicted in outcomes.iter().filter_map(|outcome| outcome.predicted.as_ref()) {
-        let line = sweeps().zip(predicted.iter().copied()).collect();
-        series.push(Series::new("state evolution", "#000000", line).with_stroke(Stroke::Dashed));
+        let dots = sweeps().zip(predicted.iter().copied()).step_by(DOTS).collect();
+        series.push(Series::new("state evolution", "#000000", dots).with_stroke(Stroke::Dots));
     }
     Panel {
         title: title.to_owned(),

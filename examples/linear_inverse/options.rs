@@ -15,6 +15,9 @@ use crate::support::{Failure, available_threads};
 /// Condition numbers of the study, and of the comparison.
 const CONDITIONS: [f64; 5] = [1.0, 10.0, 1e2, 1e3, 1e4];
 const COMPARED: [f64; 3] = [1.0, 10.0, 1e2];
+/// Rows, columns and runs, and the same with `--quick`.
+const USUAL: [usize; 3] = [512, 1024, 10];
+const QUICK: [usize; 3] = [128, 256, 2];
 /// Most sweeps without damping, and again with it: several times what a condition number of 1e4 takes.
 pub(crate) const SWEEPS: usize = 200;
 /// Weight of a new message against the one before, for runs that haven't settled without damping.
@@ -26,10 +29,10 @@ pub(crate) const TOLERANCE: f64 = 1e-5;
 #[derive(Debug, Parser)]
 #[command(allow_negative_numbers = true)]
 pub(crate) struct Options {
-    /// Rows of A, M [default: 512]
+    /// Rows of A, M [default: 512, or 128 with --quick]
     #[arg(long)]
     rows: Option<usize>,
-    /// Columns of A, N [default: 1024]
+    /// Columns of A, N [default: 1024, or 256 with --quick]
     #[arg(long)]
     cols: Option<usize>,
     /// Share of entries of the signal that aren't zero [default: 0.1]
@@ -44,9 +47,12 @@ pub(crate) struct Options {
     /// Condition numbers of A, separated by commas [default: 1,10,100,1000,10000, or the first three with --compare]
     #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
     condition: Option<Vec<f64>>,
-    /// Runs of each condition number [default: 10]
+    /// Runs of each condition number [default: 10, or 2 with --quick]
     #[arg(long)]
     runs: Option<usize>,
+    /// Few runs of small problems, in some seconds
+    #[arg(long)]
+    quick: bool,
     /// Seed of all randomness [default: 0]
     #[arg(long)]
     seed: Option<u64>,
@@ -205,6 +211,7 @@ impl Options {
             ("compare", self.compare),
             ("condition", self.condition.is_some()),
             ("runs", self.runs.is_some()),
+            ("quick", self.quick),
             ("seed", self.seed.is_some()),
         ];
         if let Some((name, _)) = synthetic_only.into_iter().find(|(_, given)| *given) {
@@ -232,9 +239,10 @@ impl Options {
     }
 
     fn setting(&self) -> Result<Setting, Failure> {
-        let (rows, columns) = (self.rows.unwrap_or(512), self.cols.unwrap_or(1024));
-        let (runs, threads) =
-            (self.runs.unwrap_or(10), self.threads.unwrap_or_else(available_threads));
+        let sizes = if self.quick { QUICK } else { USUAL };
+        let (rows, columns) = (self.rows.unwrap_or(sizes[0]), self.cols.unwrap_or(sizes[1]));
+        let runs = self.runs.unwrap_or(sizes[2]);
+        let threads = self.threads.unwrap_or_else(available_threads);
         for (name, size) in
             [("rows", rows), ("cols", columns), ("runs", runs), ("threads", threads)]
         {

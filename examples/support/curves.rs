@@ -106,7 +106,7 @@ pub(crate) fn over_places(
     places: (&[f64], usize),
     labels: Labels,
     measure: impl Fn(f64, u64) -> Result<(f64, Status), ModelError> + Sync,
-    predict: impl Fn(f64) -> Result<f64, ModelError>,
+    predict: impl Fn(f64) -> Result<f64, ModelError> + Sync,
 ) -> Result<(), Failure> {
     let measured =
         (["runs"], |x: f64, seed| measure(x, seed).map(|(value, status)| ([value], [status])));
@@ -124,7 +124,7 @@ pub(crate) fn several_over_places<const K: usize, const P: usize, const S: usize
         [&'static str; K],
         impl Fn(f64, u64) -> Result<([f64; K], [Status; S]), ModelError> + Sync,
     ),
-    (predicted, predict): ([&'static str; P], impl Fn(f64) -> Result<[f64; P], ModelError>),
+    (predicted, predict): ([&'static str; P], impl Fn(f64) -> Result<[f64; P], ModelError> + Sync),
 ) -> Result<(), Failure> {
     let folder = study.folder(labels.name)?;
     let bar = progress_bar(runs * at.len(), "runs");
@@ -139,8 +139,10 @@ pub(crate) fn several_over_places<const K: usize, const P: usize, const S: usize
         let run = |values: &[[f64; K]]| values.iter().map(|v| v[curve]).collect();
         values.chunks(at.len()).map(run).collect()
     };
-    let laws: Result<Vec<[f64; P]>, ModelError> = at.iter().map(|x| predict(*x)).collect();
-    let laws = laws.map_err(Failure::other)?;
+    let bar = progress_bar(at.len(), "predictions");
+    let laws = in_parallel(at.len(), study.threads(), &bar, |k| predict(at[k]));
+    bar.finish_and_clear();
+    let laws = laws.into_iter().collect::<Result<Vec<_>, _>>().map_err(Failure::other)?;
     let law = |curve: usize| laws.iter().map(|v| v[curve]).collect();
     Curves {
         labels,

@@ -5,7 +5,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use fg_core::graph::{Draw, DrawError};
 use fg_core::parallel::in_order;
+use fg_core::{FactorId, Graph, Rows};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// What every study takes: how many runs, from which seed, where to.
@@ -131,6 +133,17 @@ pub(crate) fn in_parallel<T: Send>(
         bar.inc(1);
         result
     })
+}
+
+/// The data that were drawn for a likelihood; an error where none were.
+#[allow(dead_code, reason = "most programs draw data themselves")]
+pub(crate) fn drawn<'d>(
+    graph: &Graph,
+    draw: &'d Draw,
+    likelihood: FactorId,
+) -> Result<&'d Rows, DrawError> {
+    let missing = || DrawError::NoLaw { factor: graph.factor_name(likelihood).to_owned() };
+    draw.data(likelihood).ok_or_else(missing)
 }
 
 /// Number of threads that run at the same time on this machine.

@@ -5,6 +5,7 @@
 
 mod classification;
 mod committee;
+mod detection;
 mod erm;
 mod evidence;
 mod generalised;
@@ -16,3 +17,4 @@ mod low_rank;
 mod mixed;
 mod perceptron;
 mod phase_retrieval;
+mod regression;

@@ -211,6 +211,12 @@ fn assign(cost: &Rows) -> Vec<usize> {
     permutation
 }
 
+/// The largest of `values`, zero for none; NaN where one of them is: what couldn't be measured is no small error.
+pub fn largest(values: impl IntoIterator<Item = f64>) -> f64 {
+    let worse = |worst: f64, v: f64| if worst.is_nan() || v <= worst { worst } else { v };
+    values.into_iter().fold(0.0, worse)
+}
+
 /// Quartiles of a set of runs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Quartiles {
@@ -329,6 +335,13 @@ mod tests {
         let q = Quartiles::of(&[1.0, f64::NAN, 2.0]).unwrap();
         assert_eq!((q.lower, q.median, q.upper), (1.5, 2.0, f64::INFINITY));
         assert_eq!(Quartiles::of(&[]), None);
+    }
+
+    #[test]
+    fn the_largest_of_values_that_could_not_all_be_measured() {
+        assert!((largest([1.0, 3.0, 2.0]) - 3.0).abs() == 0.0 && largest([]) == 0.0, "a maximum");
+        assert!(largest([1.0, f64::NAN, 2.0]).is_nan(), "a value that is missing");
+        assert!(largest([f64::INFINITY, 1.0]) == f64::INFINITY, "infinite errors stay");
     }
 
     fn best_by_exhaustion(cost: &Rows, row: usize, used: &mut Vec<bool>) -> f64 {

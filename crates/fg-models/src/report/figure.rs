@@ -43,17 +43,24 @@ pub struct Axis {
     pub scale: Scale,
     /// Lowest and highest value shown; `None` fits the data. Points outside aren't drawn.
     pub range: Option<(f64, f64)>,
+    /// Of a horizontal axis, names of the values 1, 2 and so on, in place of numbers; none when empty.
+    pub names: Vec<String>,
 }
 
 impl Axis {
     /// A linear axis that fits the data.
     pub fn linear(label: impl Into<String>) -> Self {
-        Self { label: label.into(), scale: Scale::Linear, range: None }
+        Self { label: label.into(), scale: Scale::Linear, range: None, names: Vec::new() }
     }
 
     /// A logarithmic axis that fits the data.
     pub fn logarithmic(label: impl Into<String>) -> Self {
-        Self { label: label.into(), scale: Scale::Logarithmic, range: None }
+        Self { scale: Scale::Logarithmic, ..Self::linear(label) }
+    }
+
+    /// A linear horizontal axis whose values 1, 2 and so on have names.
+    pub fn named(label: impl Into<String>, names: Vec<String>) -> Self {
+        Self { names, ..Self::linear(label) }
     }
 
     /// The same axis from `low` to `high`.
@@ -368,6 +375,11 @@ impl Panel {
             Scale::Logarithmic => layout = layout.with_log_y(),
             Scale::Linear => layout = layout.with_y_tick_step(tick_step(y_range)),
         }
+        if !self.x.names.is_empty() {
+            /// Degrees: names of any length then have room below their ticks.
+            const TURN: f64 = -45.0;
+            layout = layout.with_x_categories(self.x.names.clone()).with_x_tick_rotate(TURN);
+        }
         for reference in &self.references {
             let line = ReferenceLine::horizontal(reference.value).with_color(REFERENCE_COLOR);
             layout = layout.with_reference_line(line);
@@ -417,6 +429,14 @@ mod tests {
     fn values_that_cannot_be_shown_interrupt_the_line() {
         let gap = panel(vec![(0.0, 1.0), (1.0, 0.5), (2.0, f64::NAN), (3.0, 0.1), (4.0, -1.0)]);
         assert_eq!(gap.drawable_parts(&gap.series[0]), [0..2, 3..4]);
+    }
+
+    #[test]
+    fn values_of_a_named_axis_show_their_names() {
+        let mut named = panel(vec![(1.0, 1.0), (2.0, 0.5)]);
+        named.x = Axis::named("column", vec!["weight".to_owned(), "age".to_owned()]);
+        let svg = Figure { title: String::new(), columns: 1, panels: vec![named] }.svg();
+        assert!(svg.contains("weight") && svg.contains("age"), "{svg}");
     }
 
     #[test]

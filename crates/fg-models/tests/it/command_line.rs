@@ -298,6 +298,7 @@ fn linear_inverse_refuses_bad_input() {
     case(&a, &y, "laplace:-2", "1", &["--prior", "scale", "-2"]);
     case(&a, &y, "laplace:two", "1", &["--prior", "two"]);
     refused_in_one_line("linear_inverse", &["--matrix", &a], &["--noise-precision", "missing"]);
+    refused_in_one_line("linear_inverse", &["--matrix", &a, "--quick"], &["--quick", "no meaning"]);
     for (name, value) in [
         ("--sparsity", "0"),
         ("--sparsity", "1.1"),
