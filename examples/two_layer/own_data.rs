@@ -64,8 +64,9 @@ pub(crate) fn learn(task: &OwnData, folder: &Path) -> Result<(), Failure> {
     let options = TwoLayerModel::options();
     let fit =
         model.fit(&arrays.inputs, &arrays.targets, &options).map_err(|error| named(&error))?;
-    if !fit.report().status.is_usable() {
-        return Err(Failure::other(format!("{}: {}", task.file.display(), fit.report())));
+    let (report, belief) = (fit.fit().report(), fit.fit().belief());
+    if !report.status.is_usable() {
+        return Err(Failure::other(format!("{}: {report}", task.file.display())));
     }
     let variance = known.or(fit.noise_variance());
     let weights = fit.input_weights();
@@ -78,7 +79,7 @@ pub(crate) fn learn(task: &OwnData, folder: &Path) -> Result<(), Failure> {
         errors.push(("matched_parameter_mse".to_owned(), matching.parameter_error));
     }
     let inputs = arrays.test_inputs.as_ref().unwrap_or(&arrays.inputs);
-    let averaged = Predictor::Averaged(fit.belief());
+    let averaged = Predictor::Averaged(belief);
     let mut predictions = predictions(&model, averaged, inputs).ok_or_else(singular)?;
     if task.loss == Loss::Logistic {
         predictions.as_mut_slice().iter_mut().for_each(|odds| *odds = logistic(*odds));
@@ -86,7 +87,8 @@ pub(crate) fn learn(task: &OwnData, folder: &Path) -> Result<(), Failure> {
 
     write_npy(&folder.join("W1.npy"), &weights).map_err(Failure::other)?;
     write_npy_vector(&folder.join("b1.npy"), &fit.input_bias()).map_err(Failure::other)?;
-    write_npy(&folder.join("W1_deviation.npy"), &fit.deviation()).map_err(Failure::other)?;
+    write_npy(&folder.join("W1_deviation.npy"), &fit.input_weights_deviation())
+        .map_err(Failure::other)?;
     write_npy(&folder.join("predictions.npy"), &predictions).map_err(Failure::other)?;
     let mut csv = CsvTable::new(["error", "value"]);
     for (name, value) in &errors {
@@ -94,12 +96,13 @@ pub(crate) fn learn(task: &OwnData, folder: &Path) -> Result<(), Failure> {
     }
     csv.write(&folder.join("errors.csv")).map_err(Failure::other)?;
     match variance {
-        Some(variance) => say(format_args!("{}; noise variance {}", fit.report(), short(variance))),
-        None => say(format_args!("{}; labels", fit.report())),
+        Some(variance) => say(format_args!("{report}; noise variance {}", short(variance))),
+        None => say(format_args!("{report}; labels")),
     }
-    if !fit.solution().parameters().is_empty() {
+    let learned = fit.fit().solution().parameters();
+    if !learned.is_empty() {
         let mut csv = CsvTable::new(["parameter", "value"]);
-        for (_, parameter) in fit.solution().parameters() {
+        for (_, parameter) in learned {
             say(format_args!("Learned: {parameter}"));
             csv.push([parameter.name.to_string(), parameter.values[0].to_string()]);
         }
@@ -138,8 +141,8 @@ fn measured(model: &TwoLayerModel, found: &Rows, targets: &Rows) -> Vec<(&'stati
 impl Arrays {
     /// Errors of the predictions: names and values. `None` where a covariance is singular.
     fn errors(&self, model: &TwoLayerModel, fit: &TwoLayerFit) -> Option<Vec<(String, f64)>> {
-        let (plugin, averaged) =
-            (Predictor::Plugin(fit.belief().mean()), Predictor::Averaged(fit.belief()));
+        let belief = fit.fit().belief();
+        let (plugin, averaged) = (Predictor::Plugin(belief.mean()), Predictor::Averaged(belief));
         let mut cases = vec![("training", "", averaged, &self.inputs, &self.targets)];
         if let (Some(inputs), Some(targets)) = (&self.test_inputs, &self.test_targets) {
             cases.push(("test", "_plugin", plugin, inputs, targets));

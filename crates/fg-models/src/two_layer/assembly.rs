@@ -47,8 +47,8 @@ impl TwoLayerModel {
                 add_output(&mut builder, hidden, targets, TwoLayerMap::new(self.output.clone())?)
             }
         };
-        let bias = self.has_bias();
-        Ok(TwoLayerGraph { builder, weights, hidden, prior, operator, likelihood, bias })
+        let model = self.clone();
+        Ok(TwoLayerGraph { builder, weights, hidden, prior, operator, likelihood, model })
     }
 
     fn add_prior(
