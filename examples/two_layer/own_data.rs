@@ -197,9 +197,15 @@ impl Arrays {
         let input_weights = optional("W1", (Some(columns), Some(d)), "columns of X, rows of W2")?;
         let variance = optional("noise_variance", (Some(1), Some(1)), "a scalar")?;
         let noise_variance = variance.map(|v| v[(0, 0)]);
-        if let Some(variance) = noise_variance.filter(|v| !(*v > 0.0)) {
-            let words = format!("must be above 0, got {variance}");
-            return Err(file.error("noise_variance", ReadProblem::Value(words)));
+        if let Some(variance) = noise_variance {
+            let refuse = |words| Err(file.error("noise_variance", ReadProblem::Value(words)));
+            if !(variance > 0.0 && variance.recip().is_finite()) {
+                let got = short(variance);
+                return refuse(format!("must be above 0 and its inverse finite, got {got}"));
+            }
+            if task.snr_db.is_some() {
+                return refuse("says the noise, --snr has no meaning with it".to_owned());
+            }
         }
         Ok(Self {
             inputs,
@@ -224,18 +230,18 @@ fn check_labels(file: &NpzFile, name: &str, labels: &Rows) -> Result<(), ReadErr
 /// From the command line, the file, or the ratio of the mean square of `Y` to it: with noise in `Y`, that is the
 /// signal-to-noise ratio as a power plus one. None where nobody knows: it is learned then.
 fn noise_variance(task: &OwnData, arrays: &Arrays) -> Result<Option<f64>, Failure> {
-    let variance = task.noise_variance.or(arrays.noise_variance).or_else(|| {
-        let snr = task.snr_db?;
-        let count = (arrays.targets.rows() * arrays.targets.columns()) as f64;
-        Some(arrays.targets.norm_squared() / count / (1.0 + 10_f64.powf(snr / 10.0)))
-    });
-    match variance {
-        Some(variance) if !(variance > 0.0 && variance.recip().is_finite()) => {
-            Err(Failure::input(format!(
-                "{}: --snr gives a noise variance of {variance}: Y must not be zero",
-                task.file.display()
-            )))
-        }
-        variance => Ok(variance),
+    let given = task.noise_variance.or(arrays.noise_variance);
+    let Some(snr) = task.snr_db.filter(|_| given.is_none()) else { return Ok(given) };
+    let count = (arrays.targets.rows() * arrays.targets.columns()) as f64;
+    let power = arrays.targets.norm_squared() / count;
+    let variance = power / (1.0 + 10_f64.powf(snr / 10.0));
+    if variance > 0.0 && variance.is_finite() && variance.recip().is_finite() {
+        return Ok(Some(variance));
     }
+    Err(Failure::input(format!(
+        "{}: array Y: of mean square {} --snr {snr} makes a noise variance of {}",
+        task.file.display(),
+        short(power),
+        short(variance)
+    )))
 }
