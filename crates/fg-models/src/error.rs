@@ -46,6 +46,11 @@ pub enum ModelError {
         /// The penalty or the loss.
         part: &'static str,
     },
+    /// Columns of observations are linearly dependent, in which noise and covariance of the columns can't both be learned.
+    Dependent {
+        /// Columns that make up zero.
+        columns: Vec<usize>,
+    },
     /// Weights of a first layer aren't of the shape that its model and its inputs need.
     Weights {
         /// Columns of the inputs.
@@ -89,6 +94,17 @@ impl fmt::Display for ModelError {
             Self::Estimation { part } => {
                 write!(f, "{part} answers with posterior means, a risk needs maximisers")
             }
+            Self::Dependent { columns } => match columns[..] {
+                [column] => write!(f, "column {column} of the observations is zero"),
+                _ => {
+                    let columns: Vec<String> = columns.iter().map(usize::to_string).collect();
+                    write!(
+                        f,
+                        "columns {} of the observations are linearly dependent",
+                        columns.join(", ")
+                    )
+                }
+            },
             Self::Weights { inputs, bias, expected: (rows, columns), found } => {
                 let bias = if *bias { " and a bias" } else { "" };
                 write!(f, "weights for {inputs} inputs{bias} must be {rows} x {columns}, ")?;
@@ -118,6 +134,7 @@ impl core::error::Error for ModelError {
             Self::Law(error) => Some(error),
             Self::Ensemble(error) => Some(error),
             Self::Estimation { .. }
+            | Self::Dependent { .. }
             | Self::Weights { .. }
             | Self::Inputs { .. }
             | Self::Unpredicted { .. } => None,

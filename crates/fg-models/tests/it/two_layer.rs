@@ -221,6 +221,11 @@ fn what_does_not_fit_is_named() {
     bad[(5, 2)] = f64::NAN;
     let error = model.fit(&bad, &problem.train.noisy, &options).unwrap_err();
     assert!(error.to_string().contains("NaN"), "{error}");
+    for variance in [0.0, f64::INFINITY, 1e-320] {
+        let model = model.clone().with_weight_variance(variance).with_estimation(Estimation::Map);
+        let error = model.graph(inputs, &problem.train.noisy).unwrap_err().to_string();
+        assert!(error.starts_with("weight variance must be finite and above 0"), "{error}");
+    }
     let negative = model.with_weight_variance(-1.0);
     let error = negative.fit(inputs, &problem.train.noisy, &options).unwrap_err();
     assert!(error.to_string().contains("variance"), "{error}");
