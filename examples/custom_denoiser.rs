@@ -4,10 +4,9 @@
 //! signal was drawn from, and its error is predicted without a line of code more (dashed).
 //! `--out DIR` (default `out/custom_denoiser`) receives `custom_denoiser.csv` and the figure.
 
-#![expect(clippy::print_stdout, reason = "an example prints its results")]
-
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::Parser;
 use fg_core::denoiser::{BlackBox, Denoiser, Differentiated, Pointwise, ScalarFunction};
@@ -25,6 +24,10 @@ use fg_models::synthetic::{add_noise, exactly_sparse, gaussian_matrix};
 use num_traits::Float;
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
+
+mod support;
+
+use support::{Failure, say};
 
 /// Mean square of the signal: what a bare estimator is told of it before the first sweep.
 const POWER: f64 = 0.1;
@@ -88,7 +91,7 @@ impl Problem {
         (name, color): (&str, &str),
         denoiser: impl Fn() -> D,
     ) -> Result<[Series; 2], Box<dyn std::error::Error>> {
-        println!("{}", report(Subject::Denoiser(&denoiser()), 1));
+        say(report(Subject::Denoiser(&denoiser()), 1));
         let options = Options::default().with_max_sweeps(30);
         let model = self.model(denoiser())?.with_start(Start::Variance(POWER));
         let (x, mut curve) = (model.signal, Vec::new());
@@ -112,11 +115,11 @@ impl Problem {
         let estimates = prediction.sweeps().iter().filter_map(|s| s.estimate(x));
         let line = estimates.enumerate().map(|(k, e)| (k as f64 + 1.0, e.nmse_db())).collect();
         let predicted = prediction.find_estimate(x).map_or(f64::NAN, |law| law.nmse_db());
-        println!("{name:15} prediction: {}", prediction.status());
-        println!(
+        say(format_args!("{name:15} prediction: {}", prediction.status()));
+        say(format_args!(
             "{name:15} NMSE {error:6.2} dB, predicted {predicted:6.2}, {}",
             fit.solution().report()
-        );
+        ));
         Ok([
             Series::new(name, color, curve),
             Series::new(format!("{name}, predicted"), color, line).with_stroke(Stroke::Dashed),
@@ -128,10 +131,15 @@ impl Problem {
     }
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let Arguments { out, seed, quick } = Arguments::parse();
-    let rng = &mut Pcg64::seed_from_u64(seed);
-    let (n, m, variance) = if quick { (400, 200, 1e-3) } else { (2000, 1000, 1e-3) };
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = support::check_folder(&arguments.out);
+    support::exit(done.and_then(|()| run(&arguments).map_err(Failure::other)))
+}
+
+fn run(Arguments { out, seed, quick }: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
+    let rng = &mut Pcg64::seed_from_u64(*seed);
+    let (n, m, variance) = if *quick { (400, 200, 1e-3) } else { (2000, 1000, 1e-3) };
     let signal = exactly_sparse((n, 1), 0.1, 0.0, 1.0, rng);
     let operator = Dense::new(gaussian_matrix(m, n, 1.0 / m as f64, rng))?;
     let seen = add_noise(&linear::outputs(&operator, &signal), variance, rng);
@@ -157,6 +165,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (x, y) = (Axis::linear("sweep"), Axis::linear("NMSE / dB"));
     let panel = Panel { title: "four denoisers".into(), x, y, series, references: Vec::new() };
     Figure { title: String::new(), columns: 1, panels: vec![panel] }
-        .write(&out, "custom_denoiser")?;
+        .write(out, "custom_denoiser")?;
     Ok(())
 }

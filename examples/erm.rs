@@ -16,7 +16,7 @@ use fg_core::special::logistic;
 use fg_core::{Rows, Status};
 use fg_denoisers::penalty::{ElasticNet, L2};
 use fg_denoisers::{Awgn, BernoulliGauss, Hinge, L1, Logistic};
-use fg_models::baseline::primal_dual;
+use fg_models::baseline::{End, primal_dual};
 use fg_models::erm::{self, Risk};
 use fg_models::metrics::{Quartiles, largest};
 use fg_models::report::{Axis, CsvTable, Figure, Panel, Series, Stroke, TextTable};
@@ -44,7 +44,7 @@ const HELD_OUT: usize = 4000;
 /// Powers of ten of the weights.
 const WEIGHTS: [f64; 9] = [-2.0, -1.5, -1.0, -0.75, -0.5, -0.25, 0.0, 0.5, 1.0];
 /// Residual and iterations of the primal-dual method.
-const SETTLED: (f64, usize) = (1e-9, 50_000);
+const SETTLED: End = End { tolerance: 1e-9, iterations: 50_000 };
 
 /// What a wrong label costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -319,7 +319,7 @@ where
     let labels = Rows::column(odds.as_slice().iter().map(|z| label(*z, rng)).collect());
     let (fresh, new_odds) = draw(HELD_OUT, &truth, rng)?;
     let minimum = risk.minimise(inputs.clone(), labels.clone(), &erm::options())?;
-    let slow = primal_dual(&inputs, (risk.penalty(), risk.loss()), &labels, SETTLED);
+    let slow = primal_dual(&inputs, risk.penalty(), risk.loss(), &labels, SETTLED);
     let x = minimum.fit.estimate();
     let mean = |a: &Rows, b: &Rows, error: fn(f64, f64) -> f64| {
         let pairs = a.as_slice().iter().zip(b.as_slice());

@@ -7,7 +7,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use fg_models::comparison::compare;
+use fg_models::comparison::{Runs, compare};
 
 #[path = "state_evolution/options.rs"]
 mod options;
@@ -32,7 +32,7 @@ fn run(options: &Options) -> Result<(), Failure> {
     let (graph, parts) = problem.nominal()?;
     let evolution = problem.evolution(&graph, &parts)?;
     let bar = progress_bar(setting.runs, "runs");
-    let runs = (setting.runs, setting.threads);
+    let runs = Runs { count: setting.runs, threads: setting.threads };
     let comparison = compare(&evolution, &problem.run_options(), parts.signal, runs, |k| {
         let trial = problem.trial(k);
         bar.inc(1);

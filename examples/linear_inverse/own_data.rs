@@ -1,15 +1,16 @@
 //! The signal behind the user's observations.
 
+use std::fmt::Display;
 use std::ops::ControlFlow;
 use std::path::Path;
 
 use fg_core::operator::Dense;
-use fg_core::{IterationInfo, Rows};
+use fg_core::{GraphError, InferenceError, IterationInfo, Rows, Status};
 use fg_models::report::{Axis, CsvTable, Figure, Panel, Series, Stroke, read_npy, write_npy};
-use fg_models::{Fit, linear};
+use fg_models::{Fit, ModelError, linear};
 
 use crate::options::{DAMPING, OwnData, run_options};
-use crate::support::{Failure, check_folder, say};
+use crate::support::{Failure, check_folder, say, short};
 
 /// Estimates the signal and writes `estimate.npy`, `deviation.npy`, `history.csv`, the figure `history` and, where they
 /// are learned, `parameters.csv`.
@@ -33,15 +34,24 @@ pub(crate) fn estimate(task: &OwnData, folder: &Path) -> Result<(), Failure> {
             observations.columns()
         )));
     }
-    let named = |error: &dyn std::fmt::Display| {
-        Failure::input(format!("{}: {error}", task.matrix.display()))
-    };
-    let operator = Dense::from_rows(&matrix).map_err(|error| named(&error))?;
+    let of_matrix =
+        |error: &dyn Display| Failure::input(format!("{}: {error}", task.matrix.display()));
+    let operator = Dense::from_rows(&matrix).map_err(|error| of_matrix(&error))?;
     let model = match &task.known {
-        Some((prior, precision)) => prior.graph(operator, observations, *precision),
-        None => linear::sparse(operator, observations),
+        Some((prior, precision)) => prior
+            .graph(operator, observations, *precision)
+            .map_err(|error| Failure::input(format!("--noise-precision: {error}")))?,
+        None => {
+            let power = matrix.norm_squared();
+            if !(power > 0.0 && power.is_finite() && power.recip().is_finite()) {
+                let power = short(power);
+                let what = "sum of squares must be finite and above 0, as its inverse";
+                return Err(of_matrix(&format!("{what}, got {power}")));
+            }
+            linear::sparse(operator, observations)
+                .map_err(|error| Failure::input(of_observations(task, &error)))?
+        }
     };
-    let model = model.map_err(|error| named(&error))?;
     check_folder(folder)?;
     let (x, mut history) = (model.signal, Vec::new());
     let mut observer = |info: &mut IterationInfo<'_>| {
@@ -51,10 +61,10 @@ pub(crate) fn estimate(task: &OwnData, folder: &Path) -> Result<(), Failure> {
         ControlFlow::Continue(())
     };
     let fit = model.fit_settling(&run_options(), DAMPING, &mut observer);
-    let fit = fit.map_err(|error| named(&error))?;
+    let fit = fit.map_err(|error| Failure::input(named(task, factor_of(&error), &error)))?;
     let report = fit.solution().report();
-    if !report.status.is_usable() {
-        return Err(Failure::other(format!("{}: {report}", task.matrix.display())));
+    if let Status::Diverged { factor, .. } = &report.status {
+        return Err(Failure::other(named(task, Some(factor), report)));
     }
     let mut csv = CsvTable::new(["sweep", "change", "deviation"]);
     for line in &history {
@@ -77,6 +87,31 @@ pub(crate) fn estimate(task: &OwnData, folder: &Path) -> Result<(), Failure> {
     }
     say(format_args!("Results in {}", folder.display()));
     Ok(())
+}
+
+fn of_observations(task: &OwnData, error: &dyn Display) -> String {
+    format!("{}: {error}", task.observations.display())
+}
+
+/// The factor that an error is about, where it is about one.
+fn factor_of(error: &ModelError) -> Option<&str> {
+    match error {
+        ModelError::Graph(GraphError::Data { factor, .. } | GraphError::Shape { factor, .. })
+        | ModelError::Inference(
+            InferenceError::Breakdown { factor, .. } | InferenceError::Unready { factor, .. },
+        ) => Some(factor),
+        _ => None,
+    }
+}
+
+/// An error with what the user gave for this factor; a prior that is learned comes from all data.
+fn named(task: &OwnData, factor: Option<&str>, error: &dyn Display) -> String {
+    match factor {
+        Some("prior") if task.known.is_some() => format!("--prior: {error}"),
+        Some("observations") => of_observations(task, error),
+        Some("A") => format!("{}: {error}", task.matrix.display()),
+        _ => of_observations(task, &format!("with {}: {error}", task.matrix.display())),
+    }
 }
 
 fn figure(fit: &Fit, deviation: &Rows, history: &[[f64; 3]]) -> Figure {

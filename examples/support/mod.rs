@@ -114,6 +114,7 @@ pub(crate) fn say(text: impl fmt::Display) {
 }
 
 /// A bar on stderr; nothing is drawn where stderr isn't a terminal.
+#[allow(dead_code, reason = "not every program takes so long")]
 pub(crate) fn progress_bar(steps: usize, what: &'static str) -> ProgressBar {
     let bar = ProgressBar::new(steps as u64).with_message(what);
     let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}, {eta} left");

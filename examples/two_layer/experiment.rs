@@ -9,8 +9,8 @@ use fg_core::{IterationInfo, Rows, Status};
 use fg_models::baseline::{AdamOptions, Regression, adam, logistic_loss, squared_loss};
 use fg_models::metrics::match_units;
 use fg_models::synthetic::{TeacherSettings, TwoLayerProblem, correlated_weights, derived_seed};
-use fg_models::two_layer::with_constant_column;
-use fg_models::{ModelError, Start, TwoLayerModel};
+use fg_models::two_layer::{Start, with_constant_column};
+use fg_models::{ModelError, TwoLayerModel};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
@@ -252,9 +252,10 @@ impl<'a> DataSet<'a> {
             Estimator::Mmse { correlated: true } | Estimator::Map { correlated: true } => {
                 Start::correlated(&self.start, SHARE, &train.inputs)
             }
-            _ => Start::uninformed(),
+            _ => Ok(Start::uninformed()),
         };
         let fit = watch.model.graph(&train.inputs, &train.noisy).and_then(|graph| {
+            let start = start?;
             let weights = graph.weights;
             let mut observer = |info: &mut IterationInfo<'_>| {
                 let sweep = info.sweep();
@@ -267,7 +268,7 @@ impl<'a> DataSet<'a> {
             graph.fit(&start, &TwoLayerModel::options(), &mut observer)
         });
         match fit {
-            Ok(fit) => match &fit.report().status {
+            Ok(fit) => match &fit.fit().report().status {
                 Status::Diverged { .. } => "diverged".to_owned(),
                 status => status.to_string(),
             },

@@ -43,17 +43,17 @@ pub(crate) enum Predictor<'a> {
     Averaged(&'a Belief),
 }
 
-/// Outputs for `inputs`, or log-odds of labels; `None` where those can't be averaged.
+/// Outputs for `inputs`, or log-odds of labels; `None` where those can't be averaged, or shapes don't fit together.
 pub(crate) fn predictions(
     model: &TwoLayerModel,
     predictor: Predictor<'_>,
     inputs: &Rows,
 ) -> Option<Rows> {
     match (predictor, model.link()) {
-        (Predictor::Plugin(weights), None) => Some(model.predict(weights, inputs)),
-        (Predictor::Plugin(weights), Some(_)) => model.log_odds(weights, inputs),
-        (Predictor::Averaged(belief), None) => Some(model.predict_averaged(belief, inputs)),
-        (Predictor::Averaged(belief), Some(_)) => model.log_odds_averaged(belief, inputs),
+        (Predictor::Plugin(weights), None) => model.predict(weights, inputs).ok(),
+        (Predictor::Plugin(weights), Some(_)) => model.log_odds(weights, inputs).ok()?,
+        (Predictor::Averaged(belief), None) => model.predict_averaged(belief, inputs).ok(),
+        (Predictor::Averaged(belief), Some(_)) => model.log_odds_averaged(belief, inputs).ok()?,
     }
 }
 

@@ -11,7 +11,7 @@ use fg_denoisers::likelihood::Activation;
 use crate::loss::Loss;
 use crate::phase::PhaseSetting;
 use crate::prediction::Predict;
-use crate::support::{Failure, available_threads};
+use crate::support::{Failure, available_threads, short};
 
 /// Training samples of the published figure.
 const TRAIN: [usize; 10] = [200, 400, 600, 800, 1000, 1500, 2000, 2500, 3000, 4000];
@@ -49,9 +49,9 @@ pub(crate) struct Options {
     /// What is learned from, and the loss it is judged by
     #[arg(long, value_enum, default_value_t = Loss::Squared)]
     loss: Loss,
-    /// Seed of all randomness
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
+    /// Seed of all randomness [default: 0]
+    #[arg(long)]
+    seed: Option<u64>,
     /// Runs of each setting [default: 10]
     #[arg(long)]
     runs: Option<usize>,
@@ -78,8 +78,9 @@ pub(crate) struct Options {
     #[arg(long, value_enum)]
     predict: Option<Predict>,
     /// Points of each integral of state evolution; labels have fixed points next to each other, which 8192 tell apart
-    #[arg(long, default_value_t = POINTS)]
-    points: usize,
+    /// [default: 1024]
+    #[arg(long)]
+    points: Option<usize>,
     /// Threads; results don't depend on it [default: all]
     #[arg(long)]
     threads: Option<usize>,
@@ -190,12 +191,13 @@ impl Options {
         if let Some(snr) = self.snr.iter().flatten().find(|snr| !snr.is_finite()) {
             return bad("snr", "finite", snr);
         }
-        if let Some(variance) = self.noise_variance.filter(|v| !(*v > 0.0 && v.is_finite())) {
-            return bad("noise-variance", "finite and above 0", &variance);
+        let usable = |v: &f64| *v > 0.0 && v.is_finite() && v.recip().is_finite();
+        if let Some(variance) = self.noise_variance.filter(|v| !usable(v)) {
+            return bad("noise-variance", "finite and above 0, as its inverse", &short(variance));
         }
-        if !POINTS_ALLOWED.contains(&self.points) {
+        if let Some(points) = self.points.filter(|points| !POINTS_ALLOWED.contains(points)) {
             let (low, high) = POINTS_ALLOWED.into_inner();
-            return bad("points", &format!("from {low} to {high}"), &self.points);
+            return bad("points", &format!("from {low} to {high}"), &points);
         }
         match &self.data {
             Some(file) => self.own_data(file.clone()).map(Job::OwnData),
@@ -223,7 +225,7 @@ impl Options {
             hidden: self.hidden.unwrap_or(HIDDEN),
             activation: self.activation.into(),
             activation_name: self.activation_name(),
-            points: self.points,
+            points: self.points.unwrap_or(POINTS),
             threads: self.threads.unwrap_or_else(available_threads),
         })
     }
@@ -241,6 +243,9 @@ impl Options {
             ("inputs", self.inputs.is_some()),
             ("hidden", self.hidden.is_some()),
             ("predict", self.predict.is_some()),
+            ("seed", self.seed.is_some()),
+            ("threads", self.threads.is_some()),
+            ("points", self.points.is_some()),
             ("phase-diagram", self.phase_diagram),
         ];
         if let Some((name, _)) = synthetic_only.into_iter().find(|(_, given)| *given) {
@@ -255,6 +260,9 @@ impl Options {
             return Err(Failure::input(format!(
                 "--{name} has no meaning with --loss logistic: {why}"
             )));
+        }
+        if self.noise_variance.is_some() && self.snr.is_some() {
+            return Err(Failure::input("--snr has no meaning with --noise-variance"));
         }
         let snr_db = match self.snr.as_deref() {
             None => None,
@@ -291,7 +299,7 @@ impl Options {
         };
         Ok(Setting {
             loss: self.loss,
-            seed: self.seed,
+            seed: self.seed.unwrap_or(0),
             runs: self.runs.unwrap_or(runs),
             snr_db: self.snr.clone().unwrap_or_else(|| snr_db.to_vec()),
             train: self.train.clone().unwrap_or(train),
@@ -301,7 +309,7 @@ impl Options {
             activation_name: self.activation_name(),
             bias: self.bias,
             predict,
-            points: self.points,
+            points: self.points.unwrap_or(POINTS),
             threads: self.threads.unwrap_or_else(available_threads),
         })
     }

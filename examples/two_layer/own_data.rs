@@ -64,8 +64,9 @@ pub(crate) fn learn(task: &OwnData, folder: &Path) -> Result<(), Failure> {
     let options = TwoLayerModel::options();
     let fit =
         model.fit(&arrays.inputs, &arrays.targets, &options).map_err(|error| named(&error))?;
-    if !fit.report().status.is_usable() {
-        return Err(Failure::other(format!("{}: {}", task.file.display(), fit.report())));
+    let (report, belief) = (fit.fit().report(), fit.fit().belief());
+    if !report.status.is_usable() {
+        return Err(Failure::other(format!("{}: {report}", task.file.display())));
     }
     let variance = known.or(fit.noise_variance());
     let weights = fit.input_weights();
@@ -78,7 +79,7 @@ pub(crate) fn learn(task: &OwnData, folder: &Path) -> Result<(), Failure> {
         errors.push(("matched_parameter_mse".to_owned(), matching.parameter_error));
     }
     let inputs = arrays.test_inputs.as_ref().unwrap_or(&arrays.inputs);
-    let averaged = Predictor::Averaged(fit.belief());
+    let averaged = Predictor::Averaged(belief);
     let mut predictions = predictions(&model, averaged, inputs).ok_or_else(singular)?;
     if task.loss == Loss::Logistic {
         predictions.as_mut_slice().iter_mut().for_each(|odds| *odds = logistic(*odds));
@@ -86,7 +87,8 @@ pub(crate) fn learn(task: &OwnData, folder: &Path) -> Result<(), Failure> {
 
     write_npy(&folder.join("W1.npy"), &weights).map_err(Failure::other)?;
     write_npy_vector(&folder.join("b1.npy"), &fit.input_bias()).map_err(Failure::other)?;
-    write_npy(&folder.join("W1_deviation.npy"), &fit.deviation()).map_err(Failure::other)?;
+    write_npy(&folder.join("W1_deviation.npy"), &fit.input_weights_deviation())
+        .map_err(Failure::other)?;
     write_npy(&folder.join("predictions.npy"), &predictions).map_err(Failure::other)?;
     let mut csv = CsvTable::new(["error", "value"]);
     for (name, value) in &errors {
@@ -94,12 +96,13 @@ pub(crate) fn learn(task: &OwnData, folder: &Path) -> Result<(), Failure> {
     }
     csv.write(&folder.join("errors.csv")).map_err(Failure::other)?;
     match variance {
-        Some(variance) => say(format_args!("{}; noise variance {}", fit.report(), short(variance))),
-        None => say(format_args!("{}; labels", fit.report())),
+        Some(variance) => say(format_args!("{report}; noise variance {}", short(variance))),
+        None => say(format_args!("{report}; labels")),
     }
-    if !fit.solution().parameters().is_empty() {
+    let learned = fit.fit().solution().parameters();
+    if !learned.is_empty() {
         let mut csv = CsvTable::new(["parameter", "value"]);
-        for (_, parameter) in fit.solution().parameters() {
+        for (_, parameter) in learned {
             say(format_args!("Learned: {parameter}"));
             csv.push([parameter.name.to_string(), parameter.values[0].to_string()]);
         }
@@ -138,8 +141,8 @@ fn measured(model: &TwoLayerModel, found: &Rows, targets: &Rows) -> Vec<(&'stati
 impl Arrays {
     /// Errors of the predictions: names and values. `None` where a covariance is singular.
     fn errors(&self, model: &TwoLayerModel, fit: &TwoLayerFit) -> Option<Vec<(String, f64)>> {
-        let (plugin, averaged) =
-            (Predictor::Plugin(fit.belief().mean()), Predictor::Averaged(fit.belief()));
+        let belief = fit.fit().belief();
+        let (plugin, averaged) = (Predictor::Plugin(belief.mean()), Predictor::Averaged(belief));
         let mut cases = vec![("training", "", averaged, &self.inputs, &self.targets)];
         if let (Some(inputs), Some(targets)) = (&self.test_inputs, &self.test_targets) {
             cases.push(("test", "_plugin", plugin, inputs, targets));
@@ -194,9 +197,15 @@ impl Arrays {
         let input_weights = optional("W1", (Some(columns), Some(d)), "columns of X, rows of W2")?;
         let variance = optional("noise_variance", (Some(1), Some(1)), "a scalar")?;
         let noise_variance = variance.map(|v| v[(0, 0)]);
-        if let Some(variance) = noise_variance.filter(|v| !(*v > 0.0)) {
-            let words = format!("must be above 0, got {variance}");
-            return Err(file.error("noise_variance", ReadProblem::Value(words)));
+        if let Some(variance) = noise_variance {
+            let refuse = |words| Err(file.error("noise_variance", ReadProblem::Value(words)));
+            if !(variance > 0.0 && variance.recip().is_finite()) {
+                let got = short(variance);
+                return refuse(format!("must be above 0 and its inverse finite, got {got}"));
+            }
+            if task.snr_db.is_some() {
+                return refuse("says the noise, --snr has no meaning with it".to_owned());
+            }
         }
         Ok(Self {
             inputs,
@@ -221,18 +230,18 @@ fn check_labels(file: &NpzFile, name: &str, labels: &Rows) -> Result<(), ReadErr
 /// From the command line, the file, or the ratio of the mean square of `Y` to it: with noise in `Y`, that is the
 /// signal-to-noise ratio as a power plus one. None where nobody knows: it is learned then.
 fn noise_variance(task: &OwnData, arrays: &Arrays) -> Result<Option<f64>, Failure> {
-    let variance = task.noise_variance.or(arrays.noise_variance).or_else(|| {
-        let snr = task.snr_db?;
-        let count = (arrays.targets.rows() * arrays.targets.columns()) as f64;
-        Some(arrays.targets.norm_squared() / count / (1.0 + 10_f64.powf(snr / 10.0)))
-    });
-    match variance {
-        Some(variance) if !(variance > 0.0 && variance.recip().is_finite()) => {
-            Err(Failure::input(format!(
-                "{}: --snr gives a noise variance of {variance}: Y must not be zero",
-                task.file.display()
-            )))
-        }
-        variance => Ok(variance),
+    let given = task.noise_variance.or(arrays.noise_variance);
+    let Some(snr) = task.snr_db.filter(|_| given.is_none()) else { return Ok(given) };
+    let count = (arrays.targets.rows() * arrays.targets.columns()) as f64;
+    let power = arrays.targets.norm_squared() / count;
+    let variance = power / (1.0 + 10_f64.powf(snr / 10.0));
+    if variance > 0.0 && variance.is_finite() && variance.recip().is_finite() {
+        return Ok(Some(variance));
     }
+    Err(Failure::input(format!(
+        "{}: array Y: of mean square {} --snr {snr} makes a noise variance of {}",
+        task.file.display(),
+        short(power),
+        short(variance)
+    )))
 }

@@ -5,9 +5,9 @@ use std::ops::ControlFlow;
 use fg_core::denoiser::Estimation;
 use fg_core::{IterationInfo, Rows};
 use fg_denoisers::likelihood::{Activation, Link, TwoLayer};
+use fg_models::TwoLayerModel;
 use fg_models::synthetic::gaussian_rows;
-use fg_models::two_layer::{LabelErrors, LearningSettings};
-use fg_models::{Start, TwoLayerModel};
+use fg_models::two_layer::{LabelErrors, LearningSettings, Start};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
@@ -52,7 +52,7 @@ fn measure(model: &TwoLayerModel, case: &Case, rng: &mut Pcg64) -> Vec<Errors> {
     let truth = gaussian_rows(inputs, d, 1.0, rng);
     let mut draw = |count: usize| {
         let x = gaussian_rows(count, inputs, 1.0 / inputs as f64, rng);
-        let outputs = model.predict(&truth, &x);
+        let outputs = model.predict(&truth, &x).unwrap();
         let label = |u: &f64| if rng.random::<f64>() < link.probability(*u) { 1.0 } else { -1.0 };
         let labels = Rows::column(outputs.as_slice().iter().map(label).collect());
         (x, outputs, labels)
@@ -65,16 +65,18 @@ fn measure(model: &TwoLayerModel, case: &Case, rng: &mut Pcg64) -> Vec<Errors> {
         if COMPARED.contains(&info.sweep()) {
             let belief = info.belief(weights).unwrap();
             let of = |odds: Rows| LabelErrors::of(odds.as_slice(), expected.as_slice());
-            let plugin = of(model.log_odds(belief.mean(), &fresh).unwrap());
+            let plugin = of(model.log_odds(belief.mean(), &fresh).unwrap().unwrap());
             let mmse = model.estimation() == Estimation::Mmse;
-            let averaged = mmse.then(|| of(model.log_odds_averaged(belief, &fresh).unwrap()));
+            let odds = || model.log_odds_averaged(belief, &fresh).unwrap().unwrap();
+            let averaged = mmse.then(|| of(odds()));
             curve.push(errors(belief.mean().mean_squared_error(&truth), plugin, averaged));
         }
         ControlFlow::Continue(())
     };
     let options = TwoLayerModel::options().with_max_sweeps(sweeps).with_tolerance(0.0);
     let fit = graph.fit(&Start::uninformed(), &options, &mut watch).unwrap();
-    assert!(fit.report().status.is_usable(), "{}", fit.report());
+    let report = fit.fit().report();
+    assert!(report.status.is_usable(), "{report}");
     curve
 }
 

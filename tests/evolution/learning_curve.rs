@@ -4,10 +4,10 @@ use std::ops::ControlFlow;
 
 use fg_core::{IterationInfo, Rows};
 use fg_denoisers::likelihood::{Activation, TwoLayer};
+use fg_models::TwoLayerModel;
 use fg_models::metrics::normalised_test_error;
 use fg_models::synthetic::{add_noise, correlated_weights, gaussian_rows};
-use fg_models::two_layer::LearningSettings;
-use fg_models::{Start, TwoLayerModel};
+use fg_models::two_layer::{LearningSettings, Start};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
@@ -37,13 +37,13 @@ fn measure(
     let truth = gaussian_rows(inputs, model.output().hidden(), 1.0, rng);
     let draw = |count: usize, rng: &mut Pcg64| {
         let x = gaussian_rows(count, inputs, 1.0 / inputs as f64, rng);
-        let clean = model.predict(&truth, &x);
+        let clean = model.predict(&truth, &x).unwrap();
         (x, clean)
     };
     let (x, clean) = draw(samples, rng);
     let (fresh, expected) = draw(TEST, rng);
     let start = match share > 0.0 {
-        true => Start::correlated(&correlated_weights(&truth, share, rng), share, &x),
+        true => Start::correlated(&correlated_weights(&truth, share, rng), share, &x).unwrap(),
         false => Start::uninformed(),
     };
     let graph = model.graph(&x, &add_noise(&clean, noise, rng)).unwrap();
@@ -54,14 +54,15 @@ fn measure(
         let excess = |found: &Rows| normalised_test_error(found, &expected, noise) - 1.0;
         curve.push([
             belief.mean().mean_squared_error(&truth),
-            excess(&model.predict(belief.mean(), &fresh)),
-            excess(&model.predict_averaged(belief, &fresh)),
+            excess(&model.predict(belief.mean(), &fresh).unwrap()),
+            excess(&model.predict_averaged(belief, &fresh).unwrap()),
         ]);
         ControlFlow::Continue(())
     };
     let options = TwoLayerModel::options().with_max_sweeps(SWEEPS).with_tolerance(0.0);
     let fit = graph.fit(&start, &options, &mut watch).unwrap();
-    assert!(fit.report().status.is_usable(), "{}", fit.report());
+    let report = fit.fit().report();
+    assert!(report.status.is_usable(), "{report}");
     curve
 }
 

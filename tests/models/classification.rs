@@ -21,16 +21,13 @@ fn problem((inputs, train, _): Size, seed: u64) -> TwoLayerProblem {
     TwoLayerProblem::draw(&settings, &mut Pcg64::seed_from_u64(seed)).unwrap()
 }
 
-fn fit(
-    problem: &TwoLayerProblem,
-    (_, _, sweeps): Size,
-    estimation: Estimation,
-) -> (TwoLayerModel, TwoLayerFit) {
+fn fit(problem: &TwoLayerProblem, (_, _, sweeps): Size, estimation: Estimation) -> TwoLayerFit {
     let model = TwoLayerModel::new(problem.teacher.output.clone()).with_estimation(estimation);
     let (train, options) = (&problem.train, TwoLayerModel::options().with_max_sweeps(sweeps));
     let fit = model.fit(&train.inputs, &train.noisy, &options).unwrap();
-    assert!(fit.report().status.is_usable(), "{}", fit.report());
-    (model, fit)
+    let report = fit.fit().report();
+    assert!(report.status.is_usable(), "{report}");
+    fit
 }
 
 /// Adam from a quarter of the truth's variance, as in the published experiment.
@@ -60,12 +57,13 @@ fn compare_with_adam(size: Size, runs: u64, most: [f64; 2]) {
         let problem = problem(size, seed);
         let test = &problem.test;
         let of = |odds: Rows| LabelErrors::of(odds.as_slice(), test.clean.as_slice());
-        let (model, mmse) = fit(&problem, size, Estimation::Mmse);
-        let mmse = of(model.log_odds_averaged(mmse.belief(), &test.inputs).unwrap());
-        let (_, map) = fit(&problem, size, Estimation::Map);
-        let map = of(model.log_odds(map.belief().mean(), &test.inputs).unwrap());
+        let mmse = fit(&problem, size, Estimation::Mmse);
+        let mmse = of(mmse.log_odds_averaged(&test.inputs).unwrap().unwrap());
+        let map = fit(&problem, size, Estimation::Map);
+        let map = of(map.log_odds(&test.inputs).unwrap().unwrap());
         let weights = adam_weights(&problem, seed);
-        let adam = of(model.log_odds(&weights, &test.inputs).unwrap());
+        let model = TwoLayerModel::new(problem.teacher.output.clone());
+        let adam = of(model.log_odds(&weights, &test.inputs).unwrap().unwrap());
         println!("{mmse:.3?}\n{map:.3?}\n{adam:.3?}\n");
         assert!(mmse.error_rate < 0.2 && mmse.excess_error_rate < 0.1, "{seed}: {mmse:?}");
         averaged += mmse.excess_log_loss / runs as f64;
@@ -104,7 +102,7 @@ fn maximisers_of_linear_units_are_regularised_logistic_regression() {
     let options = Options::default().with_max_sweeps(500).with_tolerance(1e-13);
     let fit = model.fit(&inputs, &labels, &options).unwrap();
     let found = fit.input_weights();
-    let odds = model.log_odds(&found, &inputs).unwrap();
+    let odds = fit.log_odds(&inputs).unwrap().unwrap();
     for k in 0..6 {
         for (j, weight) in weights.iter().enumerate() {
             let pull = |i: usize| {
@@ -112,7 +110,7 @@ fn maximisers_of_linear_units_are_regularised_logistic_regression() {
                 -y * logistic(-y * odds[(i, 0)]) * weight * inputs[(i, k)]
             };
             let slope = (0..80).map(pull).sum::<f64>() + found[(k, j)];
-            assert!(slope.abs() < STATIONARY, "{k} {j}: {slope:e}, {}", fit.report());
+            assert!(slope.abs() < STATIONARY, "{k} {j}: {slope:e}, {}", fit.fit().report());
         }
     }
 }
@@ -130,9 +128,9 @@ fn averaged_probabilities_of_one_unit_are_those_of_the_sum() {
     let inputs = gaussian_rows(20, 3, 1.0, &mut rng);
     let labels = Rows::from_fn(20, 1, |i, _| if inputs[(i, 1)] > 0.0 { 1.0 } else { -1.0 });
     let fit = model.fit(&inputs, &labels, &TwoLayerModel::options()).unwrap();
-    let odds = model.log_odds_averaged(fit.belief(), &inputs).unwrap();
-    let plugin = model.predict(fit.belief().mean(), &inputs);
-    let variance = fit.belief().covariances()[0];
+    let odds = fit.log_odds_averaged(&inputs).unwrap().unwrap();
+    let plugin = fit.predict(&inputs).unwrap();
+    let variance = fit.fit().belief().covariances()[0];
     for i in 0..20 {
         let length: f64 = inputs.row(i).iter().map(|x| x * x).sum();
         let width = (0.5 + 1.3 * 1.3 * variance * length).sqrt();

@@ -9,7 +9,7 @@ use fg_denoisers::likelihood::HuberNoise;
 use fg_denoisers::penalty::{ElasticNet, GroupLasso, L2};
 use fg_denoisers::{Awgn, BernoulliGauss, Gaussian, Hinge, L1, Logistic, Poisson};
 use fg_models::ModelError;
-use fg_models::baseline::primal_dual;
+use fg_models::baseline::{End, primal_dual};
 use fg_models::erm::{self, Risk};
 use fg_models::linear::outputs;
 use fg_models::synthetic::{add_noise, exactly_sparse, gaussian_rows};
@@ -19,7 +19,7 @@ use rand_pcg::Pcg64;
 /// Rows of data and unknowns: three to one, singular values within a factor of four.
 const SIZE: (usize, usize) = (90, 30);
 /// Residual and iterations of the primal-dual method.
-const SETTLED: (f64, usize) = (1e-11, 200_000);
+const SETTLED: End = End { tolerance: 1e-11, iterations: 200_000 };
 /// Largest residual of a run, and difference of the minimisers.
 const OPTIMAL: f64 = 1e-8;
 const EQUAL: f64 = 1e-7;
@@ -35,7 +35,7 @@ where
     let inputs = Dense::from_rows(&gaussian_rows(m, n, 1.0 / n as f64, rng)).unwrap();
     let clean = outputs(&inputs, &gaussian_rows(n, d, 2.0, rng));
     let data = Rows::from_fn(m, d, |i, j| data(clean[(i, j)], rng));
-    let slow = primal_dual(&inputs, (&penalty, &loss), &data, SETTLED).unwrap();
+    let slow = primal_dual(&inputs, &penalty, &loss, &data, SETTLED).unwrap();
     let risk = Risk::new(penalty, loss).unwrap();
     let minimum = risk.minimise(inputs, data, &erm::options()).unwrap();
     let pairs = minimum.fit.estimate().as_slice().iter().zip(slow.estimate.as_slice());
@@ -46,7 +46,11 @@ where
         "{name}: gap {gap:.1e} of {size:.2}, residuals {:.1e} and {:.1e} after {} iterations; {report}",
         minimum.residual, slow.residual, slow.iterations
     );
-    assert!(slow.residual <= SETTLED.0, "{name}: {} of the primal-dual method", slow.residual);
+    assert!(
+        slow.residual <= SETTLED.tolerance,
+        "{name}: {} of the primal-dual method",
+        slow.residual
+    );
     assert!(minimum.residual < OPTIMAL, "{name}: {}, {report}", minimum.residual);
     assert!(gap < EQUAL && size > 0.1, "{name}: {gap} of {size}");
 }

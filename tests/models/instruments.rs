@@ -8,7 +8,7 @@ use fg_core::faer::{Mat, Scale};
 use fg_core::operator::{Dense, Ensemble};
 use fg_core::{Graph, Options, Rows, Solution, Status};
 use fg_denoisers::{BernoulliGauss, Gaussian, GroupBernoulliGauss};
-use fg_models::comparison::{Trial, compare};
+use fg_models::comparison::{Runs, Trial, compare};
 use fg_models::linear;
 use fg_models::metrics::nmse_db;
 use fg_models::synthetic::{
@@ -153,7 +153,7 @@ fn two_branches_of_one_variable_are_predicted() {
         let seed = derived_seed(5, &[k as u64]);
         Trial::draw(graph(seed), None, both, &mut Pcg64::seed_from_u64(seed))
     };
-    let found = compare(&evolution, &options, both, (24, 2), trial).unwrap();
+    let found = compare(&evolution, &options, both, Runs { count: 24, threads: 2 }, trial).unwrap();
     for sweep in &found.sweeps {
         // Sweeps of one set of runs err together: one fixed seed passes or fails as a whole, 5 percent.
         assert!(sweep.agrees(), "{sweep:?}");

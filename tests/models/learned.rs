@@ -134,24 +134,24 @@ fn a_two_layer_network_learns_its_noise_and_the_size_of_its_weights() {
         let problem = TwoLayerProblem::draw(&settings, rng).unwrap();
         let (x, y) = (&problem.train.inputs, &problem.train.noisy);
         let output = problem.teacher.output.clone();
-        let error = |model: &TwoLayerModel, fit: &TwoLayerFit| {
-            let predicted = model.predict_averaged(fit.belief(), &problem.test.inputs);
+        let error = |fit: &TwoLayerFit| {
+            let predicted = fit.predict_averaged(&problem.test.inputs).unwrap();
             normalised_test_error(&predicted, &problem.test.clean, problem.noise_variance)
         };
         let options = TwoLayerModel::options();
         let known = TwoLayerModel::new(output.clone());
-        let knowing = error(&known, &known.fit(x, y, &options).unwrap());
+        let knowing = error(&known.fit(x, y, &options).unwrap());
         let (weights, bias) = (output.output_weights().clone(), output.bias().to_vec());
         let learned = TwoLayerModel::learning(weights, bias, activation, y).unwrap();
         let fit = learned.fit(x, y, &options).unwrap();
-        let learning = error(&learned, &fit);
+        let learning = error(&fit);
         // Excess errors over the best possible, which is one.
         assert!(learning - 1.0 < 1.2 * (knowing - 1.0), "{activation:?}: {learning}, {knowing}");
         // Forty weights fit as much of 600 rows: four deviations, sqrt(2 40) / 600 each.
         let noise = y.mean_squared_error(&problem.train.clean);
         assert_near("noise", fit.noise_variance().unwrap(), noise, 0.06);
         // Of what 40 weights are their variance is known to sqrt(2 / 40), less well where single ones aren't.
-        let size = fit.solution().parameters()[0].1.values[0];
+        let size = fit.fit().solution().parameters()[0].1.values[0];
         assert_near("weights", size, mean_square(&problem.teacher.input_weights), 0.5);
     }
 }
@@ -166,5 +166,5 @@ fn low_rank_data_show_their_noise() {
     let draw = graph.draw(&mut fg_core::factor::Stratified(&mut Pcg64::seed_from_u64(3))).unwrap();
     let data = draw.data(model.data).unwrap();
     // The signal's share, 4 / n, and four standard errors, each 2 / n.
-    assert_near("noise", low_rank::noise_variance(data, true), variance, 12.0 / n as f64);
+    assert_near("noise", low_rank::noise_variance_symmetric(data), variance, 12.0 / n as f64);
 }

@@ -59,7 +59,12 @@ impl fmt::Display for ParameterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OutOfRange { parameter, value, requirement } => {
-                write!(f, "{parameter} must be {requirement}, got {value}")
+                write!(f, "{parameter} must be {requirement}, got ")?;
+                // Hundreds of zeros say less than an exponent.
+                match value.abs() > 0.0 && !(LEGIBLE.0..LEGIBLE.1).contains(&value.abs()) {
+                    true => write!(f, "{value:e}"),
+                    false => write!(f, "{value}"),
+                }
             }
             Self::Length { parameter, expected, found } => {
                 write!(f, "{parameter} needs {expected} values, got {found}")
@@ -80,6 +85,9 @@ impl fmt::Display for ParameterError {
         }
     }
 }
+
+/// Sizes of numbers that are shown without an exponent.
+const LEGIBLE: (f64, f64) = (1e-5, 1e16);
 
 impl core::error::Error for ParameterError {}
 
@@ -149,5 +157,14 @@ mod tests {
         let error = positive("scale", -1.0).unwrap_err();
         assert_eq!(error.to_string(), "scale must be finite and above 0, got -1");
         assert_eq!(precision("precision", f64::INFINITY), Ok(f64::INFINITY));
+    }
+
+    #[test]
+    fn numbers_are_short_however_small() {
+        let text = |value| positive("variance", value).unwrap_err().to_string();
+        assert_eq!(text(0.0), "variance must be finite and above 0, got 0");
+        assert_eq!(text(-0.25), "variance must be finite and above 0, got -0.25");
+        assert_eq!(text(-1e-320), "variance must be finite and above 0, got -1e-320");
+        assert_eq!(text(f64::INFINITY), "variance must be finite and above 0, got inf");
     }
 }

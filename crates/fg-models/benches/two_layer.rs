@@ -33,7 +33,7 @@ fn twenty_sweeps(bencher: Bencher<'_, '_>, activation: Activation, estimation: E
     let train = &problem.train;
     bencher.bench_local(|| {
         let fit = model.fit(&train.inputs, &train.noisy, &options).unwrap();
-        assert_eq!(fit.report().sweeps, SWEEPS, "{}", fit.report());
+        assert_eq!(fit.fit().report().sweeps, SWEEPS, "{}", fit.fit().report());
         fit
     });
 }

@@ -148,10 +148,19 @@ impl Comparison {
     }
 }
 
-/// Solves `runs` problems of finite size and predicts them.
+/// How many problems are solved, and on how many threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Runs {
+    /// Problems.
+    pub count: usize,
+    /// Threads.
+    pub threads: usize,
+}
+
+/// Solves problems of finite size and predicts them.
 ///
 /// `evolution` is the prediction, with the laws and starts of the trials; `trial(k)` makes the problem of run `k`, for
-/// which it should take a seed of its own, and is called on `threads` threads. All sweeps of `options` are done: its
+/// which it should take a seed of its own, and is called on the threads of `runs`. All sweeps of `options` are done: its
 /// tolerance plays no part. A prediction at its fixed point stays there.
 ///
 /// # Errors
@@ -160,12 +169,12 @@ pub fn compare(
     evolution: &Evolution<'_>,
     options: &Options,
     variable: VariableId,
-    (runs, threads): (usize, usize),
+    runs: Runs,
     trial: impl Fn(usize) -> Result<Trial, ModelError> + Sync,
 ) -> Result<Comparison, ModelError> {
     let prediction = evolution.run()?;
     let options = options.clone().with_tolerance(0.0);
-    let done = in_order(runs, threads, |k| -> Result<_, ModelError> {
+    let done = in_order(runs.count, runs.threads, |k| -> Result<_, ModelError> {
         let trial = trial(k)?;
         let (errors, estimate) = trial.run(variable, &options)?;
         Ok((errors, (trial.truth, estimate)))
@@ -248,7 +257,8 @@ mod tests {
             let mut rng = Pcg64::seed_from_u64(derived_seed(8, &[k as u64]));
             Trial::draw(graph(k as u64)?.0, None, x, &mut rng)
         };
-        let found = compare(&evolution, &options, x, (24, 2), trial).unwrap();
+        let found =
+            compare(&evolution, &options, x, Runs { count: 24, threads: 2 }, trial).unwrap();
         let predicted = found.prediction.samples(x).unwrap().support_errors(FOUND);
         let measured = found.support_errors(FOUND);
         let entries = (24 * SIZE.1) as f64;
@@ -272,14 +282,16 @@ mod tests {
             let mut rng = Pcg64::seed_from_u64(seed);
             Trial::draw(graph(seed)?.0, None, x, &mut rng)
         };
-        let found = compare(&evolution, &options, x, (24, 2), trial).unwrap();
+        let found =
+            compare(&evolution, &options, x, Runs { count: 24, threads: 2 }, trial).unwrap();
         assert_eq!((found.sweeps.len(), found.runs.len()), (6, 24));
         // Sweeps of one set of runs err together, so that one fixed seed passes or fails as a whole: 5 percent.
         for sweep in &found.sweeps {
             assert!(sweep.agrees(), "{sweep:?}");
         }
         assert!(found.sweeps[5].measured.median < -10.0, "{:?}", found.sweeps[5]);
-        let alone = compare(&evolution, &options, x, (24, 1), trial).unwrap();
+        let alone =
+            compare(&evolution, &options, x, Runs { count: 24, threads: 1 }, trial).unwrap();
         assert_eq!(alone.runs, found.runs);
     }
 }

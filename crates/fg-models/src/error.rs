@@ -46,6 +46,29 @@ pub enum ModelError {
         /// The penalty or the loss.
         part: &'static str,
     },
+    /// Columns of observations are linearly dependent, in which noise and covariance of the columns can't both be learned.
+    Dependent {
+        /// Columns that make up zero.
+        columns: Vec<usize>,
+    },
+    /// Weights of a first layer aren't of the shape that its model and its inputs need.
+    Weights {
+        /// Columns of the inputs.
+        inputs: usize,
+        /// Whether the model has a bias, the last row of the weights.
+        bias: bool,
+        /// Their shape.
+        expected: (usize, usize),
+        /// The shape given.
+        found: (usize, usize),
+    },
+    /// New inputs aren't of as many columns as those a model was fitted to.
+    Inputs {
+        /// Columns of those.
+        columns: usize,
+        /// The shape given.
+        found: (usize, usize),
+    },
     /// State evolution ends before there is an estimate.
     Unpredicted {
         /// How it ended.
@@ -71,6 +94,25 @@ impl fmt::Display for ModelError {
             Self::Estimation { part } => {
                 write!(f, "{part} answers with posterior means, a risk needs maximisers")
             }
+            Self::Dependent { columns } => match columns[..] {
+                [column] => write!(f, "column {column} of the observations is zero"),
+                _ => {
+                    let columns: Vec<String> = columns.iter().map(usize::to_string).collect();
+                    write!(
+                        f,
+                        "columns {} of the observations are linearly dependent",
+                        columns.join(", ")
+                    )
+                }
+            },
+            Self::Weights { inputs, bias, expected: (rows, columns), found } => {
+                let bias = if *bias { " and a bias" } else { "" };
+                write!(f, "weights for {inputs} inputs{bias} must be {rows} x {columns}, ")?;
+                write!(f, "got {} x {}", found.0, found.1)
+            }
+            Self::Inputs { columns, found: (rows, found) } => {
+                write!(f, "inputs must have {columns} columns, got {rows} x {found}")
+            }
             Self::Unpredicted { status } => write!(f, "state evolution has no estimate: {status}"),
         }
     }
@@ -91,7 +133,11 @@ impl core::error::Error for ModelError {
             Self::Spectrum(error) => Some(error),
             Self::Law(error) => Some(error),
             Self::Ensemble(error) => Some(error),
-            Self::Estimation { .. } | Self::Unpredicted { .. } => None,
+            Self::Estimation { .. }
+            | Self::Dependent { .. }
+            | Self::Weights { .. }
+            | Self::Inputs { .. }
+            | Self::Unpredicted { .. } => None,
         }
     }
 }

@@ -40,4 +40,4 @@ pub use generalised::GeneralisedGraph;
 pub use low_rank::LowRankGraph;
 pub use multilayer::{MultiLayer, MultiLayerGraph};
 pub use predict::{Predicted, predicted_log_density};
-pub use two_layer::{Start, TwoLayerFit, TwoLayerGraph, TwoLayerModel};
+pub use two_layer::{TwoLayerFit, TwoLayerGraph, TwoLayerModel};

@@ -35,6 +35,8 @@ pub struct MultiLayer {
     factors: Vec<FactorId>,
     shape: (usize, usize),
     linear: usize,
+    /// Channels since the last operator.
+    channels: usize,
 }
 
 /// The graph of a chain of layers with the names of its parts, not built yet, so that it can be changed.
@@ -43,7 +45,7 @@ pub struct MultiLayerGraph {
     /// The graph.
     pub builder: GraphBuilder,
     /// The unknown and every layer after it: `X`, `Z1`, `X1`, `Z2`, ...; the output of operator `k` is `Zk`, that of a
-    /// channel behind it `Xk`.
+    /// channel behind it `Xk`, of a second one `Xk.2`.
     pub layers: Vec<VariableId>,
     /// Prior, operators and channels in order, and the likelihood last: factor `k` is before layer `k`.
     pub factors: Vec<FactorId>,
@@ -61,14 +63,15 @@ impl MultiLayer {
             factors: vec![prior],
             shape: (rows, columns),
             linear: 0,
+            channels: 0,
         }
     }
 
     /// Multiplies the last layer by `operator`.
     pub fn linear(mut self, name: &str, operator: impl LinearOperator + 'static) -> Self {
-        self.linear += 1;
+        (self.linear, self.channels) = (self.linear + 1, 0);
         self.shape.0 = operator.outputs();
-        let (input, output) = self.next('Z');
+        let (input, output) = self.next(&format!("Z{}", self.linear));
         self.factors.push(self.builder.linear(name, input, output, operator));
         self
     }
@@ -77,7 +80,11 @@ impl MultiLayer {
     pub fn channel(mut self, name: &str, channel: impl Channel + 'static) -> Self {
         // An input that the channel doesn't take is refused when the graph is built.
         self.shape.1 = channel.output_columns(self.shape.1).unwrap_or(self.shape.1);
-        let (input, output) = self.next('X');
+        self.channels += 1;
+        let (input, output) = match self.channels {
+            1 => self.next(&format!("X{}", self.linear)),
+            more => self.next(&format!("X{}.{more}", self.linear)),
+        };
         self.factors.push(self.builder.channel(name, input, output, channel));
         self
     }
@@ -115,9 +122,9 @@ impl MultiLayer {
     }
 
     /// The last layer, and a new one behind it.
-    fn next(&mut self, letter: char) -> (VariableId, VariableId) {
+    fn next(&mut self, name: &str) -> (VariableId, VariableId) {
         let (input, (rows, columns)) = (self.last(), self.shape);
-        let output = self.builder.variable(&format!("{letter}{}", self.linear), rows, columns);
+        let output = self.builder.variable(name, rows, columns);
         self.layers.push(output);
         (input, output)
     }
@@ -142,5 +149,28 @@ impl MultiLayerGraph {
         let mut run = Inference::new(&graph, options)?;
         let solution = run.run(observer)?;
         Ok(Fit::new(self.layers, solution, &mut run))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fg_core::operator::Dense;
+    use fg_denoisers::{Awgn, Gaussian, GaussianNoise, PiecewiseLinear};
+
+    #[test]
+    fn a_channel_follows_a_channel() {
+        let operator = Dense::from_rows(&Rows::from_fn(4, 2, |i, j| (i + 3 * j) as f64)).unwrap();
+        let model = MultiLayer::new(2, 1, Gaussian::new(0.0, 1.0).unwrap())
+            .linear("A", operator)
+            .channel("noise", GaussianNoise::new(0.1).unwrap())
+            .channel("ReLU", PiecewiseLinear::relu())
+            .observed(Awgn::new(100.0).unwrap(), Rows::column(vec![0.4, 0.0, 1.3, 0.8]));
+        let layers = model.layers.clone();
+        let graph = model.builder.build().unwrap();
+        let names: Vec<&str> = layers.iter().map(|layer| graph.variable_name(*layer)).collect();
+        assert_eq!(names, ["X", "Z1", "X1", "X1.2"]);
+        let solution = graph.infer(&Options::default().with_damping(0.8)).unwrap();
+        assert!(solution.report().status.is_usable(), "{}", solution.report());
     }
 }

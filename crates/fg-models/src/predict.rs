@@ -42,14 +42,17 @@ impl Predicted {
     /// The log-density of each row of `data` under `likelihood`, averaged over what is left unknown,
     /// `log int p(y | z) N(z; mean, covariance) dz`: for labels and counts the logarithm of their probability.
     ///
-    /// `None` where the likelihood has no log-partition function, or a covariance is singular.
+    /// `None` where the likelihood has no log-partition function, or a covariance is singular. A likelihood whose rows
+    /// differ must be for these rows.
     ///
     /// # Panics
-    /// When there aren't as many rows of data as predictions.
+    /// When there aren't as many rows of data as predictions, or the likelihood is for another number.
     #[track_caller]
     pub fn log_density(&self, likelihood: &dyn Likelihood, data: &Rows) -> Option<Vec<f64>> {
         let (rows, d) = self.mean.shape();
         assert_eq!(data.rows(), rows, "data needs a row a prediction");
+        let expected = likelihood.rows().unwrap_or(rows);
+        assert_eq!(rows, expected, "predictions of as many rows as the likelihood is for");
         let [mut factor, mut precision] = [(); 2].map(|()| vec![0.0; d * d]);
         let (mut natural, mut scratch) = (vec![0.0; d], vec![0.0; 2 * d * d]);
         let mut densities = vec![0.0; rows];
@@ -63,7 +66,8 @@ impl Predicted {
             small::solve_lower(&factor, &mut natural, d);
             small::solve_lower_transposed(&factor, &mut natural, d);
             let cavity = RowCavity::new(0, d, &natural, mean, &precision);
-            if !likelihood.log_partition(data.row(i), &cavity, core::slice::from_mut(density)) {
+            let model = likelihood.row_model(i).unwrap_or(likelihood);
+            if !model.log_partition(data.row(i), &cavity, core::slice::from_mut(density)) {
                 return None;
             }
             // Less the logarithm of `int exp(n'z - z' Gamma z / 2) dz`.
@@ -83,7 +87,8 @@ const POINTS: usize = 32_768;
 /// over new inputs with independent entries and `E |x|^2 = input_power`, and over data drawn from the likelihood: less, by the
 /// information that is lost, than under the truth. `law` is that of the unknown `X` of a linear layer.
 ///
-/// `None` where the likelihood can't be drawn from or has no log-partition function, or where nothing is left unknown.
+/// `None` where the likelihood can't be drawn from or has no log-partition function, where nothing is left unknown, and for
+/// likelihoods whose rows differ: ask for the model of each row.
 ///
 /// ```
 /// use fg_core::{Options, evolution::Spectrum, operator::Ensemble};
@@ -111,6 +116,9 @@ pub fn predicted_log_density(
     let d = law.columns();
     let expected = likelihood.columns().unwrap_or(d);
     assert_eq!(d, expected, "a law of as many columns as the likelihood is for");
+    if likelihood.rows().is_some() || likelihood.row_model(0).is_some() {
+        return None;
+    }
     let uniforms = likelihood.uniforms(d)?;
     let (truth, mean, uniforms) = pairs(law, input_power, uniforms, POINTS);
     let mut data = Rows::zeros(mean.rows(), likelihood.outputs(d));
@@ -169,7 +177,11 @@ pub(crate) fn outputs(unknown: &Rows, inputs: &Rows) -> Rows {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use fg_core::Options;
+    use fg_core::evolution::Spectrum;
+    use fg_core::operator::Ensemble;
     use fg_denoisers::likelihood::{Awgn, Sign};
+    use fg_denoisers::{Gaussian, Masked, PerRow};
 
     fn predicted(mean: Rows, covariances: Vec<f64>) -> Predicted {
         Predicted { mean, covariances }
@@ -187,6 +199,44 @@ mod tests {
         let square = (c * 0.25 + 2.0 * b * 0.5 * 2.5 + a * 6.25) / determinant;
         let expected = -0.5 * (square + determinant.ln()) - core::f64::consts::TAU.ln();
         assert!((found[0] - expected).abs() < 1e-13, "{found:?} {expected}");
+    }
+
+    #[test]
+    fn every_row_has_its_own_model() {
+        let noises = [4.0, 0.25].map(|precision| Awgn::new(precision).unwrap());
+        let data = Rows::column(vec![0.5, -1.0]);
+        let both = predicted(Rows::column(vec![1.0, 1.0]), vec![2.0, 2.0]);
+        let alone = |i: usize| both.log_density(&noises[i], &data).unwrap()[i];
+        let model = PerRow::new(noises.to_vec()).unwrap();
+        assert_eq!(both.log_density(&model, &data).unwrap(), [alone(0), alone(1)]);
+        // What isn't measured has no surprises.
+        let gaps = Masked::new(model, &[false, true]).unwrap();
+        let found = both.log_density(&gaps, &data).unwrap();
+        assert!(found[0].abs() < 1e-15, "{found:?}");
+        assert_eq!(found[1..], [alone(1)]);
+    }
+
+    #[test]
+    #[should_panic(expected = "as many rows as the likelihood is for")]
+    fn a_model_of_other_rows_is_refused() {
+        let model = PerRow::new(vec![Awgn::new(1.0).unwrap(); 3]).unwrap();
+        let both = predicted(Rows::column(vec![1.0, 1.0]), vec![2.0, 2.0]);
+        both.log_density(&model, &Rows::column(vec![0.5, -1.0]));
+    }
+
+    #[test]
+    fn no_score_is_predicted_for_rows_that_differ() {
+        let operator = Ensemble::new(100, Spectrum::marchenko_pastur(2.0).unwrap());
+        let noise = Awgn::new(4.0).unwrap();
+        let prior = Gaussian::new(0.0, 1.0).unwrap();
+        let model = crate::generalised::unobserved(operator, 1, prior, noise.clone());
+        let signal = model.signal;
+        let graph = model.builder.build().unwrap();
+        let prediction = graph.predict(&Options::default()).unwrap();
+        let law = prediction.estimate(signal);
+        assert!(predicted_log_density(law, 1.0, &noise).is_some_and(f64::is_finite));
+        let rows = PerRow::new(vec![noise; 3]).unwrap();
+        assert_eq!(predicted_log_density(law, 1.0, &rows), None);
     }
 
     #[test]

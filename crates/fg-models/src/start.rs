@@ -12,6 +12,10 @@ use crate::ModelError;
 pub(crate) const OUTPUT_PORT: usize = 1;
 
 /// Sets the first message of a factor at a port to this mean and this variance of each entry.
+///
+/// # Errors
+/// Among others a variance that isn't finite and above zero, as one over it must be: a run that is told a certainty ends with
+/// it.
 pub(crate) fn send(
     run: &mut Inference<'_>,
     graph: &Graph,
@@ -19,6 +23,10 @@ pub(crate) fn send(
     mean: &Rows,
     variance: f64,
 ) -> Result<(), ModelError> {
+    if !(variance > 0.0 && variance.is_finite() && variance.recip().is_finite()) {
+        let (parameter, requirement) = ("start variance", "finite and above 0");
+        return Err(ParameterError::OutOfRange { parameter, value: variance, requirement }.into());
+    }
     let layout = graph.layout(graph.variable_at(factor, port)).clone();
     let precision = Precision::isotropic(layout, variance.recip()).map_err(MessageError::from)?;
     run.start(factor, port, Message::from_mean(mean, precision)?)?;
@@ -28,11 +36,18 @@ pub(crate) fn send(
 /// Share of noise in observations that learning starts from, one over a signal-to-noise ratio of a hundred plus one.
 const NOISE: f64 = 1.0 / 101.0;
 
-/// The mean square of entries that something is to be made of.
+/// The mean square of entries that something is to be made of; names of it and of how many entries there are.
 ///
 /// # Errors
-/// Entries without a size, or that aren't finite.
-pub(crate) fn mean_square(parameter: &'static str, rows: &Rows) -> Result<f64, ParameterError> {
+/// No entries, entries without a size, or that aren't finite.
+pub(crate) fn mean_square(
+    [parameter, count]: [&'static str; 2],
+    rows: &Rows,
+) -> Result<f64, ParameterError> {
+    if rows.as_slice().is_empty() {
+        let requirement = "at least 1";
+        return Err(ParameterError::OutOfRange { parameter: count, value: 0.0, requirement });
+    }
     let value = rows.norm_squared() / rows.as_slice().len() as f64;
     if value > 0.0 && value.is_finite() {
         return Ok(value);
@@ -45,7 +60,8 @@ pub(crate) fn mean_square(parameter: &'static str, rows: &Rows) -> Result<f64, P
 /// # Errors
 /// Observations of which nothing is left, or that aren't finite.
 pub(crate) fn unknown_noise(observations: &Rows) -> Result<(Awgn, f64), ParameterError> {
-    let power = mean_square("mean square of the observations", observations)?;
+    let names = ["mean square of the observations", "number of observations"];
+    let power = mean_square(names, observations)?;
     Ok((Awgn::from_variance(NOISE * power)?.learn_noise(), (1.0 - NOISE) * power))
 }
 
@@ -76,7 +92,7 @@ pub(crate) fn guessed_power(
         let (parameter, requirement) = ("share", "above 0 and below 1");
         return Err(ParameterError::OutOfRange { parameter, value: share, requirement }.into());
     }
-    Ok(mean_square("mean square of the guess", values)?)
+    Ok(mean_square(["mean square of the guess", "values of the guess"], values)?)
 }
 
 /// The variance of an entry before anything is known about the data, where the prior has a mean and a positive variance

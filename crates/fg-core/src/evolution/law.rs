@@ -95,7 +95,19 @@ impl MessageLaw {
     /// # Errors
     /// [`LawError`] unless the share is in `[0, 1)` and the variance positive and finite.
     pub fn guess(d: usize, share: f64, variance: f64) -> Result<Self, LawError> {
+        if !(0.0..1.0).contains(&share) {
+            let (parameter, requirement) = ("share", "at least 0 and below 1");
+            return Err(LawError::OutOfRange { parameter, value: share, requirement });
+        }
         let left = (1.0 - share) * variance;
+        if !(variance > 0.0 && variance.is_finite() && left.recip().is_finite()) {
+            let requirement = "above 0 and finite, and so its inverse";
+            return Err(LawError::OutOfRange {
+                parameter: "variance",
+                value: variance,
+                requirement,
+            });
+        }
         let [precision, gain, error] =
             [left.recip(), share, share * left].map(|value| isotropic(value, d));
         Self::from_mean_form(d, &precision, &gain, &error)
@@ -270,7 +282,7 @@ fn semi_definite(matrix: &[f64], d: usize) -> bool {
 }
 
 /// A message law can't be true of any message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum LawError {
     /// A matrix has another number of entries than it needs.
@@ -281,6 +293,15 @@ pub enum LawError {
         expected: usize,
         /// Entries given.
         found: usize,
+    },
+    /// A parameter that a law is made of is outside its range, or NaN.
+    OutOfRange {
+        /// Which one.
+        parameter: &'static str,
+        /// Its value.
+        value: f64,
+        /// What it must be.
+        requirement: &'static str,
     },
     /// An entry is NaN or infinite.
     NotFinite {
@@ -300,6 +321,9 @@ impl fmt::Display for LawError {
             Self::Length { matrix, expected, found } => {
                 write!(f, "{matrix} of a message law needs {expected} entries, got {found}")
             }
+            Self::OutOfRange { parameter, value, requirement } => {
+                write!(f, "{parameter} of a guess must be {requirement}, got {value}")
+            }
             Self::NotFinite { matrix } => write!(f, "{matrix} of a message law must be finite"),
             Self::Indefinite { matrix } => {
                 write!(f, "{matrix} of a message law must be symmetric and positive semi-definite")
@@ -313,6 +337,20 @@ impl core::error::Error for LawError {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn guesses_name_what_is_wrong() {
+        let text = |share, variance| MessageLaw::guess(1, share, variance).unwrap_err().to_string();
+        for variance in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e-320] {
+            assert!(text(0.01, variance).starts_with("variance of a guess must be above 0"));
+        }
+        for share in [1.0, -0.1, f64::NAN] {
+            assert!(
+                text(share, 1.0).starts_with("share of a guess must be at least 0 and below 1")
+            );
+        }
+        assert!(MessageLaw::guess(1, 0.0, 1.0).is_ok());
+    }
 
     #[test]
     fn a_matched_gaussian_errs_by_its_covariance() {

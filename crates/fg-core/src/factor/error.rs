@@ -35,6 +35,18 @@ pub enum Misfit {
         /// Shape of the variable.
         found: (usize, usize),
     },
+    /// The bias of a linear factor has another length than its variables have columns.
+    BiasLength {
+        /// Columns of the variables.
+        expected: usize,
+        /// Length of the bias.
+        found: usize,
+    },
+    /// The bias of a linear factor is NaN or infinite.
+    BiasNotFinite {
+        /// The first such column.
+        column: usize,
+    },
     /// An operator on entries mixes columns, and those of the variable aren't declared isotropic.
     NotIsotropic {
         /// Index of the port.
@@ -179,6 +191,12 @@ impl fmt::Display for Misfit {
                     None => write!(f, " in {columns} columns, which no number of rows has")?,
                 }
                 write!(f, ", got {} x {}", found.0, found.1)
+            }
+            Self::BiasLength { expected, found } => {
+                write!(f, "bias needs {expected} values, one a column, got {found}")
+            }
+            Self::BiasNotFinite { column } => {
+                write!(f, "bias must be finite, that of column {column} is not")
             }
             Self::NotIsotropic { port } => write!(
                 f,

@@ -74,8 +74,9 @@ impl LikelihoodFactor {
 
 impl Factor for LikelihoodFactor {
     fn ports(&self) -> Vec<Port> {
-        let rows = self.likelihood.rows().or_else(|| self.data().map(Rows::rows));
-        vec![Port { name: "z", role: Role::Given, rows, columns: self.likelihood.columns() }]
+        // Rows of the data are compared where its columns are, by an error that speaks of data.
+        let (rows, columns) = (self.likelihood.rows(), self.likelihood.columns());
+        vec![Port { name: "z", role: Role::Given, rows, columns }]
     }
 
     fn ready(&self, variables: &[Layout]) -> Result<(), Unready> {

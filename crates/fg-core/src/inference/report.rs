@@ -46,7 +46,15 @@ impl fmt::Display for Status {
             Self::TimeLimit => f.write_str("time limit"),
             Self::Stopped => f.write_str("stopped"),
             Self::Diverged { factor, port, sweep, reason } => {
-                write!(f, "diverged in sweep {sweep} at factor `{factor}`, port {port}: {reason}")
+                write!(f, "diverged in sweep {sweep} at factor `{factor}`")?;
+                // All breakdowns but one name their port themselves.
+                match reason {
+                    Event::Explosion { .. } | Event::Breakdown(Breakdown::Factorisation) => {
+                        write!(f, ", port {port}")?;
+                    }
+                    Event::Breakdown(_) => {}
+                }
+                write!(f, ": {reason}")
             }
         }
     }

@@ -122,6 +122,8 @@ fn retries_are_limited_and_divergence_is_named() {
     };
     assert_eq!((factor.as_str(), *port, *sweep), ("prior", 0, 2));
     assert_eq!(*reason, Event::Breakdown(Breakdown::NotFinite { port: 0, row: 1 }));
+    let text = report.status.to_string();
+    assert_eq!(text, "diverged in sweep 2 at factor `prior`: port 0, row 1: belief is not finite");
     assert_eq!(report.recoveries.len(), 2);
     assert!(!report.status.is_usable());
     assert_eq!(solution.mean(x).first_non_finite(), None);

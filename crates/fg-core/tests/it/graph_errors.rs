@@ -1,6 +1,7 @@
 //! Every way to build a wrong graph, and what the user is told.
 
-use fg_core::factor::{Belief, Breakdown, Cavity, Factor, Port, Role};
+use fg_core::factor::{Belief, Breakdown, Cavity, Factor, LinearFactor, Port, Role};
+use fg_core::operator::Dense;
 use fg_core::{GraphBuilder, GraphError, Rows, Structure};
 
 use crate::rows_models::{Sign, Weighted};
@@ -96,7 +97,21 @@ fn ports_are_checked() {
         let x = b.variable("x", 2, 1);
         b.likelihood("noise", x, Rows::zeros(3, 2), Weighted);
     });
-    assert_eq!(message, "port `z` of factor `noise` needs 3 x any, variable `x` is 2 x 1");
+    assert_eq!(message, "likelihood `noise`: data must be 2 x 2, got 3 x 2");
+}
+
+#[test]
+fn a_bias_that_does_not_fit_is_named() {
+    let biased = |bias: Vec<f64>| {
+        error(|b| {
+            let (x, z) = (b.variable("x", 3, 2), b.variable("z", 2, 2));
+            let operator = Dense::from_rows(&Rows::from_fn(2, 3, |i, j| (i + j) as f64)).unwrap();
+            b.factor("A", LinearFactor::new(operator).with_bias(bias), &[x, z]);
+        })
+    };
+    assert_eq!(biased(vec![1.0]), "factor `A`: bias needs 2 values, one a column, got 1");
+    let not_finite = "factor `A`: bias must be finite, that of column 1 is not";
+    assert_eq!(biased(vec![0.0, f64::NAN]), not_finite);
 }
 
 #[test]

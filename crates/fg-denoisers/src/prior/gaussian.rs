@@ -82,6 +82,10 @@ impl Gaussian {
     /// [`ParameterError`] unless all values are finite, the covariance is symmetric and positive definite, and
     /// the lengths fit.
     pub fn with_covariance(mean: &[f64], covariance: &[f64]) -> Result<Self, ParameterError> {
+        if mean.is_empty() {
+            let (parameter, requirement) = ("length of the mean", "at least 1");
+            return Err(ParameterError::OutOfRange { parameter, value: 0.0, requirement });
+        }
         for &value in mean {
             error::finite("mean", value)?;
         }
@@ -233,6 +237,7 @@ mod tests {
         assert_eq!(error.to_string(), "variance must be finite and at least 0, got -1");
         assert!(Gaussian::new(f64::NAN, 1.0).is_err());
         assert!(Gaussian::with_covariance(&[0.0, 0.0], &[1.0]).is_err());
-        assert!(Gaussian::with_covariance(&[], &[]).is_err());
+        let error = Gaussian::with_covariance(&[], &[]).unwrap_err().to_string();
+        assert_eq!(error, "length of the mean must be at least 1, got 0");
     }
 }

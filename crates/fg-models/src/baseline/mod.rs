@@ -10,4 +10,4 @@ pub use adam::{AdamOptions, AdamOptionsError, adam};
 pub use amp::amp;
 pub use lasso::Lasso;
 pub use network::{Regression, logistic_loss, squared_loss};
-pub use primal_dual::{PrimalDual, optimality, primal_dual};
+pub use primal_dual::{End, PrimalDual, optimality, primal_dual};

@@ -22,6 +22,15 @@ pub struct PrimalDual {
     pub residual: f64,
 }
 
+/// When the primal-dual method ends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct End {
+    /// The [residual](optimality) that is small enough.
+    pub tolerance: f64,
+    /// The most iterations.
+    pub iterations: usize,
+}
+
 /// Steps on either side, as a share of the largest that converge.
 const SAFETY: f64 = 0.99;
 /// Iterations of the power method, whose error of the norm the share above covers: it is below a percent for any spectrum.
@@ -37,7 +46,7 @@ const EVERY: usize = 10;
 /// ```
 ///
 /// It takes the costs as the traits give them: no gradient is asked for, which a hinge doesn't have, and no bound of the
-/// curvature, which counts don't have. It ends at a residual of `tolerance`, or after `iterations`.
+/// curvature, which counts don't have.
 ///
 /// Reference: A. Chambolle and T. Pock, "A first-order primal-dual algorithm for convex problems with applications to
 /// imaging", Journal of Mathematical Imaging and Vision 40 (2011), doi 10.1007/s10851-010-0251-1.
@@ -50,9 +59,10 @@ const EVERY: usize = 10;
 #[track_caller]
 pub fn primal_dual(
     operator: &dyn LinearOperator,
-    (penalty, likelihood): (&dyn Denoiser, &dyn Likelihood),
+    penalty: &dyn Denoiser,
+    likelihood: &dyn Likelihood,
     data: &Rows,
-    (tolerance, iterations): (f64, usize),
+    end: End,
 ) -> Result<PrimalDual, Breakdown> {
     let (m, n) = (operator.outputs(), operator.inputs());
     assert_eq!(data.rows(), m, "a row of data an output");
@@ -60,7 +70,7 @@ pub fn primal_dual(
     let step = SAFETY / norm(operator);
     let (mut x, mut s) = (Rows::zeros(n, d), Rows::zeros(m, d));
     let (mut ahead, mut residual) = (x.clone(), f64::INFINITY);
-    for iteration in 1..=iterations {
+    for iteration in 1..=end.iterations {
         let image = outputs(operator, &ahead);
         let pulled = Rows::from_fn(m, d, |i, j| s[(i, j)] / step + image[(i, j)]);
         let z = nearest_output(likelihood, data, &pulled, step)?;
@@ -69,13 +79,13 @@ pub fn primal_dual(
         ahead = Rows::from_fn(n, d, |i, j| 2.0 * next[(i, j)] - x[(i, j)]);
         x = next;
         if iteration % EVERY == 0 {
-            residual = optimality(operator, penalty, (&x, &z), &s)?;
-            if residual <= tolerance {
+            residual = optimality(operator, penalty, &x, &z, &s)?;
+            if residual <= end.tolerance {
                 return Ok(PrimalDual { estimate: x, slope: s, iterations: iteration, residual });
             }
         }
     }
-    Ok(PrimalDual { estimate: x, slope: s, iterations, residual })
+    Ok(PrimalDual { estimate: x, slope: s, iterations: end.iterations, residual })
 }
 
 /// How far `x` and `z = A x` are from optimal where `slope` is one of the loss at `z`: the largest entry of `z - A x` and of
@@ -86,7 +96,8 @@ pub fn primal_dual(
 pub fn optimality(
     operator: &dyn LinearOperator,
     penalty: &dyn Denoiser,
-    (x, z): (&Rows, &Rows),
+    x: &Rows,
+    z: &Rows,
     slope: &Rows,
 ) -> Result<f64, Breakdown> {
     let (moved, image) = (descend(operator, penalty, x, slope, 1.0)?, outputs(operator, x));

@@ -124,7 +124,7 @@ where
         // The loss pulls against what the cavity says: its slope at z is N - Z Gamma.
         let cavity = fit.solution().cavity(likelihood, 0);
         let slope = pull(cavity, z);
-        let residual = optimality(&operator, &self.penalty, (fit.estimate(), z), &slope);
+        let residual = optimality(&operator, &self.penalty, fit.estimate(), z, &slope);
         let residual = residual.unwrap_or(f64::NAN);
         Ok(Minimum { fit, residual })
     }

@@ -142,6 +142,26 @@ mod tests {
     }
 
     #[test]
+    fn variances_are_checked() {
+        for (variance, found) in [
+            (0.0, "0"),
+            (-1.0, "-1"),
+            (f64::INFINITY, "inf"),
+            (f64::NAN, "NaN"),
+            (1e-320, "1e-320"),
+        ] {
+            let operator = Dense::from_rows(&Rows::from_fn(2, 3, |i, j| (i + 2 * j) as f64));
+            let prior = BernoulliGauss::new(0.5, 0.0, 1.0).unwrap();
+            let data = Rows::column(vec![3.0, 4.0]);
+            let model = linear::graph(operator.unwrap(), data, prior, 1.0).unwrap();
+            let model = model.with_start(Start::Variance(variance));
+            let error = model.fit(&fg_core::Options::default(), &mut ()).unwrap_err().to_string();
+            let expected = format!("start variance must be finite and above 0, got {found}");
+            assert_eq!(error, expected);
+        }
+    }
+
+    #[test]
     fn guesses_are_checked() {
         let fit = |values: Rows, share: f64| {
             let operator =

@@ -73,28 +73,30 @@ pub fn graph(
     Ok(two(LowRankFactor::new(data, variance)?, rank, prior_u, prior_v))
 }
 
-/// The noise variance of low-rank data of which it isn't known: the mean square of the entries, for `symmetric` data of
-/// those off the diagonal. It is too large by what the signal adds, of the order of one over the sizes where the signal is
+/// The noise variance of low-rank data of which it isn't known: the mean square of the entries. It is too large by what the signal adds, of the order of one over the sizes where the signal is
 /// of the size that message passing is for.
 ///
 /// ```
 /// use fg_core::Rows;
-/// use fg_models::low_rank::noise_variance;
+/// use fg_models::low_rank::{noise_variance, noise_variance_symmetric};
 ///
 /// let data = Rows::from_fn(2, 2, |i, j| if i == j { 9.0 } else { 2.0 });
-/// assert_eq!((noise_variance(&data, true), noise_variance(&data, false)), (4.0, 42.5));
+/// assert_eq!((noise_variance(&data), noise_variance_symmetric(&data)), (42.5, 4.0));
 /// ```
+pub fn noise_variance(data: &Rows) -> f64 {
+    data.norm_squared() / data.as_slice().len() as f64
+}
+
+/// As [`noise_variance`] for symmetric data, of which the diagonal tells nothing.
 ///
 /// # Panics
-/// When `symmetric` data aren't square.
+/// When the data aren't square.
 #[track_caller]
-pub fn noise_variance(data: &Rows, symmetric: bool) -> f64 {
+pub fn noise_variance_symmetric(data: &Rows) -> f64 {
     let (m, n) = data.shape();
-    assert!(!symmetric || m == n, "symmetric data of {m} x {n}");
-    let entries = || (0..m).flat_map(|i| (0..n).map(move |j| (i, j)));
-    let taken = || entries().filter(|(i, j)| !symmetric || i != j);
-    let power: f64 = taken().map(|at| data[at] * data[at]).sum();
-    power / taken().count() as f64
+    assert_eq!(m, n, "symmetric data of {m} x {n}");
+    let diagonal: f64 = (0..n).map(|i| data[(i, i)] * data[(i, i)]).sum();
+    (data.norm_squared() - diagonal) / (n * (n - 1)) as f64
 }
 
 /// As [`symmetric`] without data: to be drawn from, or predicted.

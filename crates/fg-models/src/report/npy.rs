@@ -13,7 +13,7 @@ use super::{WriteError, write_atomically};
 
 /// Reads an `.npy` file of real numbers: a scalar as `1 x 1`, one dimension as a column, two as they are.
 ///
-/// Floats and integers of every size and byte order, C and Fortran order.
+/// Floats of 16, 32 and 64 bits and integers of every size, in either byte order, C and Fortran order.
 ///
 /// # Errors
 /// [`ReadError`] when the file can't be read, is cut short, holds other types or more dimensions, has no rows or no
@@ -175,6 +175,7 @@ fn real_values(file: NpyFile<&[u8]>, dtype: &DType) -> Result<Vec<f64>, ReadProb
     let values: Vec<f64> = match (kind.type_char(), kind.size_field()) {
         (TypeChar::Float, 8) => file.into_vec().map_err(format)?,
         (TypeChar::Float, 4) => widen!(f32, f64::from),
+        (TypeChar::Float, 2) => widen!(half::f16, f64::from),
         (TypeChar::Int, 1) => widen!(i8, f64::from),
         (TypeChar::Int, 2) => widen!(i16, f64::from),
         (TypeChar::Int, 4) => widen!(i32, f64::from),
@@ -254,6 +255,12 @@ mod tests {
         assert_eq!(
             decode(&encoded(&[2], Order::C, &[0.5_f32, 2.0])).unwrap().as_slice(),
             [0.5, 2.0]
+        );
+        let halves = [0.5, -65504.0, 6e-8].map(half::f16::from_f64);
+        assert_eq!(
+            decode(&encoded(&[3], Order::C, &halves)).unwrap().as_slice(),
+            // The largest one, and the smallest.
+            [0.5, -65504.0, 2.0_f64.powi(-24)]
         );
         assert_eq!(
             decode(&encoded(&[2], Order::C, &[0_u8, 255])).unwrap().as_slice(),

@@ -4,7 +4,7 @@ use fg_core::denoiser::{Estimation, Likelihood};
 use fg_core::operator::{Dense, LinearOperator};
 use fg_core::{FactorId, GraphBuilder, Rows, Structure, VariableId};
 use fg_denoisers::likelihood::{TwoLayerMap, TwoLayerMmse};
-use fg_denoisers::{penalty, prior};
+use fg_denoisers::{L2, ParameterError, prior};
 
 use super::{TwoLayerGraph, TwoLayerModel, with_constant_column};
 use crate::ModelError;
@@ -47,8 +47,8 @@ impl TwoLayerModel {
                 add_output(&mut builder, hidden, targets, TwoLayerMap::new(self.output.clone())?)
             }
         };
-        let bias = self.has_bias();
-        Ok(TwoLayerGraph { builder, weights, hidden, prior, operator, likelihood, bias })
+        let model = self.clone();
+        Ok(TwoLayerGraph { builder, weights, hidden, prior, operator, likelihood, model })
     }
 
     fn add_prior(
@@ -62,10 +62,11 @@ impl TwoLayerModel {
                 Estimation::Mmse => {
                     builder.prior("prior", weights, self.gaussian(self.weight_variance)?)
                 }
-                Estimation::Map => {
-                    let penalty = penalty::L2::new(self.weight_variance.recip())?;
-                    builder.prior("prior", weights, penalty)
-                }
+                Estimation::Map => builder.prior(
+                    "prior",
+                    weights,
+                    penalty("weight variance", self.weight_variance)?,
+                ),
             });
         };
         // The bias sees every sample with input 1, the weights with inputs of their own size: a shared precision would
@@ -78,13 +79,21 @@ impl TwoLayerModel {
                     .then(1, prior::Gaussian::new(0.0, bias_variance)?)?
             }
             Estimation::Map => {
-                let penalty = |variance: f64| penalty::L2::new(variance.recip());
-                prior::Stacked::new(inputs, penalty(self.weight_variance)?)?
-                    .then(1, penalty(bias_variance)?)?
+                prior::Stacked::new(inputs, penalty("weight variance", self.weight_variance)?)?
+                    .then(1, penalty("bias variance", bias_variance)?)?
             }
         };
         Ok(builder.prior("prior", weights, stack))
     }
+}
+
+/// The penalty of weights of this variance, which has to have a weight.
+fn penalty(parameter: &'static str, variance: f64) -> Result<L2, ParameterError> {
+    if variance > 0.0 && variance.is_finite() && variance.recip().is_finite() {
+        return L2::new(variance.recip());
+    }
+    let requirement = "finite and above 0 for a maximiser";
+    Err(ParameterError::OutOfRange { parameter, value: variance, requirement })
 }
 
 fn add_output(

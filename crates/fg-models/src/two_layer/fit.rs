@@ -1,19 +1,17 @@
 //! Fitting the model: one run on its graph, and what it found.
 
-use fg_core::factor::Belief;
-use fg_core::{FactorId, Inference, Observer, Options, Report, Rows, Solution, VariableId};
+use fg_core::{FactorId, Inference, Observer, Options, Rows};
 
 use super::unknown::NOISE_VARIANCE;
 use super::{Start, TwoLayerGraph, TwoLayerModel};
-use crate::ModelError;
+use crate::{Fit, ModelError};
 
-/// What a run learned about the first layer.
+/// What a run learned about the first layer: a [`Fit`] of which the last row may be a bias, and the network to predict with.
 #[derive(Debug)]
 pub struct TwoLayerFit {
-    weights: VariableId,
+    model: TwoLayerModel,
     likelihood: FactorId,
-    bias: bool,
-    solution: Solution,
+    fit: Fit,
 }
 
 impl TwoLayerModel {
@@ -43,57 +41,96 @@ impl TwoLayerGraph {
         options: &Options,
         observer: &mut dyn Observer,
     ) -> Result<TwoLayerFit, ModelError> {
-        let Self { weights, operator, likelihood, bias, .. } = self;
+        let Self { weights, hidden, operator, likelihood, model, .. } = self;
         let graph = self.builder.build()?;
         let mut run = Inference::new(&graph, options)?;
-        start.set(&mut run, &graph, operator)?;
+        start.set(&mut run, &graph, weights, operator)?;
         let solution = run.run(observer)?;
-        Ok(TwoLayerFit { weights, likelihood, bias, solution })
+        let fit = Fit::new(vec![weights, hidden], solution, &mut run);
+        Ok(TwoLayerFit { model, likelihood, fit })
     }
 }
 
 impl TwoLayerFit {
+    /// What was found about all weights, a bias in the last row, in the one form of all models: belief, evidence, report, and
+    /// everything else. The unknowns are `W1` and the hidden rows.
+    pub fn fit(&self) -> &Fit {
+        &self.fit
+    }
+
     /// `W1`, `N_in x d`.
     pub fn input_weights(&self) -> Rows {
-        self.without_bias(self.solution.mean(self.weights))
+        self.without_bias(self.fit.estimate())
+    }
+
+    /// Standard deviation of each entry of `W1`, `N_in x d`.
+    pub fn input_weights_deviation(&self) -> Rows {
+        self.without_bias(&self.fit.deviation())
     }
 
     /// `b1`, of length `d`; zero without a bias.
     pub fn input_bias(&self) -> Vec<f64> {
-        let all = self.solution.mean(self.weights);
-        match self.bias {
+        let all = self.fit.estimate();
+        match self.model.has_bias() {
             true => all.row(all.rows() - 1).to_vec(),
             false => vec![0.0; all.columns()],
         }
     }
 
-    /// Standard deviation of each entry of `W1`, `N_in x d`.
-    pub fn deviation(&self) -> Rows {
-        self.without_bias(&self.solution.deviation(self.weights))
-    }
-
-    /// The belief about all weights, a bias in the last row, from which predictions are made.
-    pub fn belief(&self) -> &Belief {
-        self.solution.belief(self.weights)
-    }
-
     /// The variance of the noise, where it was [learned](TwoLayerModel::learn_noise).
     pub fn noise_variance(&self) -> Option<f64> {
-        self.solution.parameter(self.likelihood, NOISE_VARIANCE)
+        self.fit.solution().parameter(self.likelihood, NOISE_VARIANCE)
     }
 
-    /// How the run went.
-    pub fn report(&self) -> &Report {
-        self.solution.report()
+    /// Outputs (`N x N_out`) for new `inputs` (`N x N_in`) with the estimate plugged in, as [`TwoLayerModel::predict`].
+    ///
+    /// # Errors
+    /// [`ModelError::Inputs`] when the inputs have another number of columns than those the run learned from.
+    pub fn predict(&self, inputs: &Rows) -> Result<Rows, ModelError> {
+        self.check(inputs)?;
+        self.model.predict(self.fit.estimate(), inputs)
     }
 
-    /// Everything the run found.
-    pub fn solution(&self) -> &Solution {
-        &self.solution
+    /// The same averaged over what is left unknown of the weights, as [`TwoLayerModel::predict_averaged`].
+    ///
+    /// # Errors
+    /// As [`predict`](Self::predict).
+    pub fn predict_averaged(&self, inputs: &Rows) -> Result<Rows, ModelError> {
+        self.check(inputs)?;
+        self.model.predict_averaged(self.fit.belief(), inputs)
+    }
+
+    /// Log-odds of the label 1 (`N x 1`) for new `inputs` with the estimate plugged in, as [`TwoLayerModel::log_odds`].
+    ///
+    /// # Errors
+    /// As [`predict`](Self::predict).
+    pub fn log_odds(&self, inputs: &Rows) -> Result<Option<Rows>, ModelError> {
+        self.check(inputs)?;
+        self.model.log_odds(self.fit.estimate(), inputs)
+    }
+
+    /// The same averaged over what is left unknown of the weights, as [`TwoLayerModel::log_odds_averaged`].
+    ///
+    /// # Errors
+    /// As [`predict`](Self::predict).
+    pub fn log_odds_averaged(&self, inputs: &Rows) -> Result<Option<Rows>, ModelError> {
+        self.check(inputs)?;
+        self.model.log_odds_averaged(self.fit.belief(), inputs)
+    }
+
+    /// Rows of `W1` without a bias.
+    fn inputs(&self) -> usize {
+        self.fit.estimate().rows() - usize::from(self.model.has_bias())
+    }
+
+    fn check(&self, inputs: &Rows) -> Result<(), ModelError> {
+        if inputs.columns() == self.inputs() {
+            return Ok(());
+        }
+        Err(ModelError::Inputs { columns: self.inputs(), found: inputs.shape() })
     }
 
     fn without_bias(&self, all: &Rows) -> Rows {
-        let rows = all.rows() - usize::from(self.bias);
-        Rows::from_fn(rows, all.columns(), |i, j| all[(i, j)])
+        Rows::from_fn(self.inputs(), all.columns(), |i, j| all[(i, j)])
     }
 }

@@ -6,10 +6,10 @@ use fg_core::factor::Belief;
 use fg_core::special::{log1pexp, logistic};
 use fg_denoisers::likelihood::{Link, Output, TwoLayerMmse};
 
-use super::TwoLayerModel;
-use crate::Predicted;
+use super::{Predictor, TwoLayerModel};
 use crate::pairs::pairs;
 use crate::predict::predict;
+use crate::{ModelError, Predicted};
 
 /// Points of [`TwoLayerModel::label_errors`]: excess losses to half a percent, excess rates, which jump, to two.
 const POINTS: usize = 8192;
@@ -71,23 +71,26 @@ impl TwoLayerModel {
     /// Log-odds of the label 1 (`N x 1`) for `inputs` (`N x N_in`) with `weights` (`N_in x d`, with a bias one row more)
     /// plugged in; `None` in a model without labels.
     ///
-    /// # Panics
-    /// When the shapes don't fit together.
-    #[track_caller]
-    pub fn log_odds(&self, weights: &Rows, inputs: &Rows) -> Option<Rows> {
-        let link = self.link()?;
-        let outputs = self.predict(weights, inputs).into_vec();
-        Some(Rows::column(outputs.into_iter().map(|u| link.log_odds(u)).collect()))
+    /// # Errors
+    /// As [`predict`](Self::predict).
+    pub fn log_odds(&self, weights: &Rows, inputs: &Rows) -> Result<Option<Rows>, ModelError> {
+        let outputs = self.predict(weights, inputs)?.into_vec();
+        let odds = |link: Link| outputs.iter().map(|u| link.log_odds(*u)).collect();
+        Ok(self.link().map(|link| Rows::column(odds(link))))
     }
 
     /// The same with the probability averaged over the belief about the weights, hidden rows being as in
     /// [`predict_averaged`](Self::predict_averaged). `None` also where a covariance is singular.
     ///
-    /// # Panics
-    /// When the shapes don't fit together.
-    #[track_caller]
-    pub fn log_odds_averaged(&self, belief: &Belief, inputs: &Rows) -> Option<Rows> {
-        self.averaged(&predict(belief, inputs))
+    /// # Errors
+    /// As [`predict`](Self::predict).
+    pub fn log_odds_averaged(
+        &self,
+        belief: &Belief,
+        inputs: &Rows,
+    ) -> Result<Option<Rows>, ModelError> {
+        self.check(belief.mean(), inputs)?;
+        Ok(self.averaged(&predict(belief, inputs)))
     }
 
     /// How well labels of fresh inputs are predicted, as [`test_error`](Self::test_error) is for numbers, from the second
@@ -100,9 +103,9 @@ impl TwoLayerModel {
         &self,
         law: &EstimateLaw,
         input_power: f64,
-        averaged: bool,
+        predictor: Predictor,
     ) -> Option<LabelErrors> {
-        self.label_errors_at(law, input_power, averaged, POINTS)
+        self.label_errors_at(law, input_power, predictor, POINTS)
     }
 
     #[track_caller]
@@ -110,7 +113,7 @@ impl TwoLayerModel {
         &self,
         law: &EstimateLaw,
         input_power: f64,
-        averaged: bool,
+        predictor: Predictor,
         points: usize,
     ) -> Option<LabelErrors> {
         let d = self.output().hidden();
@@ -126,12 +129,12 @@ impl TwoLayerModel {
             (0..hidden.rows()).map(odds).collect()
         };
         let truth = plugged(&truth);
-        let found = match averaged {
-            true => {
+        let found = match predictor {
+            Predictor::Averaged => {
                 let claimed: Vec<f64> = law.covariance().iter().map(|c| input_power * c).collect();
                 self.averaged(&Predicted::alike(estimate, &claimed))?.into_vec()
             }
-            false => plugged(&estimate),
+            Predictor::PlugIn => plugged(&estimate),
         };
         Some(LabelErrors::of(&found, &truth))
     }

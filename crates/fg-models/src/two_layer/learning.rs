@@ -6,7 +6,7 @@ use fg_core::evolution::{EstimateLaw, Evolution, MessageLaw, Prediction, Spectru
 use fg_core::operator::{Ensemble, LinearOperator};
 use fg_denoisers::prior::Gaussian;
 
-use super::{LabelErrors, TwoLayerGraph, TwoLayerModel};
+use super::{LabelErrors, Predictor, TwoLayerGraph, TwoLayerModel};
 use crate::ModelError;
 use crate::metrics::match_predicted_units;
 use crate::start::OUTPUT_PORT;
@@ -140,11 +140,13 @@ impl TwoLayerModel {
             sweep,
             parameter_error: law.mse(),
             matched_parameter_error: self.matched_error(law),
-            plugin: self.test_error(law, 1.0, false),
-            averaged: self.test_error(law, 1.0, true),
-            plugin_labels: self.label_errors_at(law, 1.0, false, settings.points),
+            plugin: self.test_error(law, 1.0, Predictor::PlugIn),
+            averaged: self.test_error(law, 1.0, Predictor::Averaged),
+            plugin_labels: self.label_errors_at(law, 1.0, Predictor::PlugIn, settings.points),
             averaged_labels: match self.estimation {
-                Estimation::Mmse => self.label_errors_at(law, 1.0, true, settings.points),
+                Estimation::Mmse => {
+                    self.label_errors_at(law, 1.0, Predictor::Averaged, settings.points)
+                }
                 Estimation::Map => None,
             },
         };
@@ -155,7 +157,7 @@ impl TwoLayerModel {
 
     /// Test error in units of the noise (NaN with labels, which have none), `1 + E |yhat - y|^2 / noise variance` an output,
     /// of an estimate of `W1` whose rows have these second moments, for a fresh input with independent entries of mean zero and `E |x|^2 =
-    /// input_power`: with the estimate plugged in, or `averaged` over the covariance that the estimator claims.
+    /// input_power`, by this predictor, which averages over the covariance that the estimator claims.
     ///
     /// Hidden rows `(W1' x, What' x)` are then normal with `input_power` times those moments. The averaged predictor is
     /// `E sigma(zhat + e)` over the claimed error `e`; errors of different evaluations being independent, it only adds
@@ -164,7 +166,7 @@ impl TwoLayerModel {
     /// # Panics
     /// When the law is of another number of columns than the model has hidden units.
     #[track_caller]
-    pub fn test_error(&self, law: &EstimateLaw, input_power: f64, averaged: bool) -> f64 {
+    pub fn test_error(&self, law: &EstimateLaw, input_power: f64, predictor: Predictor) -> f64 {
         let d = self.output.hidden();
         assert_eq!(law.columns(), d, "a law of as many columns as there are hidden units");
         let scaled = |m: &[f64]| -> Vec<f64> { m.iter().map(|v| input_power * v).collect() };
@@ -173,7 +175,7 @@ impl TwoLayerModel {
         let overlap = scaled(law.overlap());
         let variances = diagonal(&truth);
         let mut spread = diagonal(&estimate);
-        if averaged {
+        if predictor == Predictor::Averaged {
             let claimed = diagonal(&scaled(law.covariance()));
             spread.iter_mut().zip(claimed).for_each(|(v, c)| *v += c);
         }

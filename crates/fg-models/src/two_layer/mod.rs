@@ -23,6 +23,7 @@ mod unknown;
 pub use fit::TwoLayerFit;
 pub use labels::LabelErrors;
 pub use learning::{LearningCurve, LearningErrors, LearningSettings};
+pub use predict::Predictor;
 pub use start::Start;
 
 use fg_core::denoiser::Estimation;
@@ -70,8 +71,8 @@ pub struct TwoLayerGraph {
     pub operator: FactorId,
     /// The second layer with the targets.
     pub likelihood: FactorId,
-    /// Whether the last row of `W1` is a bias.
-    bias: bool,
+    /// What it was made of.
+    model: TwoLayerModel,
 }
 
 impl TwoLayerModel {

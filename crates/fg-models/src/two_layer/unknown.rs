@@ -46,7 +46,7 @@ impl TwoLayerModel {
         activation: Activation,
         targets: &Rows,
     ) -> Result<Self, ModelError> {
-        let power = mean_square("mean square of the targets", targets)?;
+        let power = mean_square(["mean square of the targets", "number of targets"], targets)?;
         let precision = (NOISE * power).recip();
         let layer = TwoLayer::new(output_weights, output_bias, activation, precision)?;
         Ok(Self::new(layer).learn_noise().learn_weight_variance())

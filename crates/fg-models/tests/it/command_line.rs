@@ -30,7 +30,9 @@ fn built(examples: &[&str]) -> PathBuf {
 /// The folder of the programs that most tests run, built once.
 fn programs() -> &'static Path {
     static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAMS.get_or_init(|| built(&["two_layer", "linear_inverse", "regression", "erm"]))
+    PROGRAMS.get_or_init(|| {
+        built(&["two_layer", "linear_inverse", "regression", "erm", "custom_denoiser"])
+    })
 }
 
 fn run(program: &str, arguments: &[&str]) -> Output {
@@ -127,6 +129,25 @@ fn two_layer_refuses_bad_arrays() {
     let negative = Rows::column(vec![-0.5]);
     let arrays = [("X", &x), ("Y", &y), ("W2", &w2), ("noise_variance", &negative)];
     refused_with(&arrays, &["noise_variance", "-0.5"]);
+    // So small that its inverse overflows, from each of its sources.
+    let tiny = Rows::column(vec![1e-320]);
+    let arrays = [("X", &x), ("Y", &y), ("W2", &w2), ("noise_variance", &tiny)];
+    refused_with(&arrays, &["array noise_variance", "got 1.00e-320"]);
+    let arrays = [("X", &x), ("Y", &y), ("W2", &w2), ("noise_variance", &noise)];
+    write_npz(&path, &arrays);
+    let refused_option = |option: [&str; 2], named: &[&str]| {
+        refused_in_one_line("two_layer", &[&["--data", file], &option[..]].concat(), named);
+    };
+    refused_option(["--noise-variance", "1e-320"], &["--noise-variance", "got 1.00e-320"]);
+    refused_option(["--snr", "10"], &["noise_variance", "--snr"]);
+    for option in [["--seed", "5"], ["--threads", "3"], ["--points", "64"]] {
+        refused_option(option, &[option[0], "--data"]);
+    }
+    let arrays = [("X", &x), ("Y", &nothing), ("W2", &w2)];
+    write_npz(&path, &arrays);
+    refused_option(["--snr", "10"], &["array Y", "--snr"]);
+    let both = ["--data", file, "--snr", "10", "--noise-variance", "1"];
+    refused_in_one_line("two_layer", &both, &["--snr", "--noise-variance"]);
     let empty = Rows::zeros(0, 2);
     refused_with(&[("X", &empty), ("Y", &y), ("W2", &w2)], &["array X", "0 x 2"]);
     let arrays = [("X", &x), ("Y", &y), ("W2", &w2), ("noise_variance", &noise), ("X_test", &y)];
@@ -315,6 +336,38 @@ fn linear_inverse_refuses_bad_input() {
     }
 }
 
+/// The file or the option that is to blame comes first.
+#[test]
+fn linear_inverse_names_the_file_that_is_wrong() {
+    let folder = Folder::new("linear-blame");
+    let write = |name: &str, rows: &Rows| {
+        let path = folder.path(name);
+        write_npy(&path, rows).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let a = write("A.npy", &Rows::from_fn(3, 2, |i, j| (1 + i + j) as f64));
+    let y = write("y.npy", &Rows::column(vec![1.0, 2.0, 3.0]));
+    let message = |matrix: &str, observations: &str, more: &[&str]| {
+        let files = ["--matrix", matrix, "--observations", observations];
+        refused("linear_inverse", &[&files[..], more].concat(), &[])
+    };
+    let starts = |message: &str, named: &str| {
+        let start = message.split(": ").nth(1).unwrap().to_owned();
+        assert!(start.ends_with(named), "must begin with {named}: {message}");
+    };
+    let zero = write("zero.npy", &Rows::zeros(3, 1));
+    let huge = write("huge.npy", &Rows::column(vec![1e200, -1e200, 1e200]));
+    let twice = write("twice.npy", &Rows::from_fn(3, 2, |i, _| i as f64));
+    let nothing = write("nothing.npy", &Rows::zeros(3, 2));
+    starts(&message(&a, &zero, &[]), "zero.npy");
+    starts(&message(&a, &huge, &[]), "huge.npy");
+    starts(&message(&a, &twice, &[]), "twice.npy");
+    starts(&message(&nothing, &y, &[]), "nothing.npy");
+    let wide = write("wide.npy", &Rows::from_fn(3, 5, |i, j| ((2 * i + 3 * j) as f64).sin()));
+    let prior = ["--prior", "laplace:1e300", "--noise-precision", "1"];
+    starts(&message(&wide, &y, &prior), "--prior");
+}
+
 #[test]
 fn linear_inverse_estimates_the_users_signal() {
     let folder = Folder::new("linear-own");
@@ -491,4 +544,8 @@ fn a_folder_that_cannot_be_made_is_refused_before_the_work() {
         let named = message.starts_with("error: --out ") && message.contains("file/out");
         assert!(named, "{program}: {message}");
     }
+    let output = run("custom_denoiser", &["--out", out.to_str().unwrap()]);
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(message.starts_with("error: --out ") && message.lines().count() == 1, "{message}");
+    assert_eq!(output.status.code(), Some(2));
 }

@@ -10,7 +10,7 @@ use fg_models::synthetic::{
     add_noise, derived_seed, exactly_sparse, gaussian_rows, geometric_spectrum, noise_variance,
     rotationally_invariant,
 };
-use fg_models::{GeneralisedGraph, linear};
+use fg_models::{GeneralisedGraph, ModelError, linear};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
@@ -136,4 +136,30 @@ fn a_run_that_goes_on_keeps_what_it_has_learned() {
     // From sweep to sweep they change less and less; a run that starts anew goes back to where the first one began.
     let (first, change) = ((learned[1] - learned[14]).abs(), (learned[15] - learned[14]).abs());
     assert!(change < 0.1 * first, "{learned:?}");
+}
+
+/// In a direction in which all observations vanish their density has no maximum: runs went to a noise of nothing, or broke.
+#[test]
+fn observations_that_have_no_best_noise_are_refused_by_name() {
+    let mut rng = Pcg64::seed_from_u64(9);
+    let a = gaussian_rows(30, 60, 1.0 / 30.0, &mut rng);
+    let w = gaussian_rows(30, 1, 1.0, &mut rng);
+    let of = |made: &[f64]| Rows::from_fn(30, made.len(), |i, j| made[j] * w[(i, 0)]);
+    let sparse = |data: Rows| linear::sparse(Dense::from_rows(&a).unwrap(), data);
+    for (made, columns) in
+        [(&[1.0, 1.0][..], vec![0, 1]), (&[1.0, 2.0, -1.0], vec![0, 1]), (&[1.0, 0.0], vec![1])]
+    {
+        let error = sparse(of(made)).unwrap_err();
+        assert_eq!(error, ModelError::Dependent { columns });
+        assert!(error.to_string().starts_with("column"), "{error}");
+    }
+    let error = sparse(of(&[0.0])).unwrap_err().to_string();
+    assert!(error.starts_with("mean square of the observations must be finite and above 0"));
+    let error = sparse(Rows::zeros(0, 1)).unwrap_err().to_string();
+    assert_eq!(error, "number of observations must be at least 1, got 0");
+    // A little noise in one of them is enough.
+    let mut apart = of(&[1.0, 1.0]);
+    (0..30).for_each(|i| apart[(i, 1)] += 1e-3 * (i as f64).cos());
+    let fit = sparse(apart).unwrap().fit_settling(&Options::default(), 0.7, &mut ()).unwrap();
+    assert!(fit.report().status.is_usable(), "{}", fit.report());
 }

@@ -7,8 +7,8 @@ use fg_core::{Options, Rows};
 use fg_denoisers::likelihood::{Activation, TwoLayer};
 use fg_models::metrics::normalised_test_error;
 use fg_models::synthetic::{TeacherSettings, TwoLayerProblem, correlated_weights, gaussian_rows};
-use fg_models::two_layer::with_constant_column;
-use fg_models::{Start, TwoLayerModel};
+use fg_models::two_layer::{Start, with_constant_column};
+use fg_models::{ModelError, TwoLayerModel};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
@@ -60,14 +60,14 @@ fn linear_units_are_estimated_by_ridge_regression() {
             let sum = ridge(&operator, &centred, &variances, noise);
             let expected =
                 Rows::from_fn(operator.columns(), 3, |i, j| sum[(i, 0)] * w2[j] / square);
-            let error = fit.belief().mean().mean_squared_error(&expected).sqrt();
+            let error = fit.fit().estimate().mean_squared_error(&expected).sqrt();
             assert!(
                 error < EXACT,
                 "{estimation:?}, bias {bias}: off by {error:e}, {}",
-                fit.report()
+                fit.fit().report()
             );
-            let plugin = model.predict(fit.belief().mean(), &inputs);
-            let averaged = model.predict_averaged(fit.belief(), &inputs);
+            let plugin = fit.predict(&inputs).unwrap();
+            let averaged = fit.predict_averaged(&inputs).unwrap();
             let difference = plugin.mean_squared_error(&averaged).sqrt();
             assert!(difference < EXACT, "linear predictors differ by {difference:e}");
             assert_eq!(fit.input_weights().shape(), (6, 3));
@@ -83,7 +83,66 @@ fn predictions_by_hand() {
     let weights = Rows::from_vec(2, 2, vec![1.0, 2.0, 0.5, -1.0]).unwrap();
     let inputs = Rows::column(vec![3.0, -1.0]);
     // Hidden rows (3 + 0.5, 6 - 1) and (-1 + 0.5, -2 - 1).
-    assert_eq!(model.predict(&weights, &inputs).as_slice(), [7.0 - 5.0 + 0.25, 0.25]);
+    let outputs = model.predict(&weights, &inputs).unwrap();
+    assert_eq!(outputs.as_slice(), [7.0 - 5.0 + 0.25, 0.25]);
+}
+
+#[test]
+fn weights_are_those_of_the_model_with_its_bias_or_without() {
+    let layer = || TwoLayer::new(Rows::column(vec![2.0, -1.0]), vec![0.0], Activation::Relu, 1.0);
+    let plain = TwoLayerModel::new(layer().unwrap());
+    let biased = plain.clone().with_bias(1.0);
+    let weights = |rows: usize| Rows::from_fn(rows, 2, |i, j| (i + j) as f64);
+    let inputs = |columns: usize| Rows::from_fn(4, columns, |i, j| (i * j) as f64);
+    // With a bias: it left out, or inputs one column long; without: inputs one column short; units that aren't there.
+    let cases = [(&biased, weights(3), 3), (&biased, weights(4), 4), (&plain, weights(3), 2)];
+    for (model, weights, columns) in cases {
+        let error = model.predict(&weights, &inputs(columns)).unwrap_err();
+        let (rows, needed) = (weights.rows(), columns + usize::from(model.has_bias()));
+        let told = ["must be {needed} x 2", "got {rows} x 2"].map(|text| {
+            text.replace("{needed}", &needed.to_string()).replace("{rows}", &rows.to_string())
+        });
+        assert!(told.iter().all(|text| error.to_string().contains(text)), "{error}");
+        assert!(model.log_odds(&weights, &inputs(columns)).is_err());
+    }
+    let other = Rows::zeros(3, 1);
+    let expected = ModelError::Weights { inputs: 3, bias: false, expected: (3, 2), found: (3, 1) };
+    assert_eq!(plain.predict(&other, &inputs(3)), Err(expected));
+    // A fit knows its weights.
+    for model in [plain, biased] {
+        let targets = Rows::column(vec![0.0, 1.0, -0.5, 2.0]);
+        let fit = model.fit(&inputs(3), &targets, &TwoLayerModel::options()).unwrap();
+        let same = model.predict(fit.fit().estimate(), &inputs(3)).unwrap();
+        assert_eq!(fit.predict(&inputs(3)).unwrap(), same);
+        for columns in [2, 4] {
+            let expected = ModelError::Inputs { columns: 3, found: (4, columns) };
+            assert_eq!(fit.predict(&inputs(columns)).unwrap_err(), expected);
+            assert_eq!(fit.predict_averaged(&inputs(columns)).unwrap_err(), expected);
+            assert_eq!(fit.log_odds(&inputs(columns)).unwrap_err(), expected);
+        }
+        let belief = fit.fit().belief();
+        assert!(model.predict_averaged(belief, &inputs(4)).is_err());
+        assert!(model.predict_averaged(belief, &inputs(2)).is_err());
+        assert!(fit.fit().evidence().is_ok());
+    }
+}
+
+#[test]
+fn starts_that_do_not_fit_are_refused() {
+    let problem = problem(4, true);
+    let model = TwoLayerModel::new(problem.teacher.output.clone()).with_bias(1.0);
+    let (inputs, targets) = (&problem.train.inputs, &problem.train.noisy);
+    let (n, d) = problem.teacher.input_weights.shape();
+    for share in [1.0, -0.1, f64::NAN] {
+        let error = Start::correlated(&problem.teacher.input_weights, share, inputs).unwrap_err();
+        assert!(error.to_string().starts_with("share must be at least 0 and below 1"), "{error}");
+    }
+    let error = Start::correlated(&Rows::zeros(n - 1, d), 0.5, inputs).unwrap_err();
+    assert!(matches!(error, ModelError::Weights { .. }), "{error}");
+    let without = Start::correlated(&Rows::zeros(n, d), 0.5, inputs).unwrap();
+    let graph = model.graph(inputs, targets).unwrap();
+    let error = graph.fit(&without, &TwoLayerModel::options(), &mut ()).unwrap_err();
+    assert!(matches!(error, ModelError::Start(_)), "{error}");
 }
 
 fn problem(seed: u64, bias: bool) -> TwoLayerProblem {
@@ -105,11 +164,11 @@ fn rectified_units_are_learned_with_and_without_bias() {
             }
             let train = &problem.train;
             let fit = model.fit(&train.inputs, &train.noisy, &TwoLayerModel::options()).unwrap();
-            let predictions = model.predict_averaged(fit.belief(), &problem.test.inputs);
+            let predictions = fit.predict_averaged(&problem.test.inputs).unwrap();
             let clean = &problem.test.clean;
             let error = normalised_test_error(&predictions, clean, problem.noise_variance);
             // 40 unknowns from 800 samples: an excess of 40 / 800 for a linear model; predicting nothing costs 10.
-            assert!(error < 1.2, "{estimation:?}, bias {bias}: {error}, {}", fit.report());
+            assert!(error < 1.2, "{estimation:?}, bias {bias}: {error}, {}", fit.fit().report());
         }
     }
 }
@@ -121,7 +180,7 @@ fn a_start_changes_the_path_and_not_the_end() {
     let train = &problem.train;
     let truth = &problem.teacher.input_weights;
     let start = correlated_weights(truth, 0.25, &mut Pcg64::seed_from_u64(5));
-    let start = Start::correlated(&start, 0.25, &train.inputs);
+    let start = Start::correlated(&start, 0.25, &train.inputs).unwrap();
     let after = |start: &Start, sweeps| {
         let options = TwoLayerModel::options().with_max_sweeps(sweeps);
         let graph = model.graph(&train.inputs, &train.noisy).unwrap();
@@ -162,6 +221,11 @@ fn what_does_not_fit_is_named() {
     bad[(5, 2)] = f64::NAN;
     let error = model.fit(&bad, &problem.train.noisy, &options).unwrap_err();
     assert!(error.to_string().contains("NaN"), "{error}");
+    for variance in [0.0, f64::INFINITY, 1e-320] {
+        let model = model.clone().with_weight_variance(variance).with_estimation(Estimation::Map);
+        let error = model.graph(inputs, &problem.train.noisy).unwrap_err().to_string();
+        assert!(error.starts_with("weight variance must be finite and above 0"), "{error}");
+    }
     let negative = model.with_weight_variance(-1.0);
     let error = negative.fit(inputs, &problem.train.noisy, &options).unwrap_err();
     assert!(error.to_string().contains("variance"), "{error}");

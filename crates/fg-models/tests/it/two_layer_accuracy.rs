@@ -74,7 +74,7 @@ fn run(problem: &TwoLayerProblem, node: TwoLayerMmse) -> (Vec<Seen>, Rows, f64) 
     let options = TwoLayerModel::options().with_max_sweeps(20).with_tolerance(0.0);
     let solution = builder.build().unwrap().infer(&options).unwrap();
     let model = TwoLayerModel::new(problem.teacher.output.clone());
-    let predictions = model.predict_averaged(solution.belief(w), &problem.test.inputs);
+    let predictions = model.predict_averaged(solution.belief(w), &problem.test.inputs).unwrap();
     let error = normalised_test_error(&predictions, &problem.test.clean, problem.noise_variance);
     let seen = std::mem::take(&mut *seen.lock().unwrap());
     (seen, solution.mean(w).clone(), error)

@@ -196,8 +196,7 @@ fn explicit(operator: &dyn LinearOperator) -> Mat<f64> {
 
 impl Factor for LinearFactor {
     fn ports(&self) -> Vec<Port> {
-        let columns = self.bias.as_ref().map(Vec::len);
-        let port = |name, role, rows| Port { name, role, rows: Some(rows), columns };
+        let port = |name, role, rows| Port { name, role, rows: Some(rows), columns: None };
         vec![
             port("x", Role::Given, self.operator.inputs()),
             port("z", Role::Produced, self.operator.outputs()),
@@ -205,7 +204,15 @@ impl Factor for LinearFactor {
     }
 
     fn check(&self, variables: &[Layout]) -> Result<(), Misfit> {
-        let columns = self.bias.as_ref().map_or(variables[X].columns(), Vec::len);
+        let columns = variables[X].columns();
+        if let Some(bias) = &self.bias {
+            if bias.len() != columns {
+                return Err(Misfit::BiasLength { expected: columns, found: bias.len() });
+            }
+            if let Some(column) = bias.iter().position(|b| !b.is_finite()) {
+                return Err(Misfit::BiasNotFinite { column });
+            }
+        }
         let rows = [self.operator.inputs(), self.operator.outputs()];
         for port in [X, Z] {
             let found = (variables[port].rows(), variables[port].columns());
