@@ -13,6 +13,7 @@
 //! | two-layer network, `W2` known | [`TwoLayerModel::learning`] | noise, variance of the weights |
 //! | low rank | [`low_rank::noise_variance`] | nothing: it is the noise itself that the data show |
 //!
+//! Learned values are in [`Solution::parameters`](fg_core::Solution::parameters); `docs/learning.md` lists their names.
 //! Priors and likelihoods have further parameters to learn (`learn_..`), [`Tuned`](fg_denoisers::Tuned) any single one.
 
 pub mod baseline;

@@ -98,6 +98,19 @@ impl DiagonalNoise {
     /// Noise of one precision on data in which NaN stands for what is missing, and the data to give to the graph: zeros in
     /// the gaps.
     ///
+    /// Where the noise isn't known, a run learns its variance as that of a [`Tuned`](crate::Tuned) family:
+    ///
+    /// ```
+    /// use fg_core::Rows;
+    /// use fg_denoisers::{DiagonalNoise, Tuned};
+    /// let data = Rows::from_fn(4, 2, |i, j| if i == j { f64::NAN } else { 1.0 });
+    /// let (_, filled) = DiagonalNoise::with_gaps(1.0, &data)?;
+    /// assert_eq!(filled[(0, 0)], 0.0);
+    /// let noise = move |v: f64| DiagonalNoise::with_gaps(1.0 / v, &data).map(|both| both.0);
+    /// let node = Tuned::new("noise variance", 1.0, noise)?;
+    /// # Ok::<(), fg_denoisers::ParameterError>(())
+    /// ```
+    ///
     /// # Errors
     /// [`ParameterError`] without rows or columns, or unless `precision > 0`.
     pub fn with_gaps(precision: f64, data: &Rows) -> Result<(PerRow<Self>, Rows), ParameterError> {
