@@ -109,6 +109,12 @@ fn gaussian_priors() -> Denoisers {
             2,
             Gaussian::with_covariance(&[1.0, -2.0], &CORRELATED)?.learn_mean().learn_covariance(),
         ),
+        entry(
+            "prior/gaussian",
+            "independent columns, learning",
+            2,
+            Gaussian::with_variances(&[1.0, -2.0], &[0.5, 3.0])?.learn_mean().learn_covariance(),
+        ),
         entry("prior/gaussian", "known", 2, Gaussian::new(3.0, 0.0)?),
     ])
 }
@@ -127,6 +133,12 @@ fn sparse_priors() -> Denoisers {
         entry("prior/group_bernoulli_gauss", "one column", 1, GroupBernoulliGauss::new(0.2, 2.0)?),
         entry("prior/group_bernoulli_gauss", "isotropic", 3, GroupBernoulliGauss::new(0.2, 2.0)?),
         entry("prior/group_bernoulli_gauss", "complex", 2, GroupBernoulliGauss::complex(0.2, 2.0)?),
+        entry(
+            "prior/group_bernoulli_gauss",
+            "complex, learning",
+            2,
+            GroupBernoulliGauss::complex(0.2, 2.0)?.learn_sparsity().learn_covariance(),
+        ),
         entry(
             "prior/group_bernoulli_gauss",
             "correlated",
