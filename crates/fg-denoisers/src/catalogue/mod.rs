@@ -254,7 +254,9 @@ fn combinations() -> Denoisers {
             Scaled::new(Discrete::new(2, &[1.0, 0.0, -0.5, 0.8], &[0.5, 0.3])?, 2.0, &[0.1, -0.2])?,
         ),
         entry("prior/scaled", "penalty", 2, Scaled::new(L1::new(0.7)?, 0.5, &[1.0, 2.0])?),
-        entry("prior/per_row", "Gaussians", 1, PerRow::new(gaussians.collect::<Result<_, _>>()?)?),
+        entry("prior/per_row", "Gaussians", 1, {
+            PerRow::denoisers(gaussians.collect::<Result<_, _>>()?)?
+        }),
         entry("prior/grouped", "learning", 2, {
             let wide = |v: f64| Gaussian::new(0.5, v).map(Gaussian::learn_covariance);
             Grouped::denoisers([wide(1.0)?, wide(4.0)?], &THIRDS)?
@@ -354,6 +356,7 @@ fn probed<F: Fn(&Rows, f64) -> Rows + Send + Sync>(denoiser: BlackBox<F>) -> Bla
 /// As [`denoisers`].
 pub fn likelihoods() -> Result<Vec<Entry<dyn Likelihood>>, ParameterError> {
     let mut all = likelihoods::explicit()?;
+    all.extend(likelihoods::phaseless()?);
     all.extend(likelihoods::tuned()?);
     all.extend(likelihoods::smooth()?);
     all.extend(likelihoods::labels()?);

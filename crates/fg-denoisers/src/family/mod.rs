@@ -1,5 +1,6 @@
 //! Building blocks that several families share.
 
+pub(crate) mod alike;
 pub(crate) mod circle;
 pub(crate) mod components;
 pub(crate) mod curve;
