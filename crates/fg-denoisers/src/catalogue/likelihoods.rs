@@ -6,9 +6,9 @@ use fg_core::denoiser::Likelihood;
 use super::{CORRELATED, Entry, GAPS, Likelihoods, THIRDS};
 use crate::likelihood::{Activation, Link, TwoLayer, TwoLayerMap, TwoLayerMmse};
 use crate::{
-    Awgn, Censored, Committee, ComplexMagnitude, DiagonalNoise, Grouped, Hinge, HuberNoise,
-    LaplaceNoise, Logistic, Magnitude, Masked, MixedColumns, ParameterError, PerRow, Poisson,
-    Quantised, Rectified, Sign, Softmax, StudentNoise, Survival, Tuned,
+    Awgn, Censored, Committee, ComplexIntensity, ComplexMagnitude, DiagonalNoise, Grouped, Hinge,
+    HuberNoise, Intensity, LaplaceNoise, Logistic, Magnitude, Masked, MixedColumns, ParameterError,
+    PerRow, Poisson, Quantised, Rectified, Sign, Softmax, StudentNoise, Survival, Tuned,
 };
 
 /// Labels of several columns, as far as they are exact: what is averaged over points obeys derivatives within its error only.
@@ -84,6 +84,10 @@ pub(super) fn phaseless() -> Likelihoods {
     };
     Ok(vec![
         entry("likelihood/complex_magnitude", "noisy", 2, Box::new(ComplexMagnitude::new(0.25)?)),
+        entry("likelihood/complex_intensity", "noisy", 2, Box::new(ComplexIntensity::new(0.5)?)),
+        entry("likelihood/complex_intensity", "thin", 2, Box::new(ComplexIntensity::new(1e-4)?)),
+        entry("likelihood/intensity", "noisy", 1, Box::new(Intensity::new(0.5)?)),
+        entry("likelihood/intensity", "precise", 1, Box::new(Intensity::new(1e-4)?)),
         entry("likelihood/magnitude", "noisy", 1, Box::new(Magnitude::new(0.25)?)),
         entry("likelihood/magnitude", "precise", 1, Box::new(Magnitude::new(1e-3)?)),
     ])
