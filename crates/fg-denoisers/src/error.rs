@@ -43,14 +43,29 @@ pub enum ParameterError {
         /// Value of that pivot.
         pivot: f64,
     },
-    /// A block of a stack answers with means where the others answer with maximisers, or the reverse.
+    /// A part of a stack, of groups or of rows answers with means where the others answer with maximisers, or the reverse.
     MixedEstimation {
-        /// Index of the block.
+        /// Index of the part.
         block: usize,
     },
-    /// A block of a stack is for another number of columns than the ones before it.
+    /// A part of a stack, of groups or of rows is for another number of columns than the ones before it.
     MixedColumns {
-        /// Index of the block.
+        /// Index of the part.
+        block: usize,
+    },
+    /// A likelihood of a group or row is for another number of values a row than the ones before it.
+    MixedOutputs {
+        /// Index of the part.
+        block: usize,
+    },
+    /// A model of a group or row is for a certain number of rows, or estimates all its rows together.
+    NotRowWise {
+        /// Index of the part.
+        block: usize,
+    },
+    /// A model of a single row is asked to learn.
+    LearnsAlone {
+        /// Index of the row.
         block: usize,
     },
 }
@@ -81,6 +96,15 @@ impl fmt::Display for ParameterError {
             ),
             Self::MixedColumns { block } => {
                 write!(f, "block {block} must be for as many columns as the blocks before it")
+            }
+            Self::MixedOutputs { block } => {
+                write!(f, "block {block} must be for as many values a row as the blocks before it")
+            }
+            Self::NotRowWise { block } => {
+                write!(f, "block {block} must estimate row by row, for any number of rows")
+            }
+            Self::LearnsAlone { block } => {
+                write!(f, "row {block} must not learn, as all there is to learn from is that row")
             }
         }
     }

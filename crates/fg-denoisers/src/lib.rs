@@ -26,9 +26,9 @@ pub mod structured;
 pub use channel::{ColumnMixing, GaussianNoise, PiecewiseLinear, Smooth};
 pub use error::ParameterError;
 pub use likelihood::{
-    Awgn, Censored, Committee, ComplexMagnitude, DiagonalNoise, Hinge, HuberNoise, LaplaceNoise,
-    Logistic, Magnitude, Masked, MixedColumns, Poisson, Quantised, Rectified, Sign, Softmax,
-    StudentNoise, Survival, Tuned,
+    Awgn, Censored, Committee, ComplexIntensity, ComplexMagnitude, DiagonalNoise, Hinge,
+    HuberNoise, Intensity, LaplaceNoise, Logistic, Magnitude, Masked, MixedColumns, Poisson,
+    Quantised, Rectified, Sign, Softmax, StudentNoise, Survival, Tuned,
 };
 pub use penalty::{
     ElasticNet, GroupLasso, HardThreshold, Huber, Interval, L1, L2, Lq, MinimaxConcave,

@@ -207,7 +207,7 @@ mod tests {
         let data = Rows::column(vec![0.5, -1.0]);
         let both = predicted(Rows::column(vec![1.0, 1.0]), vec![2.0, 2.0]);
         let alone = |i: usize| both.log_density(&noises[i], &data).unwrap()[i];
-        let model = PerRow::new(noises.to_vec()).unwrap();
+        let model = PerRow::likelihoods(noises.to_vec()).unwrap();
         assert_eq!(both.log_density(&model, &data).unwrap(), [alone(0), alone(1)]);
         // What isn't measured has no surprises.
         let gaps = Masked::new(model, &[false, true]).unwrap();
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "as many rows as the likelihood is for")]
     fn a_model_of_other_rows_is_refused() {
-        let model = PerRow::new(vec![Awgn::new(1.0).unwrap(); 3]).unwrap();
+        let model = PerRow::likelihoods(vec![Awgn::new(1.0).unwrap(); 3]).unwrap();
         let both = predicted(Rows::column(vec![1.0, 1.0]), vec![2.0, 2.0]);
         both.log_density(&model, &Rows::column(vec![0.5, -1.0]));
     }
@@ -235,7 +235,7 @@ mod tests {
         let prediction = graph.predict(&Options::default()).unwrap();
         let law = prediction.estimate(signal);
         assert!(predicted_log_density(law, 1.0, &noise).is_some_and(f64::is_finite));
-        let rows = PerRow::new(vec![noise; 3]).unwrap();
+        let rows = PerRow::likelihoods(vec![noise; 3]).unwrap();
         assert_eq!(predicted_log_density(law, 1.0, &rows), None);
     }
 

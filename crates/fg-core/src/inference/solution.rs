@@ -34,6 +34,10 @@ impl Solution {
     }
 
     /// Standard deviation of each entry, `n x d`: of its own row where that is known, otherwise of its block.
+    ///
+    /// Where an estimate is a maximiser the covariance of a row is its slope, and the deviation zero where the estimate doesn't
+    /// move with what is seen, such as at exact zeros; what jumps of an estimate add is of their average over rows, and no error
+    /// bar of one row. A variance below zero, which estimates of a divergence by probes can give for single rows, counts as zero.
     pub fn deviation(&self, variable: VariableId) -> Rows {
         let belief = self.belief(variable);
         let layout = belief.layout();

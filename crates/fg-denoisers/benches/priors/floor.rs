@@ -60,6 +60,7 @@ pub(crate) fn of(module: &str, instance: &str) -> Floor {
         ("likelihood/logistic" | "likelihood/poisson" | "likelihood/survival", _) => {
             Floor::Points(100)
         }
+        ("likelihood/intensity", _) => Floor::Points(50),
         ("likelihood/student_noise", _) => Floor::Points(200),
         ("likelihood/two_layer", "one ReLU, mean") => Floor::Points(512),
         _ => Floor::Memory,

@@ -6,9 +6,9 @@ use fg_core::denoiser::Likelihood;
 use super::{CORRELATED, Entry, GAPS, Likelihoods, THIRDS};
 use crate::likelihood::{Activation, Link, TwoLayer, TwoLayerMap, TwoLayerMmse};
 use crate::{
-    Awgn, Censored, Committee, ComplexMagnitude, DiagonalNoise, Grouped, Hinge, HuberNoise,
-    LaplaceNoise, Logistic, Magnitude, Masked, MixedColumns, ParameterError, PerRow, Poisson,
-    Quantised, Rectified, Sign, Softmax, StudentNoise, Survival, Tuned,
+    Awgn, Censored, Committee, ComplexIntensity, ComplexMagnitude, DiagonalNoise, Grouped, Hinge,
+    HuberNoise, Intensity, LaplaceNoise, Logistic, Magnitude, Masked, MixedColumns, ParameterError,
+    PerRow, Poisson, Quantised, Rectified, Sign, Softmax, StudentNoise, Survival, Tuned,
 };
 
 /// Labels of several columns, as far as they are exact: what is averaged over points obeys derivatives within its error only.
@@ -72,7 +72,24 @@ pub(super) fn smooth() -> Likelihoods {
         entry("likelihood/survival", "maximum", Box::new(Survival::new(1.7)?.maximised())),
         entry("likelihood/hinge", "maximum", Box::new(Hinge::new(0.8)?)),
         entry("likelihood/hinge", "mean", Box::new(Hinge::new(0.8)?.averaged())),
+        entry("likelihood/laplace_noise", "maximum", Box::new(LaplaceNoise::new(0.6)?.maximised())),
         entry("likelihood/huber", "maximum", Box::new(HuberNoise::new(0.7, 1.345)?.maximised())),
+    ])
+}
+
+/// Magnitudes and intensities.
+pub(super) fn phaseless() -> Likelihoods {
+    let entry = |module, instance, columns, estimator: Box<dyn Likelihood>| {
+        Entry::new(module, instance, columns, estimator)
+    };
+    Ok(vec![
+        entry("likelihood/complex_magnitude", "noisy", 2, Box::new(ComplexMagnitude::new(0.25)?)),
+        entry("likelihood/complex_intensity", "noisy", 2, Box::new(ComplexIntensity::new(0.5)?)),
+        entry("likelihood/complex_intensity", "thin", 2, Box::new(ComplexIntensity::new(1e-4)?)),
+        entry("likelihood/intensity", "noisy", 1, Box::new(Intensity::new(0.5)?)),
+        entry("likelihood/intensity", "precise", 1, Box::new(Intensity::new(1e-4)?)),
+        entry("likelihood/magnitude", "noisy", 1, Box::new(Magnitude::new(0.25)?)),
+        entry("likelihood/magnitude", "precise", 1, Box::new(Magnitude::new(1e-3)?)),
     ])
 }
 
@@ -115,12 +132,16 @@ pub(super) fn explicit() -> Likelihoods {
         }),
         entry("prior/per_row", "noise", 1, {
             let noise = (0..24).map(|i| Awgn::new(0.5 + f64::from(i % 5)));
-            Box::new(PerRow::new(noise.collect::<Result<_, _>>()?)?)
+            Box::new(PerRow::likelihoods(noise.collect::<Result<_, _>>()?)?)
         }),
         entry("likelihood/huber", "usual", 1, Box::new(HuberNoise::new(0.7, 1.345)?)),
         entry("likelihood/laplace_noise", "unit", 1, Box::new(LaplaceNoise::new(1.0)?)),
         entry("likelihood/quantised", "inner bin", 1, {
             Box::new(Quantised::new(&[-0.5, 0.2, 1.0, 1.7], 0.0)?)
+        }),
+        entry("likelihood/quantised", "dithered", 1, {
+            let dither: Vec<f64> = (0..24).map(|i| 0.1 * f64::from(i % 5)).collect();
+            Box::new(Quantised::new(&[-0.5, 0.2, 1.0, 1.7], 0.3)?.with_dither(&dither)?)
         }),
         entry(
             "likelihood/quantised",
@@ -130,9 +151,6 @@ pub(super) fn explicit() -> Likelihoods {
         ),
         entry("likelihood/rectified", "ReLU", 1, Box::new(Rectified::relu(0.3)?)),
         entry("likelihood/rectified", "leaky", 1, Box::new(Rectified::leaky_relu(0.1, 0.3)?)),
-        entry("likelihood/complex_magnitude", "noisy", 2, Box::new(ComplexMagnitude::new(0.25)?)),
-        entry("likelihood/magnitude", "noisy", 1, Box::new(Magnitude::new(0.25)?)),
-        entry("likelihood/magnitude", "precise", 1, Box::new(Magnitude::new(1e-3)?)),
         entry("likelihood/sign", "exact", 1, Box::new(Sign::new())),
         entry("likelihood/sign", "flipped", 1, Box::new(Sign::new().with_flips(0.1)?)),
         entry("likelihood/sign", "probit", 1, Box::new(Sign::probit(0.5)?)),

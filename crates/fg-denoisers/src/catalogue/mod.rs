@@ -109,6 +109,12 @@ fn gaussian_priors() -> Denoisers {
             2,
             Gaussian::with_covariance(&[1.0, -2.0], &CORRELATED)?.learn_mean().learn_covariance(),
         ),
+        entry(
+            "prior/gaussian",
+            "independent columns, learning",
+            2,
+            Gaussian::with_variances(&[1.0, -2.0], &[0.5, 3.0])?.learn_mean().learn_covariance(),
+        ),
         entry("prior/gaussian", "known", 2, Gaussian::new(3.0, 0.0)?),
     ])
 }
@@ -127,6 +133,12 @@ fn sparse_priors() -> Denoisers {
         entry("prior/group_bernoulli_gauss", "one column", 1, GroupBernoulliGauss::new(0.2, 2.0)?),
         entry("prior/group_bernoulli_gauss", "isotropic", 3, GroupBernoulliGauss::new(0.2, 2.0)?),
         entry("prior/group_bernoulli_gauss", "complex", 2, GroupBernoulliGauss::complex(0.2, 2.0)?),
+        entry(
+            "prior/group_bernoulli_gauss",
+            "complex, learning",
+            2,
+            GroupBernoulliGauss::complex(0.2, 2.0)?.learn_sparsity().learn_covariance(),
+        ),
         entry(
             "prior/group_bernoulli_gauss",
             "correlated",
@@ -242,7 +254,9 @@ fn combinations() -> Denoisers {
             Scaled::new(Discrete::new(2, &[1.0, 0.0, -0.5, 0.8], &[0.5, 0.3])?, 2.0, &[0.1, -0.2])?,
         ),
         entry("prior/scaled", "penalty", 2, Scaled::new(L1::new(0.7)?, 0.5, &[1.0, 2.0])?),
-        entry("prior/per_row", "Gaussians", 1, PerRow::new(gaussians.collect::<Result<_, _>>()?)?),
+        entry("prior/per_row", "Gaussians", 1, {
+            PerRow::denoisers(gaussians.collect::<Result<_, _>>()?)?
+        }),
         entry("prior/grouped", "learning", 2, {
             let wide = |v: f64| Gaussian::new(0.5, v).map(Gaussian::learn_covariance);
             Grouped::denoisers([wide(1.0)?, wide(4.0)?], &THIRDS)?
@@ -342,6 +356,7 @@ fn probed<F: Fn(&Rows, f64) -> Rows + Send + Sync>(denoiser: BlackBox<F>) -> Bla
 /// As [`denoisers`].
 pub fn likelihoods() -> Result<Vec<Entry<dyn Likelihood>>, ParameterError> {
     let mut all = likelihoods::explicit()?;
+    all.extend(likelihoods::phaseless()?);
     all.extend(likelihoods::tuned()?);
     all.extend(likelihoods::smooth()?);
     all.extend(likelihoods::labels()?);

@@ -18,6 +18,9 @@ pub(crate) struct Turned {
     pub(crate) covariance: [f64; 3],
     /// Of the density's integral over `a` from 0 to `2 pi`.
     pub(crate) log_integral: f64,
+    /// A direction next to the highest peak, and the logarithm of the integral of what the density is relative to that there.
+    pub(crate) top: f64,
+    pub(crate) log_width: f64,
 }
 
 /// Integrates over directions by the trapezoidal rule, which for an entire periodic integrand is exact to rounding once its
@@ -72,6 +75,12 @@ impl Harmonics {
     /// No direction has a larger one.
     fn curvature(&self) -> f64 {
         self.first[0].hypot(self.first[1]) + 4.0 * self.second[0].hypot(self.second[1])
+    }
+
+    /// The exponent in one direction less that in another, as products of differences.
+    pub(crate) fn rise(&self, from: f64, to: f64) -> f64 {
+        let half = (0.5 * (to - from)).sin();
+        self.local(from).rise((to - from).sin(), half * half)
     }
 
     fn local(&self, angle: f64) -> Local {
@@ -136,6 +145,9 @@ impl Circle {
 
     /// Highest peak and, where there is another one, that; both to the spacing of the coarse directions unless refined.
     fn peaks(&self, exponent: &Harmonics, refine: bool) -> (f64, Option<f64>) {
+        if exponent.second.iter().all(|second| *second == 0.0) {
+            return (exponent.first[1].atan2(exponent.first[0]), None);
+        }
         let mut best = [(f64::NEG_INFINITY, 0); 2];
         for k in 0..COARSE {
             let value = |k: usize| exponent.value(self.coarse[k % COARSE]);
@@ -164,9 +176,7 @@ impl Circle {
         let (mut top, mut other) = self.peaks(exponent, !whole);
         if let Some(second) = other {
             // Heights next to each other may have changed places between the coarse directions and the peaks.
-            let apart = second - top;
-            let half = (0.5 * apart).sin();
-            if exponent.local(top).rise(apart.sin(), half * half) > 0.0 {
+            if exponent.rise(top, second) > 0.0 {
                 (top, other) = (second, Some(top));
             }
         }
@@ -208,6 +218,7 @@ impl Circle {
         let Sums { mass, moments } = sums;
         let [q, s, qq, ss, qs] = moments.map(|m| m / mass);
         let (sine, cosine) = top.sin_cos();
+        let log_width = (mass * step).ln();
         // Along the top's direction 1 - q, across it s.
         let (along, across, mixed) = (qq - q * q, ss - s * s, q * s - qs);
         let (along, across) = (along.max(0.0), across.max(0.0));
@@ -219,7 +230,9 @@ impl Circle {
                 cosine * sine * (along - across) + (cosine - sine) * (cosine + sine) * mixed,
                 sine * sine * along + cosine * cosine * across + double,
             ],
-            log_integral: exponent.value([cosine, sine]) + (mass * step).ln(),
+            log_integral: exponent.value([cosine, sine]) + log_width,
+            top,
+            log_width,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Building blocks that several families share.
 
+pub(crate) mod alike;
 pub(crate) mod circle;
 pub(crate) mod components;
 pub(crate) mod curve;
@@ -14,8 +15,10 @@ pub(crate) mod normal;
 pub(crate) mod part;
 pub(crate) mod pieces;
 pub(crate) mod proper;
+pub(crate) mod quartic;
 mod replicates;
 mod residuals;
+pub(crate) mod ring;
 pub(crate) mod root;
 mod scale_mixture;
 mod spread;

@@ -60,12 +60,6 @@ impl Residuals {
             self.square[k] / self.count - own[i] * mean[j] - mean[i] * own[j] + mean[i] * mean[j]
         };
         let covariance: Vec<f64> = (0..d * d).map(about).collect();
-        match like {
-            Spread::Isotropic { .. } => {
-                let variance = small::trace(&covariance, d) / d as f64;
-                (variance > 0.0).then(|| Spread::from_variance(variance).ok()).flatten()
-            }
-            Spread::Full { .. } => Spread::from_covariance(d, &covariance).ok(),
-        }
+        like.fitted(&covariance, d)
     }
 }

@@ -1,4 +1,4 @@
-//! The covariance of a Gaussian row: a multiple of the identity for any `d`, or one full `d x d` matrix.
+//! The covariance of a Gaussian row: a multiple of the identity for any `d`, a variance a column, or a full `d x d` matrix.
 
 use fg_core::denoiser::Parameter;
 use fg_core::message::small;
@@ -10,6 +10,8 @@ use crate::error::{self, ParameterError};
 pub(crate) enum Spread {
     /// `variance I`, for any number of columns; zero variance has infinite precision.
     Isotropic { variance: f64, precision: f64 },
+    /// Independent columns, each with a positive variance of its own.
+    Diagonal { variances: Vec<f64> },
     /// A positive definite matrix, `factor factor'`.
     Full { d: usize, covariance: Vec<f64>, factor: Vec<f64>, precision: Vec<f64> },
 }
@@ -23,6 +25,16 @@ impl Spread {
     pub(crate) fn from_precision(precision: f64) -> Result<Self, ParameterError> {
         let precision = error::precision("precision", precision)?;
         Ok(Self::Isotropic { variance: precision.recip(), precision })
+    }
+
+    pub(crate) fn from_variances(variances: &[f64]) -> Result<Self, ParameterError> {
+        if variances.is_empty() {
+            return Err(ParameterError::Length { parameter: "variances", expected: 1, found: 0 });
+        }
+        for &variance in variances {
+            error::positive("variance", variance)?;
+        }
+        Ok(Self::Diagonal { variances: variances.to_vec() })
     }
 
     pub(crate) fn from_covariance(d: usize, covariance: &[f64]) -> Result<Self, ParameterError> {
@@ -43,7 +55,24 @@ impl Spread {
     pub(crate) fn columns(&self) -> Option<usize> {
         match self {
             Self::Isotropic { .. } => None,
+            Self::Diagonal { variances } => Some(variances.len()),
             Self::Full { d, .. } => Some(*d),
+        }
+    }
+
+    /// The spread of this form that a covariance of rows is fitted by, in the sense of their likelihood; none where it has no
+    /// extent in some direction.
+    pub(crate) fn fitted(&self, covariance: &[f64], d: usize) -> Option<Self> {
+        match self {
+            Self::Isotropic { .. } => {
+                let variance = small::trace(covariance, d) / d as f64;
+                (variance > 0.0).then(|| Self::from_variance(variance).ok()).flatten()
+            }
+            Self::Diagonal { .. } => {
+                let diagonal: Vec<f64> = covariance.iter().step_by(d + 1).copied().collect();
+                Self::from_variances(&diagonal).ok()
+            }
+            Self::Full { .. } => Self::from_covariance(d, covariance).ok(),
         }
     }
 
@@ -51,6 +80,7 @@ impl Spread {
     pub(crate) fn parameter(&self, variance: &'static str, matrix: &'static str) -> Parameter {
         match self {
             Self::Isotropic { variance: value, .. } => Parameter::scalar(variance, *value),
+            Self::Diagonal { variances } => Parameter::new(variance, variances.clone()),
             Self::Full { covariance, .. } => Parameter::new(matrix, covariance.clone()),
         }
     }
@@ -59,6 +89,7 @@ impl Spread {
     pub(crate) fn scalar_variance(&self) -> Option<f64> {
         match self {
             Self::Isotropic { variance, .. } => Some(*variance),
+            Self::Diagonal { variances } => (variances.len() == 1).then(|| variances[0]),
             Self::Full { d, covariance, .. } => (*d == 1).then(|| covariance[0]),
         }
     }
@@ -71,7 +102,8 @@ impl Spread {
     /// The covariance as a `d x d` matrix.
     pub(crate) fn covariance(&self, d: usize) -> Vec<f64> {
         match self {
-            Self::Isotropic { variance, .. } => scaled_identity(*variance, d),
+            Self::Isotropic { variance, .. } => diagonal(|_| *variance, d),
+            Self::Diagonal { variances } => diagonal(|j| variances[j], d),
             Self::Full { covariance, .. } => covariance.clone(),
         }
     }
@@ -79,7 +111,8 @@ impl Spread {
     /// The precision as a `d x d` matrix; infinite on the diagonal where rows are known.
     pub(crate) fn precision(&self, d: usize) -> Vec<f64> {
         match self {
-            Self::Isotropic { precision, .. } => scaled_identity(*precision, d),
+            Self::Isotropic { precision, .. } => diagonal(|_| *precision, d),
+            Self::Diagonal { variances } => diagonal(|j| variances[j].recip(), d),
             Self::Full { precision, .. } => precision.clone(),
         }
     }
@@ -90,6 +123,10 @@ impl Spread {
             Self::Isotropic { variance, .. } => {
                 let deviation = variance.sqrt();
                 row.iter_mut().enumerate().for_each(|(j, v)| *v += deviation * t(j));
+            }
+            Self::Diagonal { variances } => {
+                let columns = row.iter_mut().zip(variances).enumerate();
+                columns.for_each(|(j, (v, variance))| *v += variance.sqrt() * t(j));
             }
             Self::Full { d, factor, .. } => {
                 for i in 0..*d {
@@ -105,6 +142,13 @@ impl Spread {
             Self::Isotropic { variance, .. } => {
                 let deviation = variance.sqrt();
                 out.iter_mut().zip(m).for_each(|(o, v)| *o = deviation * v);
+            }
+            Self::Diagonal { variances } => {
+                let rows = out.chunks_exact_mut(d).zip(m.chunks_exact(d)).zip(variances);
+                for ((out, m), variance) in rows {
+                    let deviation = variance.sqrt();
+                    out.iter_mut().zip(m).for_each(|(o, v)| *o = deviation * v);
+                }
             }
             Self::Full { factor, .. } => {
                 for i in 0..d {
@@ -170,14 +214,15 @@ impl Spread {
     fn factor_at(&self, i: usize, j: usize, d: usize) -> f64 {
         match self {
             Self::Isotropic { variance, .. } if i == j => variance.sqrt(),
-            Self::Isotropic { .. } => 0.0,
+            Self::Diagonal { variances } if i == j => variances[i].sqrt(),
+            Self::Isotropic { .. } | Self::Diagonal { .. } => 0.0,
             Self::Full { factor, .. } => factor[i * d + j],
         }
     }
 }
 
-fn scaled_identity(scale: f64, d: usize) -> Vec<f64> {
-    (0..d * d).map(|k| if k % (d + 1) == 0 { scale } else { 0.0 }).collect()
+fn diagonal(entry: impl Fn(usize) -> f64, d: usize) -> Vec<f64> {
+    (0..d * d).map(|k| if k % (d + 1) == 0 { entry(k / (d + 1)) } else { 0.0 }).collect()
 }
 
 /// Entries that should be equal may differ by this much of the matrix' largest entry: rounding of whoever made it.
@@ -262,6 +307,41 @@ mod tests {
     }
 
     #[test]
+    fn a_variance_a_column_is_the_diagonal_matrix() {
+        let variances = [3.0, 0.2];
+        let diagonal = Spread::from_variances(&variances).unwrap();
+        let full = Spread::from_covariance(2, &[3.0, 0.0, 0.0, 0.2]).unwrap();
+        let close = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < ROUNDING);
+        assert!(close(&diagonal.covariance(2), &full.covariance(2)));
+        assert!(close(&diagonal.precision(2), &full.precision(2)));
+        let gamma = [1.0, 0.2, 0.2, 0.5];
+        let (mut a, mut b, mut scratch) = ([0.0; 4], [0.0; 4], [0.0; 16]);
+        let logs = [&diagonal, &full].map(|spread| {
+            spread.combine(&gamma, if spread == &full { &mut b } else { &mut a }, &mut scratch, 2)
+        });
+        assert!(close(&a, &b) && (logs[0] - logs[1]).abs() < ROUNDING, "{a:?} {b:?} {logs:?}");
+        let (mut x, mut y) = ([1.0, 2.0], [1.0, 2.0]);
+        let normal = |k: usize| [0.7, -1.3][k];
+        diagonal.add_factor_times(normal, &mut x);
+        full.add_factor_times(normal, &mut y);
+        assert!(close(&x, &y), "{x:?} {y:?}");
+    }
+
+    #[test]
+    fn fits_are_of_their_own_form() {
+        let covariance = [2.0, 0.5, 0.5, 1.0];
+        let fit = |spread: &Spread| spread.fitted(&covariance, 2).unwrap().covariance(2);
+        assert_eq!(fit(&Spread::from_variance(7.0).unwrap()), [1.5, 0.0, 0.0, 1.5]);
+        assert_eq!(fit(&Spread::from_variances(&[7.0, 7.0]).unwrap()), [2.0, 0.0, 0.0, 1.0]);
+        assert_eq!(fit(&Spread::from_covariance(2, &covariance).unwrap()), covariance);
+        let flat = [1.0, 1.0, 1.0, 1.0];
+        assert!(Spread::from_covariance(2, &covariance).unwrap().fitted(&flat, 2).is_none());
+        assert!(
+            Spread::from_variances(&[7.0, 7.0]).unwrap().fitted(&[1.0, 0.0, 0.0, 0.0], 2).is_none()
+        );
+    }
+
+    #[test]
     fn bad_matrices_are_named() {
         let error = Spread::from_covariance(2, &[1.0, 2.0, 2.0, 1.0]).unwrap_err();
         assert_eq!(
@@ -273,6 +353,9 @@ mod tests {
             error,
             ParameterError::NotSymmetric { parameter: "covariance", row: 1, column: 0 }
         );
+        assert!(Spread::from_variances(&[]).is_err());
+        assert!(Spread::from_variances(&[1.0, 0.0]).is_err());
+        assert!(Spread::from_variances(&[1.0, f64::INFINITY]).is_err());
         let error = Spread::from_precision_matrix(2, &[1.0]).unwrap_err();
         assert_eq!(error, ParameterError::Length { parameter: "precision", expected: 4, found: 1 });
     }

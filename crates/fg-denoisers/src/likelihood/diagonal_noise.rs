@@ -92,7 +92,7 @@ impl DiagonalNoise {
     /// As [`new`](Self::new), for any row.
     pub fn per_entry(precisions: &Rows) -> Result<PerRow<Self>, ParameterError> {
         let rows = (0..precisions.rows()).map(|i| Self::new(precisions.row(i)));
-        PerRow::new(rows.collect::<Result<_, _>>()?)
+        PerRow::likelihoods(rows.collect::<Result<_, _>>()?)
     }
 
     /// Noise of one precision on data in which NaN stands for what is missing, and the data to give to the graph: zeros in

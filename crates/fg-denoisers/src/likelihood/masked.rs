@@ -330,7 +330,8 @@ mod tests {
     #[test]
     fn rows_are_counted() {
         assert!(Masked::new(Awgn::new(1.0).unwrap(), &[]).is_err());
-        let two = crate::PerRow::new(vec![Awgn::new(1.0).unwrap(), Awgn::new(2.0).unwrap()]);
+        let two =
+            crate::PerRow::likelihoods(vec![Awgn::new(1.0).unwrap(), Awgn::new(2.0).unwrap()]);
         assert!(Masked::new(two.unwrap(), &[true]).is_err());
     }
 }

@@ -4,6 +4,7 @@ use fg_core::denoiser::{Likelihood, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
 use fg_core::special::{open_uniform, quantile};
 
+use crate::PerRow;
 use crate::error::{self, ParameterError};
 use crate::family::{Piece, Rule, TwoEnds, anchor, formula, pieces};
 
@@ -22,7 +23,8 @@ use crate::family::{Piece, Rule, TwoEnds, anchor, formula, pieces};
 /// | edges `e` | - | finite, ascending | where one bin ends and the next begins; bins are `0 .. K` |
 /// | variance | - | `[0, inf)` | of the noise |
 ///
-/// Data are bin numbers. A dither is a row's own shift of all edges: shift the unknown instead.
+/// Data are bin numbers. [`with_dither`](Self::with_dither) adds a known value of its own to the unknown of every row before it
+/// is quantised, which moves that row's edges.
 ///
 /// # Estimate
 ///
@@ -86,6 +88,19 @@ impl Quantised {
         };
         let bins = ends.map(bin).collect();
         Ok(Self { edges: edges.to_vec(), bins, variance, rule: Rule::new() })
+    }
+
+    /// The same bins for rows that have these known values added before they are quantised: a likelihood for that many rows.
+    ///
+    /// # Errors
+    /// [`ParameterError`] unless there is a value and all are finite, and so small that edges stay apart by more than rounding.
+    pub fn with_dither(&self, dither: &[f64]) -> Result<PerRow<Self>, ParameterError> {
+        let moved = |&value: &f64| {
+            let value = error::finite("dither", value)?;
+            let edges: Vec<f64> = self.edges.iter().map(|edge| edge - value).collect();
+            Self::new(&edges, self.variance)
+        };
+        PerRow::likelihoods(dither.iter().map(moved).collect::<Result<_, _>>()?)
     }
 
     /// Where one bin ends and the next begins.
@@ -188,6 +203,32 @@ impl Likelihood for Quantised {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_dither_moves_the_unknown() {
+        let bins = Quantised::new(&[-1.0, 0.0, 1.0], 0.2).unwrap();
+        let (dither, n, y) = ([0.3, -0.8], [0.5, 0.5], [2.0, 1.0]);
+        let dithered = bins.with_dither(&dither).unwrap();
+        let (mut mean, mut variance) = ([0.0; 2], [0.0; 2]);
+        let mut out = RowEstimate { mean: &mut mean, covariance: &mut variance };
+        let gamma = [2.0];
+        let cavity = RowCavity::new(0, 1, &n, &n, &gamma);
+        dithered.estimate(&y, &cavity, &mut out, &mut Scratch::default()).unwrap();
+        for i in 0..2 {
+            // The unknown with the dither is what the bins are of.
+            let (moved, mut own, mut spread) = ([n[i] + 2.0 * dither[i]], [0.0], [0.0]);
+            let mut out = RowEstimate { mean: &mut own, covariance: &mut spread };
+            let cavity = RowCavity::new(0, 1, &moved, &moved, &gamma);
+            bins.estimate(&[y[i]], &cavity, &mut out, &mut Scratch::default()).unwrap();
+            assert!((mean[i] - (own[0] - dither[i])).abs() < 1e-14, "{mean:?} {own:?}");
+            assert!((variance[i] - spread[0]).abs() < 1e-14, "{variance:?} {spread:?}");
+            let mut drawn = [f64::NAN];
+            dithered.row_model(i).unwrap().draw(&[0.9], &[0.5], &mut drawn);
+            assert_eq!(number(drawn[0]), bins.bin(0.9 + dither[i]));
+        }
+        assert!(bins.with_dither(&[]).is_err() && bins.with_dither(&[f64::NAN]).is_err());
+        assert!(bins.with_dither(&[1e30]).is_err(), "edges that fall together");
+    }
 
     #[test]
     fn parameters_and_bins_are_checked() {

@@ -3,7 +3,7 @@
 use fg_core::denoiser::{Denoiser, Estimation, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
 
-use super::thresholding::{self, Best, Jumps, Rule, Stretch};
+use super::thresholding::{self, Best, Jump, Jumps, Rule, Stretch};
 use crate::error::{self, ParameterError};
 
 /// The penalty `weight` for each entry that isn't zero.
@@ -19,7 +19,7 @@ use crate::error::{self, ParameterError};
 /// | name | default | range | meaning |
 /// |---|---|---|---|
 /// | weight `l` | - | `[0, inf)` | cost of an entry that isn't zero |
-/// | step | 0.3 | `[0, inf)` | how far jumps are looked for, in deviations of the cavity |
+/// | step | 0.3 | `[0, inf)` | how far from a jump it counts, in deviations of the cavity |
 ///
 /// # Estimate
 ///
@@ -33,9 +33,10 @@ use crate::error::{self, ParameterError};
 ///
 /// # Numerical notes
 ///
-/// * The estimate jumps, and the average covariance counts the jumps: to its slope each entry adds what central
-///   differences over the step find beyond the slopes at both ends, on average over rows exactly the jumps. A single
-///   covariance near a jump isn't one of that row. How far the average is from that of other rows is declared as
+/// * The estimate jumps, and the average covariance counts the jumps: to its slope an entry
+///   within a step of a jump adds the jump's height over twice the step, on average over rows the jump times their density
+///   there. The covariance of a single row near a jump is its share of that average, and no error bar of its own; elsewhere
+///   it is the slope, zero where the entry is. How far the average is from that of other rows is declared as
 ///   [standard error](Scratch::declare). With a precision of its own for each row there is nothing to average
 ///   over: a step of zero leaves the slope alone.
 /// * The jump has the height `sqrt(2 l / gamma)`.
@@ -87,7 +88,7 @@ impl HardThreshold {
         self.weight
     }
 
-    /// How far jumps are looked for, in deviations of the cavity.
+    /// How far from a jump it counts, in deviations of the cavity.
     pub fn step(&self) -> f64 {
         self.jumps.step()
     }
@@ -97,6 +98,11 @@ impl Rule for HardThreshold {
     fn best(&self, n: f64, gamma: f64) -> Best {
         let all = Stretch { end: f64::INFINITY, constant: self.weight, slope: 0.0, curvature: 0.0 };
         thresholding::highest(&[all], n, gamma)
+    }
+
+    fn jump(&self, gamma: f64) -> Option<Jump> {
+        let at = (2.0 * self.weight * gamma).sqrt();
+        (at > 0.0).then(|| Jump { at, height: at / gamma })
     }
 }
 

@@ -3,7 +3,7 @@
 use fg_core::denoiser::{Denoiser, Estimation, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
 
-use super::thresholding::{self, Best, Jumps, Rule};
+use super::thresholding::{self, Best, Jump, Jumps, Rule};
 use crate::error::{self, ParameterError};
 
 /// The penalty `weight * |x_j|^q` of each entry, `0 < q < 1`.
@@ -20,7 +20,7 @@ use crate::error::{self, ParameterError};
 /// |---|---|---|---|
 /// | weight `l` | - | `(0, inf)` | cost of an entry of one |
 /// | exponent `q` | - | `(0, 1)` | near 0 all entries cost the same, near 1 it is [`L1`](crate::L1) |
-/// | step | 0.3 | `[0, inf)` | how far jumps are looked for, in deviations of the cavity |
+/// | step | 0.3 | `[0, inf)` | how far from a jump it counts, in deviations of the cavity |
 ///
 /// # Estimate
 ///
@@ -35,9 +35,10 @@ use crate::error::{self, ParameterError};
 ///
 /// # Numerical notes
 ///
-/// * The estimate jumps, and the average covariance counts the jumps: to its slope each entry adds what central
-///   differences over the step find beyond the slopes at both ends, on average over rows exactly the jumps. A single
-///   covariance near a jump isn't one of that row. How far the average is from that of other rows is declared as
+/// * The estimate jumps, and the average covariance counts the jumps: to its slope an entry
+///   within a step of a jump adds the jump's height over twice the step, on average over rows the jump times their density
+///   there. The covariance of a single row near a jump is its share of that average, and no error bar of its own; elsewhere
+///   it is the slope, zero where the entry is. How far the average is from that of other rows is declared as
 ///   [standard error](Scratch::declare). With a precision of its own for each row there is nothing to average
 ///   over: a step of zero leaves the slope alone.
 /// * The function of the root is convex and rises right of `s`: Newton's steps from `n / gamma` fall to the root without
@@ -98,9 +99,16 @@ impl Lq {
         self.exponent
     }
 
-    /// How far jumps are looked for, in deviations of the cavity.
+    /// How far from a jump it counts, in deviations of the cavity.
     pub fn step(&self) -> f64 {
         self.jumps.step()
+    }
+
+    /// From zero to where the maximum is as high as there.
+    fn threshold(&self, gamma: f64) -> Jump {
+        let (l, q) = (self.weight, self.exponent);
+        let height = (2.0 * l * (1.0 - q) / gamma).powf(1.0 / (2.0 - q));
+        Jump { at: gamma * height + l * q * height.powf(q - 1.0), height }
     }
 }
 
@@ -110,8 +118,8 @@ const STEPS: usize = 200;
 impl Rule for Lq {
     fn best(&self, n: f64, gamma: f64) -> Best {
         let (l, q) = (self.weight, self.exponent);
-        let jump = (2.0 * l * (1.0 - q) / gamma).powf(1.0 / (2.0 - q));
-        if !(n > gamma * jump + l * q * jump.powf(q - 1.0)) {
+        let Jump { at, height: jump } = self.threshold(gamma);
+        if !(n > at) {
             return Best::ZERO;
         }
         let mut x = n / gamma;
@@ -126,6 +134,10 @@ impl Rule for Lq {
         }
         let height = 0.5 * gamma * x * x - l * (1.0 - q) * x.powf(q);
         Best { x, slope: 1.0 / curvature(x), height: height.max(0.0) }
+    }
+
+    fn jump(&self, gamma: f64) -> Option<Jump> {
+        Some(self.threshold(gamma))
     }
 }
 

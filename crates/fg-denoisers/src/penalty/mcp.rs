@@ -3,7 +3,7 @@
 use fg_core::denoiser::{Denoiser, Estimation, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
 
-use super::thresholding::{self, Best, Jumps, Rule, Stretch};
+use super::thresholding::{self, Best, Jump, Jumps, Rule, Stretch};
 use crate::error::{self, ParameterError};
 
 /// The minimax concave penalty (MCP) of each entry: the slope falls from `weight` to zero in a straight line.
@@ -21,7 +21,7 @@ use crate::error::{self, ParameterError};
 /// |---|---|---|---|
 /// | weight `l` | - | `(0, inf)` | slope of the cost at zero |
 /// | shape `b` | - | `(0, inf)` | the slope vanishes from `b l` on |
-/// | step | 0.3 | `[0, inf)` | how far jumps are looked for, in deviations of the cavity |
+/// | step | 0.3 | `[0, inf)` | how far from a jump it counts, in deviations of the cavity |
 ///
 /// # Estimate
 ///
@@ -36,9 +36,10 @@ use crate::error::{self, ParameterError};
 ///
 /// # Numerical notes
 ///
-/// * The estimate jumps, and the average covariance counts the jumps: to its slope each entry adds what central
-///   differences over the step find beyond the slopes at both ends, on average over rows exactly the jumps. A single
-///   covariance near a jump isn't one of that row. How far the average is from that of other rows is declared as
+/// * Where the precision is low the estimate jumps, and the average covariance counts the jumps: to its slope an entry
+///   within a step of a jump adds the jump's height over twice the step, on average over rows the jump times their density
+///   there. The covariance of a single row near a jump is its share of that average, and no error bar of its own; elsewhere
+///   it is the slope, zero where the entry is. How far the average is from that of other rows is declared as
 ///   [standard error](Scratch::declare). With a precision of its own for each row there is nothing to average
 ///   over: a step of zero leaves the slope alone.
 /// * With `b gamma > 1` nothing jumps, but the cost isn't convex and the slope exceeds `1 / gamma`.
@@ -98,7 +99,7 @@ impl MinimaxConcave {
         self.shape
     }
 
-    /// How far jumps are looked for, in deviations of the cavity.
+    /// How far from a jump it counts, in deviations of the cavity.
     pub fn step(&self) -> f64 {
         self.jumps.step()
     }
@@ -111,6 +112,12 @@ impl Rule for MinimaxConcave {
         let top = 0.5 * b * l * l;
         let far = Stretch { end: f64::INFINITY, constant: top, slope: 0.0, curvature: 0.0 };
         thresholding::highest(&[near, far], n, gamma)
+    }
+
+    /// From zero to beyond where the cost is flat; continuous where the maximand is concave.
+    fn jump(&self, gamma: f64) -> Option<Jump> {
+        let at = self.weight * (self.shape * gamma).sqrt();
+        (self.shape * gamma <= 1.0).then(|| Jump { at, height: at / gamma })
     }
 }
 
@@ -149,6 +156,15 @@ mod tests {
         check_global(&penalty, cost);
         for gamma in [0.1, 0.6, 3.0] {
             check_jumps(&penalty, gamma, 6.0 * (1.0 + gamma));
+        }
+        // Continuous: next to the kink at 0.8 the slope alone counts, zero before it and 3 behind.
+        let n = [0.501, 0.799, 0.801, 1.19, 1.21];
+        let (mut x, mut covariance) = ([0.0; 5], [0.0; 5]);
+        let mut out = RowEstimate { mean: &mut x, covariance: &mut covariance };
+        let cavity = RowCavity::new(0, 1, &n, &n, &[1.0]);
+        penalty.estimate(&cavity, &mut out, &mut Scratch::default()).unwrap();
+        for (found, expected) in covariance.iter().zip([0.0, 0.0, 3.0, 3.0, 1.0]) {
+            assert!((found - expected).abs() < 1e-14, "{covariance:?}");
         }
         assert!(
             MinimaxConcave::new(0.0, 1.0).is_err() && MinimaxConcave::new(1.0, f64::NAN).is_err()

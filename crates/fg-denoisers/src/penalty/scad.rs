@@ -3,7 +3,7 @@
 use fg_core::denoiser::{Denoiser, Estimation, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
 
-use super::thresholding::{self, Best, Jumps, Rule, Stretch};
+use super::thresholding::{self, Best, Jump, Jumps, Rule, Stretch};
 use crate::error::{self, ParameterError};
 
 /// The smoothly clipped absolute deviation (SCAD) of each entry.
@@ -22,7 +22,7 @@ use crate::error::{self, ParameterError};
 /// |---|---|---|---|
 /// | weight `l` | - | `(0, inf)` | slope of the cost up to `l` |
 /// | shape `a` | - | `(2, inf)` | the slope vanishes from `a l` on; 3.7 is usual |
-/// | step | 0.3 | `[0, inf)` | how far jumps are looked for, in deviations of the cavity |
+/// | step | 0.3 | `[0, inf)` | how far from a jump it counts, in deviations of the cavity |
 ///
 /// # Estimate
 ///
@@ -37,9 +37,10 @@ use crate::error::{self, ParameterError};
 ///
 /// # Numerical notes
 ///
-/// * The estimate jumps, and the average covariance counts the jumps: to its slope each entry adds what central
-///   differences over the step find beyond the slopes at both ends, on average over rows exactly the jumps. A single
-///   covariance near a jump isn't one of that row. How far the average is from that of other rows is declared as
+/// * Where the precision is low the estimate jumps, and the average covariance counts the jumps: to its slope an entry
+///   within a step of a jump adds the jump's height over twice the step, on average over rows the jump times their density
+///   there. The covariance of a single row near a jump is its share of that average, and no error bar of its own; elsewhere
+///   it is the slope, zero where the entry is. How far the average is from that of other rows is declared as
 ///   [standard error](Scratch::declare). With a precision of its own for each row there is nothing to average
 ///   over: a step of zero leaves the slope alone.
 /// * With `gamma > 1 / (a - 1)` nothing jumps, but the cost isn't convex and the slope exceeds `1 / gamma`.
@@ -99,7 +100,7 @@ impl Scad {
         self.shape
     }
 
-    /// How far jumps are looked for, in deviations of the cavity.
+    /// How far from a jump it counts, in deviations of the cavity.
     pub fn step(&self) -> f64 {
         self.jumps.step()
     }
@@ -119,6 +120,22 @@ impl Rule for Scad {
         let top = 0.5 * (a + 1.0) * l * l;
         let far = Stretch { end: f64::INFINITY, constant: top, slope: 0.0, curvature: 0.0 };
         thresholding::highest(&[near, middle, far], n, gamma)
+    }
+
+    /// From zero or from the first piece to the last, over the middle one that has no maximum; continuous where it has.
+    fn jump(&self, gamma: f64) -> Option<Jump> {
+        let (l, a) = (self.weight, self.shape);
+        if (a - 1.0) * gamma > 1.0 {
+            return None;
+        }
+        // Where the last piece is as high as zero, and as the first piece from where on that is above zero.
+        let flat = (a + 1.0) * gamma;
+        let (at, from) = if flat < 1.0 {
+            (l * flat.sqrt(), 0.0)
+        } else {
+            (0.5 * l * (1.0 + flat), 0.5 * l * (flat - 1.0) / gamma)
+        };
+        Some(Jump { at, height: at / gamma - from })
     }
 }
 

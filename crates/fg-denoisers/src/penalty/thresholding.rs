@@ -18,16 +18,26 @@ impl Best {
     pub(super) const ZERO: Self = Self { x: 0.0, slope: 0.0, height: 0.0 };
 }
 
+/// Where the best value of an entry jumps, and by how much.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Jump {
+    pub(super) at: f64,
+    pub(super) height: f64,
+}
+
 /// A cost of `|x|` that vanishes at zero: the maximiser of `n x - gamma x^2 / 2` minus the cost, for `n >= 0`.
 pub(super) trait Rule {
     fn best(&self, n: f64, gamma: f64) -> Best;
+
+    /// The jump of the maximiser as `n` grows from zero; there is one at most.
+    fn jump(&self, gamma: f64) -> Option<Jump>;
 }
 
-/// Default of the step over which jumps are looked for, in deviations of the cavity: the average over rows is that of a
-/// density smoothed over the step, with a bias of second order, while its noise falls as one over the step.
+/// Default of the step over which jumps count, in deviations of the cavity: the average over rows is that of a density
+/// smoothed over the step, with a bias of second order, while its noise falls as one over the root of the step.
 const STEP: f64 = 0.3;
 
-/// The step over which jumps are looked for.
+/// The step over which jumps count.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Jumps {
     step: f64,
@@ -48,8 +58,9 @@ impl Jumps {
         self.step
     }
 
-    /// Estimates every entry, and adds to its slope what central differences over the step find beyond the slopes at
-    /// both ends: nothing where the estimate is linear, and on average over rows exactly the jumps.
+    /// Estimates every entry, and adds to its slope the jumps within the step on either side, over that length: what central
+    /// differences find beyond the integral of the slope. That is never negative, nothing at all where the estimate is
+    /// continuous, and on average over rows the jumps times the density of the rows there.
     pub(super) fn estimate(
         &self,
         rule: &impl Rule,
@@ -66,14 +77,16 @@ impl Jumps {
         for j in 0..d {
             let gamma = cavity.precision()[j * d + j];
             let h = self.step * gamma.sqrt();
+            let found = if h > 0.0 { rule.jump(gamma) } else { None };
             let (mut sum, mut squares, mut total) = (0.0, 0.0, 0.0);
             for i in 0..cavity.len() {
                 let n = cavity.natural()[i * d + j];
                 let here = signed(rule, n, gamma);
                 let mut jump = 0.0;
-                if h > 0.0 {
-                    let (after, before) = (signed(rule, n + h, gamma), signed(rule, n - h, gamma));
-                    jump = (after.x - before.x) / (2.0 * h) - 0.5 * (after.slope + before.slope);
+                if let Some(Jump { at, height }) = found {
+                    // Near zero both the jump and its mirror image may be within reach.
+                    let near = [n - at, n + at].iter().filter(|apart| apart.abs() < h).count();
+                    jump = near as f64 * height / (2.0 * h);
                 }
                 out.mean[i * d + j] = here.x;
                 out.covariance[i * d * d + j * d + j] = here.slope + jump;
@@ -167,7 +180,33 @@ pub(super) mod tests {
                 let own = exponent(best.x);
                 assert!((best.height - own).abs() <= rounding, "{gamma} {n} {best:?} {own}");
             }
+            check_jump(rule, gamma);
         }
+    }
+
+    /// The estimate rises by its slope, and by a jump where the rule says that there is one.
+    #[track_caller]
+    fn check_jump(rule: &impl Rule, gamma: f64) {
+        const STEPS: u32 = 20_000;
+        let step = 8.0 * f64::sqrt(gamma) / f64::from(STEPS);
+        let jump = rule.jump(gamma);
+        let mut crossed = false;
+        for k in 0..STEPS {
+            let (low, high) = (f64::from(k) * step, f64::from(k + 1) * step);
+            let (before, after) = (rule.best(low, gamma), rule.best(high, gamma));
+            let height = jump.filter(|j| low < j.at && j.at <= high).map_or(0.0, |j| j.height);
+            crossed |= height > 0.0;
+            // Slopes are monotone between kinks, of which one may lie in between.
+            let slopes = [before.slope, after.slope];
+            let (least, most) = (slopes[0].min(slopes[1]), slopes[0].max(slopes[1]));
+            let rise = after.x - before.x - height;
+            let slack = 1e-9 * after.x + if height > 0.0 { most * step } else { 0.0 };
+            assert!(
+                rise >= least * step - slack && rise <= most * step + slack,
+                "{gamma} {low} {before:?} {after:?} {jump:?}"
+            );
+        }
+        assert_eq!(crossed, jump.is_some_and(|j| j.at < 8.0 * gamma.sqrt()), "{jump:?}");
     }
 
     /// The average covariance over a wide grid is the rise of the estimate over its width, jumps included.
@@ -186,8 +225,9 @@ pub(super) mod tests {
         let expected = (x[x.len() - 1] - x[0]) / (2.0 * reach);
         // One grid point more or less within the step of a jump, and the curve beyond the ends of the grid.
         assert!((found / expected - 1.0).abs() < 2e-3, "{found} {expected}");
+        assert!(covariance.iter().all(|c| *c >= 0.0), "a negative covariance");
         let error = scratch.take_standard_error();
-        assert!(error > 0.0 && error < 0.1, "{error}");
+        assert!(error < 0.1, "{error}");
     }
 
     #[test]
@@ -196,6 +236,10 @@ pub(super) mod tests {
         impl Rule for Nothing {
             fn best(&self, n: f64, gamma: f64) -> Best {
                 Best { x: n / gamma, slope: 1.0 / gamma, height: 0.5 * n * n / gamma }
+            }
+
+            fn jump(&self, _gamma: f64) -> Option<Jump> {
+                None
             }
         }
         let run = |precision: &[f64]| {

@@ -18,8 +18,9 @@ use crate::family::{Residuals, Spread, normal};
 ///
 /// | name | default | range | meaning |
 /// |---|---|---|---|
-/// | mean `m` | 0 | finite | mean of each entry ([`new`](Self::new)) or of the row ([`with_covariance`](Self::with_covariance)) |
+/// | mean `m` | 0 | finite | mean of each entry ([`new`](Self::new)) or of the row ([`with_variances`](Self::with_variances), [`with_covariance`](Self::with_covariance)) |
 /// | variance | - | `[0, inf)` | `C = variance I` for any number of columns; 0 says that the row is known to be `m` |
+/// | variances | - | `(0, inf)` | `C` is diagonal: one for each of `d` independent columns |
 /// | covariance | - | positive definite | `C`, `d x d` |
 ///
 /// # Estimate
@@ -29,6 +30,12 @@ use crate::family::{Residuals, Spread, normal};
 /// mean            m + S k,                                               k = n - Gamma m
 /// log-partition   m'n - m' Gamma m / 2 + k' S k / 2 - log det(I + C Gamma) / 2
 /// ```
+///
+/// # Learning
+///
+/// [`learn_mean`](Self::learn_mean) and [`learn_covariance`](Self::learn_covariance), by expectation-maximisation. A
+/// covariance stays of the form it was given in: one variance, one for each column, or a full matrix. Where rows leave no
+/// spread in some direction it stays as it is, while the mean is learned.
 ///
 /// # Numerical notes
 ///
@@ -76,6 +83,24 @@ impl Gaussian {
         Ok(Self { mean, spread, learns_mean: false, learns_spread: false })
     }
 
+    /// Rows of independent columns with these means and variances, one each a column.
+    ///
+    /// # Errors
+    /// [`ParameterError`] unless there is a column, means are finite, variances are positive and finite, and there are as
+    /// many of either.
+    pub fn with_variances(mean: &[f64], variances: &[f64]) -> Result<Self, ParameterError> {
+        for &value in mean {
+            error::finite("mean", value)?;
+        }
+        if variances.len() != mean.len() {
+            let (expected, found) = (mean.len(), variances.len());
+            return Err(ParameterError::Length { parameter: "variances", expected, found });
+        }
+        let spread = Spread::from_variances(variances)?;
+        let mean = Mean::Row(mean.to_vec());
+        Ok(Self { mean, spread, learns_mean: false, learns_spread: false })
+    }
+
     /// Rows with this mean (length `d`) and covariance (`d x d`, row-major).
     ///
     /// # Errors
@@ -101,8 +126,8 @@ impl Gaussian {
         self
     }
 
-    /// Lets a run learn the variance or covariance, from the given one on. A variance of zero stays: it says that rows
-    /// are known.
+    /// Lets a run learn the variance, variances or covariance, from the given ones on. A variance of zero stays: it says that
+    /// rows are known.
     #[must_use]
     pub fn learn_covariance(mut self) -> Self {
         self.learns_spread = !self.spread.is_known();
@@ -188,7 +213,8 @@ impl Denoiser for Gaussian {
             }
         }
         if self.learns_spread {
-            learned.spread = residuals.spread(&self.spread, &shift)?;
+            // Rows without spread in some direction have none to teach; the mean is learned all the same.
+            learned.spread = residuals.spread(&self.spread, &shift).unwrap_or(learned.spread);
         }
         Some(Box::new(learned))
     }
@@ -232,6 +258,37 @@ mod tests {
     }
 
     #[test]
+    fn variances_of_columns_are_learned_as_such() {
+        let prior = Gaussian::with_variances(&[0.0, 0.0], &[1.0, 3.0]).unwrap();
+        assert_eq!((prior.columns(), prior.covariance(2)), (Some(2), vec![1.0, 0.0, 0.0, 3.0]));
+        let prior = prior.learn_covariance();
+        // Rows known to be (1, 2) and (3, 4): correlated, but columns stay independent.
+        let x = [1.0, 2.0, 3.0, 4.0];
+        let n = x.map(|x| 1e18 * x);
+        let gamma = [1e18, 0.0, 0.0, 1e18];
+        let mut rows = core::iter::once(RowCavity::new(0, 2, &n, &x, &gamma));
+        let learned = prior.learned(&mut rows).unwrap().learning();
+        assert_eq!((learned.len(), &*learned[0].name), (1, "variance"));
+        let close = |(a, b): (&f64, f64)| (a / b - 1.0).abs() < 1e-12;
+        assert!(learned[0].values.iter().zip([5.0, 10.0]).all(close), "{learned:?}");
+    }
+
+    #[test]
+    fn the_mean_is_learned_where_the_covariance_can_not_be() {
+        let identity = [1.0, 0.0, 0.0, 1.0];
+        let prior = Gaussian::with_covariance(&[0.0, 0.0], &identity).unwrap();
+        let prior = prior.learn_mean().learn_covariance();
+        // Known rows on a line.
+        let x = [1.0, 2.0, 3.0, 2.0];
+        let n = x.map(|x| 1e40 * x);
+        let gamma = identity.map(|v| 1e40 * v);
+        let mut rows = core::iter::once(RowCavity::new(0, 2, &n, &x, &gamma));
+        let learned = prior.learned(&mut rows).unwrap().learning();
+        assert!(learned[0].values.iter().all(|m| (m - 2.0).abs() < 1e-12), "{learned:?}");
+        assert_eq!(learned[1].values, identity);
+    }
+
+    #[test]
     fn parameters_are_checked() {
         let error = Gaussian::new(0.0, -1.0).unwrap_err();
         assert_eq!(error.to_string(), "variance must be finite and at least 0, got -1");
@@ -239,5 +296,9 @@ mod tests {
         assert!(Gaussian::with_covariance(&[0.0, 0.0], &[1.0]).is_err());
         let error = Gaussian::with_covariance(&[], &[]).unwrap_err().to_string();
         assert_eq!(error, "length of the mean must be at least 1, got 0");
+        assert!(Gaussian::with_variances(&[], &[]).is_err());
+        assert!(Gaussian::with_variances(&[0.0], &[0.0]).is_err());
+        let error = Gaussian::with_variances(&[0.0], &[1.0, 2.0]).unwrap_err();
+        assert_eq!(error.to_string(), "variances needs 1 values, got 2");
     }
 }

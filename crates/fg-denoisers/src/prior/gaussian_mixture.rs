@@ -40,7 +40,9 @@ use crate::family::{Spread, formula, normal};
 /// # Learning
 ///
 /// [`learn_weights`](Self::learn_weights), [`learn_means`](Self::learn_means) and
-/// [`learn_covariances`](Self::learn_covariances), by expectation-maximisation. Components that start alike stay alike.
+/// [`learn_covariances`](Self::learn_covariances), by expectation-maximisation. Components that start alike stay alike. A
+/// component that no row belongs to keeps its mean and covariance and the smallest weight there is; one whose rows have no
+/// spread in some direction keeps its covariance.
 ///
 /// # Numerical notes and limits
 ///
@@ -387,14 +389,18 @@ impl Denoiser for GaussianMixture {
             }
         }
         let total: f64 = weight.iter().sum();
+        if !(total > 0.0) {
+            return None;
+        }
         let mut learned = self.clone();
         for (k, component) in learned.components.iter_mut().enumerate() {
-            // A component that explains no row has nothing to learn from.
+            if self.learns.weights {
+                // As for points, no weight is zero.
+                component.weight = (weight[k] / total).max(f64::MIN_POSITIVE);
+            }
+            // A component that explains no row has nothing else to learn from.
             if !(weight[k] > 0.0) {
                 continue;
-            }
-            if self.learns.weights {
-                component.weight = weight[k] / total;
             }
             let shift: Vec<f64> = (0..d).map(|a| first[k * d + a] / weight[k]).collect();
             let moved = |a: usize| if self.learns.means { shift[a] } else { 0.0 };
@@ -405,7 +411,9 @@ impl Denoiser for GaussianMixture {
                         + moved(a) * moved(b)
                 };
                 let covariance: Vec<f64> = (0..size).map(about).collect();
-                component.spread = Spread::from_covariance(d, &covariance).ok()?;
+                if let Some(fitted) = component.spread.fitted(&covariance, d) {
+                    component.spread = fitted;
+                }
             }
             (0..d).for_each(|a| component.mean[a] += moved(a));
         }
@@ -461,6 +469,52 @@ mod tests {
         let mixture = GaussianMixture::scalar(&[(3.0, 0.0, 0.0), (1.0, 0.0, 1.0)]).unwrap();
         assert_eq!(mixture.weights(), [0.75, 0.25]);
         assert_eq!(mixture.jumps(), Some(vec![0.75]));
+    }
+
+    /// A step from rows of one column known to be these.
+    fn learned(mixture: &GaussianMixture, x: &[f64], precision: f64) -> Vec<Parameter> {
+        let n: Vec<f64> = x.iter().map(|x| precision * x).collect();
+        let gamma = [precision];
+        let mut rows = core::iter::once(RowCavity::new(0, 1, &n, x, &gamma));
+        mixture.learned(&mut rows).unwrap().learning()
+    }
+
+    #[test]
+    fn weights_add_up_to_one_where_a_component_has_no_share() {
+        let mixture = GaussianMixture::scalar(&[(0.5, 0.0, 1.0), (0.3, 2.0, 1.0), (0.2, 1e4, 1.0)]);
+        let mixture = mixture.unwrap().learn_weights().learn_means().learn_covariances();
+        let found = learned(&mixture, &[0.1, 2.2, -0.4], 10.0);
+        let weights = &found[0].values;
+        assert!((weights.iter().sum::<f64>() - 1.0).abs() < 1e-15, "{weights:?}");
+        assert!(weights[2] > 0.0 && weights[2] < 1e-300, "{weights:?}");
+        assert_eq!((found[1].values[2], found[2].values[2]), (1e4, 1.0));
+        let none = mixture.learned(&mut core::iter::empty());
+        assert!(none.is_none(), "no rows");
+    }
+
+    #[test]
+    fn a_component_of_rows_on_a_line_keeps_its_covariance_and_all_else_learns() {
+        // Far out next to the deviations of the cavity, so that rounding leaves no spread across the line.
+        let (far, apart, precision) = (1e9, 1e8, 100.0);
+        let covariances = [1.0, 0.0, 0.0, 1.0].repeat(2);
+        let means = [0.0, 0.0, far, far];
+        let mixture = GaussianMixture::new(2, &[0.5, 0.5], &means, &covariances).unwrap();
+        let mixture = mixture.learn_weights().learn_means().learn_covariances();
+        let (low, high) = (far - apart, far + apart);
+        let x = [1.0, 0.0, 0.0, 1.0, 2.0, 2.0, low, low, high, high];
+        let n = x.map(|x| precision * x);
+        let gamma = [precision, 0.0, 0.0, precision];
+        let mut rows = core::iter::once(RowCavity::new(0, 2, &n, &x, &gamma));
+        let found = mixture.learned(&mut rows).unwrap().learning();
+        let close = |found: &[f64], expected: &[f64]| {
+            found.iter().zip(expected).all(|(a, b)| (a - b).abs() <= 1e-12 * b.abs().max(1.0))
+        };
+        let (share, left) = (precision / (1.0 + precision), 1.0 / (1.0 + precision));
+        assert!(close(&found[0].values, &[0.6, 0.4]), "{found:?}");
+        assert!(close(&found[1].values, &[share, share, far, far]), "{found:?}");
+        let one = share * share / 3.0;
+        let two = 2.0 * one + left;
+        assert!(close(&found[2].values, &[two, one, one, two, 1.0, 0.0, 0.0, 1.0]), "{found:?}");
     }
 
     #[test]

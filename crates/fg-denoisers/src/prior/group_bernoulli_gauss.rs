@@ -27,6 +27,7 @@ use crate::family::{Spread, formula, normal};
 /// | covariance | - | positive definite | `C`, `d x d` |
 ///
 /// With one column it is [`BernoulliGauss`](crate::BernoulliGauss) of mean zero.
+/// [`complex`](Self::complex) entries are two columns that stay circular, also where a run learns their variance.
 ///
 /// # Estimate
 ///
@@ -73,6 +74,8 @@ pub struct GroupBernoulliGauss {
     slab: Spread,
     /// `log((1 - rho) / rho)`.
     log_odds_of_zero: f64,
+    /// Both columns are parts of a circular complex entry.
+    complex: bool,
     learns_sparsity: bool,
     learns_covariance: bool,
 }
@@ -101,7 +104,7 @@ impl GroupBernoulliGauss {
     /// As [`new`](Self::new).
     pub fn complex(sparsity: f64, variance: f64) -> Result<Self, ParameterError> {
         let half = 0.5 * error::positive("variance", variance)?;
-        Self::with_covariance(sparsity, 2, &[half, 0.0, 0.0, half])
+        Ok(Self { complex: true, ..Self::new(sparsity, half)? })
     }
 
     /// Rows of `d` columns that are zero with probability `1 - sparsity` and have this covariance (`d x d`, row-major)
@@ -122,7 +125,8 @@ impl GroupBernoulliGauss {
         let sparsity = error::share("sparsity", sparsity)?;
         let log_odds_of_zero = (-sparsity).ln_1p() - sparsity.ln();
         let (learns_sparsity, learns_covariance) = (false, false);
-        Ok(Self { sparsity, slab, log_odds_of_zero, learns_sparsity, learns_covariance })
+        let complex = false;
+        Ok(Self { sparsity, slab, log_odds_of_zero, complex, learns_sparsity, learns_covariance })
     }
 
     /// Lets a run learn the sparsity, from the given one on.
@@ -201,7 +205,7 @@ impl Denoiser for GroupBernoulliGauss {
     }
 
     fn columns(&self) -> Option<usize> {
-        self.slab.columns()
+        if self.complex { Some(2) } else { self.slab.columns() }
     }
 
     /// Gaussian when no row is zero.
@@ -227,7 +231,13 @@ impl Denoiser for GroupBernoulliGauss {
 
     fn learning(&self) -> Vec<Parameter> {
         let sparsity = self.learns_sparsity.then(|| Parameter::scalar("sparsity", self.sparsity));
-        let slab = || self.slab.parameter("variance", "covariance");
+        let slab = || match &self.slab {
+            // Of the complex entry: that of both parts together.
+            Spread::Isotropic { variance, .. } if self.complex => {
+                Parameter::scalar("variance", 2.0 * variance)
+            }
+            slab => slab.parameter("variance", "covariance"),
+        };
         sparsity.into_iter().chain(self.learns_covariance.then(slab)).collect()
     }
 
@@ -250,16 +260,12 @@ impl Denoiser for GroupBernoulliGauss {
         }
         let sparsity = if self.learns_sparsity { (weight / count).min(1.0) } else { self.sparsity };
         square.iter_mut().for_each(|v| *v /= weight);
-        let slab = match (&self.slab, self.learns_covariance) {
-            (slab, false) => slab.clone(),
-            (Spread::Isotropic { .. }, true) => {
-                Spread::from_variance(small::trace(&square, d) / d as f64).ok()?
-            }
-            (Spread::Full { .. }, true) => Spread::from_covariance(d, &square).ok()?,
-        };
-        let Self { learns_sparsity, learns_covariance, .. } = *self;
+        // Rows that have no spread in some direction leave the slab as it is.
+        let fitted = if self.learns_covariance { self.slab.fitted(&square, d) } else { None };
+        let slab = fitted.unwrap_or_else(|| self.slab.clone());
+        let Self { complex, learns_sparsity, learns_covariance, .. } = *self;
         let learned = Self::of(sparsity, slab).ok()?;
-        Some(Box::new(Self { learns_sparsity, learns_covariance, ..learned }))
+        Some(Box::new(Self { complex, learns_sparsity, learns_covariance, ..learned }))
     }
 
     fn name(&self) -> String {
@@ -359,6 +365,39 @@ mod tests {
         }
         let total = pi * (shrink * s + (1.0 - pi) * shrink * shrink * square);
         assert!((covariance[0] + covariance[3] - total).abs() < 1e-14, "{covariance:?} {total}");
+    }
+
+    #[test]
+    fn complex_entries_learn_and_stay_circular() {
+        let prior = GroupBernoulliGauss::complex(0.5, 2.0).unwrap();
+        assert_eq!((prior.columns(), prior.covariance(2)), (Some(2), vec![1.0, 0.0, 0.0, 1.0]));
+        let prior = prior.learn_sparsity().learn_covariance();
+        // Two of four rows aren't zero: 3 and 1 + 2 i, of mean square 7.
+        let x = [3.0, 0.0, 0.0, 0.0, 1.0, 2.0, 0.0, 0.0];
+        let n = x.map(|x| 1e18 * x);
+        let gamma = [1e18, 0.0, 0.0, 1e18];
+        let mut rows = core::iter::once(RowCavity::new(0, 2, &n, &x, &gamma));
+        let learned = prior.learned(&mut rows).unwrap();
+        let values: Vec<_> = learned.learning().into_iter().map(|p| (p.name, p.values)).collect();
+        assert_eq!((&*values[0].0, &*values[1].0, values[1].1.len()), ("sparsity", "variance", 1));
+        assert!((values[0].1[0] - 0.5).abs() < 1e-12, "{values:?}");
+        assert!((values[1].1[0] - 7.0).abs() < 1e-9, "{values:?}");
+        assert_eq!(learned.columns(), Some(2));
+    }
+
+    #[test]
+    fn sparsity_is_learned_where_the_covariance_can_not_be() {
+        let identity = [1.0, 0.0, 0.0, 1.0];
+        let prior = GroupBernoulliGauss::with_covariance(0.5, 2, &identity).unwrap();
+        let prior = prior.learn_sparsity().learn_covariance();
+        // One known row of four isn't zero.
+        let x = [3.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+        let n = x.map(|x| 1e40 * x);
+        let gamma = identity.map(|v| 1e40 * v);
+        let mut rows = core::iter::once(RowCavity::new(0, 2, &n, &x, &gamma));
+        let learned = prior.learned(&mut rows).unwrap().learning();
+        assert!((learned[0].values[0] - 0.25).abs() < 1e-12, "{learned:?}");
+        assert_eq!(learned[1].values, identity);
     }
 
     #[test]

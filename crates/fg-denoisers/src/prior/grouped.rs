@@ -9,7 +9,7 @@ use fg_core::denoiser::{
 use fg_core::factor::Breakdown;
 
 use crate::error::ParameterError;
-use crate::family::part;
+use crate::family::{alike, part};
 
 /// Rows that fall into groups, in any order: all rows of a group share one prior, penalty or likelihood.
 ///
@@ -61,32 +61,7 @@ pub struct Grouped<T: ?Sized> {
     groups: Arc<[usize]>,
 }
 
-/// What the constructors ask of their models.
-struct Nature {
-    rows: Option<usize>,
-    columns: Option<usize>,
-    estimation: Estimation,
-}
-
-fn checked<T: ?Sized>(
-    models: Vec<Arc<T>>,
-    groups: &[usize],
-    nature: impl Fn(&T) -> Nature,
-) -> Result<Grouped<T>, ParameterError> {
-    let mut columns = None;
-    for (block, model) in models.iter().enumerate() {
-        let own = nature(model);
-        if let Some(expected) = own.rows {
-            return Err(ParameterError::Length { parameter: "groups", expected, found: 0 });
-        }
-        if own.estimation != nature(&models[0]).estimation {
-            return Err(ParameterError::MixedEstimation { block });
-        }
-        if columns.zip(own.columns).is_some_and(|(a, b): (usize, usize)| a != b) {
-            return Err(ParameterError::MixedColumns { block });
-        }
-        columns = columns.or(own.columns);
-    }
+fn checked<T: ?Sized>(models: Vec<Arc<T>>, groups: &[usize]) -> Result<Grouped<T>, ParameterError> {
     if models.is_empty() || groups.is_empty() {
         let (expected, found) = (1, 0);
         return Err(ParameterError::Length { parameter: "groups", expected, found });
@@ -103,7 +78,8 @@ impl Grouped<dyn Denoiser> {
     ///
     /// # Errors
     /// [`ParameterError`] without models or rows, for a group without a model, and for models that are for a number of
-    /// rows, for different numbers of columns, or answer differently (means or maximisers).
+    /// rows, estimate all rows together, are for different numbers of columns or of values a row, or answer differently
+    /// (means or maximisers).
     pub fn denoisers<M: Denoiser + 'static>(
         models: impl IntoIterator<Item = M>,
         groups: &[usize],
@@ -116,11 +92,8 @@ impl Grouped<dyn Denoiser> {
     /// # Errors
     /// As [`denoisers`](Self::denoisers).
     pub fn new(models: Vec<Arc<dyn Denoiser>>, groups: &[usize]) -> Result<Self, ParameterError> {
-        checked(models, groups, |m| {
-            // An estimator of all rows together isn't one of a group's rows.
-            let rows = if m.separable() { m.rows() } else { Some(m.rows().unwrap_or(0)) };
-            Nature { rows, columns: m.columns(), estimation: m.estimation() }
-        })
+        alike::denoisers(models.iter().map(|m| &**m))?;
+        checked(models, groups)
     }
 }
 
@@ -141,11 +114,8 @@ impl Grouped<dyn Likelihood> {
     /// # Errors
     /// As [`denoisers`](Grouped::denoisers).
     pub fn new(models: Vec<Arc<dyn Likelihood>>, groups: &[usize]) -> Result<Self, ParameterError> {
-        checked(models, groups, |m| Nature {
-            rows: m.rows(),
-            columns: m.columns(),
-            estimation: m.estimation(),
-        })
+        alike::likelihoods(models.iter().map(|m| &**m))?;
+        checked(models, groups)
     }
 }
 
@@ -352,7 +322,9 @@ impl Likelihood for Grouped<dyn Likelihood> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Awgn, BernoulliGauss, Gaussian, L2, NuclearNorm, PerRow};
+    use crate::{
+        Awgn, BernoulliGauss, Gaussian, L2, Logistic, Masked, NuclearNorm, PerRow, Survival,
+    };
 
     const GROUPS: [usize; 6] = [1, 0, 0, 1, 2, 1];
 
@@ -362,9 +334,9 @@ mod tests {
 
     #[test]
     fn rows_are_answered_by_their_group() {
-        let models: Vec<_> = [1.0, 4.0, 0.5].map(learner).into();
+        let models: Vec<_> = [1.0, 4.0, 0.5].map(|v| Gaussian::new(0.0, v).unwrap()).into();
         let grouped = Grouped::denoisers(models.clone(), &GROUPS).unwrap();
-        let alone = PerRow::new(GROUPS.map(|g| models[g].clone()).to_vec()).unwrap();
+        let alone = PerRow::denoisers(GROUPS.map(|g| models[g].clone()).to_vec()).unwrap();
         let n = [0.3, -1.0, 2.0, 5.0, 0.1, -0.7];
         let ask = |prior: &dyn Denoiser, rows: Range<usize>| {
             let n = &n[rows.clone()];
@@ -425,7 +397,31 @@ mod tests {
         ];
         let error = Grouped::<dyn Denoiser>::new(mixed, &[0, 1]).unwrap_err();
         assert_eq!(error, ParameterError::MixedEstimation { block: 1 });
-        let together = Grouped::denoisers([NuclearNorm::new(1.0).unwrap()], &[0]);
-        assert!(together.is_err(), "rows of a group stand anywhere");
+        // Rows of a group stand anywhere.
+        let together = Grouped::denoisers([NuclearNorm::new(1.0).unwrap()], &[0]).unwrap_err();
+        assert_eq!(together, ParameterError::NotRowWise { block: 0 });
+        assert_eq!(
+            together.to_string(),
+            "block 0 must estimate row by row, for any number of rows"
+        );
+        let likelihoods = |models: [Arc<dyn Likelihood>; 2]| {
+            Grouped::<dyn Likelihood>::new(models.into(), &[0, 1]).unwrap_err()
+        };
+        let noise = || Arc::new(Awgn::new(1.0).unwrap());
+        // Of one column all have one value, but events have two.
+        let outputs = likelihoods([noise(), Arc::new(Survival::new(1.0).unwrap())]);
+        assert_eq!(outputs, ParameterError::MixedOutputs { block: 1 });
+        let estimation = likelihoods([noise(), Arc::new(Logistic::new().maximised())]);
+        assert_eq!(estimation, ParameterError::MixedEstimation { block: 1 });
+        let two_columns = Awgn::from_precision_matrix(2, &[1.0, 0.0, 0.0, 1.0]).unwrap();
+        let columns = likelihoods([Arc::new(Logistic::new()), Arc::new(two_columns)]);
+        assert_eq!(columns, ParameterError::MixedColumns { block: 1 });
+        let masked = Masked::new(Awgn::new(1.0).unwrap(), &[true]).unwrap();
+        let rows = likelihoods([noise(), Arc::new(masked)]);
+        assert_eq!(rows, ParameterError::NotRowWise { block: 1 });
+        assert!(
+            Grouped::likelihoods([Awgn::new(1.0).unwrap(), Awgn::new(2.0).unwrap()], &[0, 1])
+                .is_ok()
+        );
     }
 }

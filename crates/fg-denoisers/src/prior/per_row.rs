@@ -6,7 +6,7 @@ use fg_core::denoiser::{
 use fg_core::factor::Breakdown;
 
 use crate::error::ParameterError;
-use crate::family::part;
+use crate::family::{alike, part};
 
 /// A prior, penalty or likelihood with parameters of its own in every row, such as a known variance per observation.
 ///
@@ -28,9 +28,9 @@ use crate::family::part;
 ///
 /// # Learning
 ///
-/// None, also of models that could: a parameter that belongs to one row is fitted to one row, and the likelihood then has its
-/// maximum where the row is certain, such as at a variance of zero. Rows that share a model share what it learns:
-/// [`Grouped`](crate::Grouped) for groups in any order, [`Stacked`](crate::Stacked) for blocks.
+/// None, and models that are asked to learn are refused: a parameter that belongs to one row is fitted to one row, and the
+/// likelihood then has its maximum where the row is certain, such as at a variance of zero. Rows that share a model share what
+/// it learns: [`Grouped`](crate::Grouped) for groups in any order, [`Stacked`](crate::Stacked) for blocks.
 ///
 /// # Numerical notes
 ///
@@ -52,7 +52,7 @@ use crate::family::part;
 /// use fg_denoisers::{Awgn, PerRow};
 /// let variances = [0.1, 0.4, 2.0];
 /// let noise = variances.into_iter().map(Awgn::from_variance).collect::<Result<Vec<_>, _>>()?;
-/// let noise = PerRow::new(noise)?;
+/// let noise = PerRow::likelihoods(noise)?;
 /// let second = noise.row_model(1).and_then(|row| row.gaussian(&[3.0])).expect("a Gaussian");
 /// assert_eq!(second.precision, vec![2.5]);
 /// # Ok::<(), fg_denoisers::ParameterError>(())
@@ -63,15 +63,14 @@ pub struct PerRow<T> {
 }
 
 impl<T> PerRow<T> {
-    /// A model for each row, from the first on.
-    ///
-    /// # Errors
-    /// [`ParameterError`] without rows.
-    pub fn new(models: Vec<T>) -> Result<Self, ParameterError> {
+    fn checked(models: Vec<T>, learns: impl Fn(&T) -> bool) -> Result<Self, ParameterError> {
         if models.is_empty() {
             return Err(ParameterError::Length { parameter: "rows", expected: 1, found: 0 });
         }
-        Ok(Self { models })
+        match models.iter().position(learns) {
+            Some(block) => Err(ParameterError::LearnsAlone { block }),
+            None => Ok(Self { models }),
+        }
     }
 
     /// The models of the rows.
@@ -84,6 +83,29 @@ impl<T> PerRow<T> {
     fn model(&self, row: usize) -> &T {
         assert!(row < self.models.len(), "row {row} of {} rows", self.models.len());
         &self.models[row]
+    }
+}
+
+impl<T: Denoiser> PerRow<T> {
+    /// A prior or penalty for each row, from the first on.
+    ///
+    /// # Errors
+    /// [`ParameterError`] without rows, for a model that learns, is for a number of rows or estimates all rows together, and
+    /// for models that are for different numbers of columns or answer differently (means or maximisers).
+    pub fn denoisers(models: Vec<T>) -> Result<Self, ParameterError> {
+        alike::denoisers(models.iter())?;
+        Self::checked(models, |m| !m.learning().is_empty())
+    }
+}
+
+impl<T: Likelihood> PerRow<T> {
+    /// A likelihood for each row, from the first on.
+    ///
+    /// # Errors
+    /// As [`denoisers`](Self::denoisers), and for likelihoods of different numbers of values a row.
+    pub fn likelihoods(models: Vec<T>) -> Result<Self, ParameterError> {
+        alike::likelihoods(models.iter())?;
+        Self::checked(models, |m| !m.learning().is_empty())
     }
 }
 
@@ -189,5 +211,48 @@ impl<T: Likelihood> Likelihood for PerRow<T> {
 
     fn name(&self) -> String {
         format!("{} per row", self.models[0].name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Awgn, Gaussian, HuberNoise, L1, Logistic, Masked, Softmax};
+
+    #[test]
+    fn rows_that_do_not_go_together_are_named() {
+        let isotropic = Gaussian::new(0.0, 1.0).unwrap();
+        let row = |d: usize| Gaussian::with_variances(&vec![0.0; d], &vec![1.0; d]).unwrap();
+        let priors = |models: Vec<Gaussian>| PerRow::denoisers(models).map(|_| ());
+        let none = ParameterError::Length { parameter: "rows", expected: 1, found: 0 };
+        assert_eq!(priors(Vec::new()), Err(none));
+        assert_eq!(priors(vec![isotropic.clone(), row(2), row(2)]), Ok(()));
+        let columns = ParameterError::MixedColumns { block: 2 };
+        assert_eq!(priors(vec![row(2), isotropic.clone(), row(3)]), Err(columns));
+        let huber = || HuberNoise::new(1.0, 1.0).unwrap();
+        let mixed = PerRow::likelihoods(vec![huber(), huber().maximised()]);
+        assert_eq!(mixed.unwrap_err(), ParameterError::MixedEstimation { block: 1 });
+        let learns = vec![isotropic.clone(), isotropic.clone().learn_mean()];
+        assert_eq!(priors(learns), Err(ParameterError::LearnsAlone { block: 1 }));
+        let noise = vec![Awgn::new(1.0).unwrap().learn_noise()];
+        let learns = PerRow::likelihoods(noise).unwrap_err();
+        assert_eq!(learns, ParameterError::LearnsAlone { block: 0 });
+        assert_eq!(
+            learns.to_string(),
+            "row 0 must not learn, as all there is to learn from is that row"
+        );
+    }
+
+    #[test]
+    fn models_of_many_rows_are_no_models_of_one() {
+        let pair = PerRow::denoisers(vec![L1::new(1.0).unwrap(); 2]).unwrap();
+        let nested = PerRow::denoisers(vec![pair]).unwrap_err();
+        assert_eq!(nested, ParameterError::NotRowWise { block: 0 });
+        let masked = Masked::new(Logistic::new(), &[true]).unwrap();
+        let masked = PerRow::likelihoods(vec![masked]).unwrap_err();
+        assert_eq!(masked, ParameterError::NotRowWise { block: 0 });
+        let classes = [2, 3].map(|d| Softmax::new(d).unwrap());
+        let columns = PerRow::likelihoods(classes.to_vec()).unwrap_err();
+        assert_eq!(columns, ParameterError::MixedColumns { block: 1 });
     }
 }

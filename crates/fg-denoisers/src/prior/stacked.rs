@@ -8,6 +8,7 @@ use fg_core::denoiser::{
 use fg_core::factor::Breakdown;
 
 use crate::error::ParameterError;
+use crate::family::alike::Nature;
 use crate::family::part;
 
 /// A stack of estimators: the first for the first rows of the variable, the next for the rows below, and so on.
@@ -111,11 +112,8 @@ impl Stacked {
         if let Some(expected) = denoiser.rows().filter(|&r| r != rows) {
             return Err(ParameterError::Length { parameter: "rows", expected, found: rows });
         }
-        if self.blocks.first().is_some_and(|b| b.denoiser.estimation() != denoiser.estimation()) {
-            return Err(ParameterError::MixedEstimation { block });
-        }
-        if self.columns().zip(denoiser.columns()).is_some_and(|(a, b)| a != b) {
-            return Err(ParameterError::MixedColumns { block });
+        if block > 0 {
+            Nature::of(&self).joined(Nature::of(&denoiser), block)?;
         }
         let start = self.blocks.last().map_or(0, |b| b.end);
         self.blocks.push(Block { start, end: start + rows, denoiser: Arc::new(denoiser) });

@@ -6,17 +6,17 @@ use fg_core::denoiser::{Channel, Denoiser, Likelihood, RowEstimate, Scratch};
 use fg_core::testing::Input;
 use fg_denoisers::likelihood::{Activation, TwoLayer, TwoLayerMmse};
 use fg_denoisers::{
-    Awgn, BernoulliGauss, Censored, Committee, ComplexMagnitude, DiagonalNoise, Discrete,
-    Exponential, Gaussian, GaussianMixture, GaussianNoise, GroupBernoulliGauss, Hinge, Horseshoe,
-    HuberNoise, Laplace, LaplaceNoise, LogDensity, Logistic, Magnitude, ParameterError,
-    PiecewiseLinear, Poisson, Product, Quantised, Rectified, Sign, Smooth, Softmax, StudentNoise,
-    StudentT, Survival, Tabulated, TruncatedGaussian, Uniform, UnitModulus,
+    Awgn, BernoulliGauss, Censored, Committee, ComplexIntensity, ComplexMagnitude, DiagonalNoise,
+    Discrete, Exponential, Gaussian, GaussianMixture, GaussianNoise, GroupBernoulliGauss, Hinge,
+    Horseshoe, HuberNoise, Intensity, Laplace, LaplaceNoise, LogDensity, Logistic, Magnitude,
+    ParameterError, PiecewiseLinear, Poisson, Product, Quantised, Rectified, Sign, Smooth, Softmax,
+    StudentNoise, StudentT, Survival, Tabulated, TruncatedGaussian, Uniform, UnitModulus,
 };
 
 /// `family, parameters, n, Gamma, log-partition, mean, covariance`, written by `data/references.py`.
 const REFERENCES: &str = include_str!("data/references.csv");
 /// Families in it, so that a truncated file doesn't pass.
-const FAMILIES: usize = 48;
+const FAMILIES: usize = 50;
 /// Errors of a mean next to its size and the deviation, and of a covariance next to the deviations.
 const BULK: f64 = 1e-10;
 /// The same where the cavity's mean is this many of its deviations away from zero, or more.
@@ -151,6 +151,8 @@ fn likelihood(family: &str, parameters: &[f64]) -> Found {
         ("diagonal_noise", all) => data(DiagonalNoise::new(&all[3..])?, &all[..3]),
         ("committee", &[y, flips]) => data(Committee::new().with_flips(flips)?, &[y]),
         ("softmax", &[y]) => data(Softmax::new(2)?, &[y]),
+        ("intensity", &[y, v]) => data(Intensity::new(v)?, &[y]),
+        ("complex_intensity", &[y, v]) => data(ComplexIntensity::new(v)?, &[y]),
         ("complex_magnitude", &[y, v]) => data(ComplexMagnitude::new(v)?, &[y]),
         ("relu", []) => channel(PiecewiseLinear::relu()),
         ("absolute", []) => channel(PiecewiseLinear::absolute()),

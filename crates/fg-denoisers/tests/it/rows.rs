@@ -73,7 +73,7 @@ fn precise_rows_count_more() {
     // Rows scaled to noise of precision one are the same measurements.
     let all: Vec<usize> = (0..OUTPUTS).collect();
     let noise = all.iter().map(|&i| Awgn::new(precision(i)).unwrap()).collect();
-    let noise = PerRow::new(noise).unwrap();
+    let noise = PerRow::likelihoods(noise).unwrap();
     let data = Rows::from_fn(OUTPUTS, 1, |i, _| value(i));
     let found = solve(&graph(&all, |b, z| {
         b.likelihood("y", z, data, noise);
@@ -94,7 +94,7 @@ fn another_number_of_rows_is_refused() {
     let mut builder = GraphBuilder::new();
     let z = builder.variable("z", 3, 1);
     builder.prior("prior", z, Gaussian::new(0.0, 1.0).unwrap());
-    let noise = PerRow::new(vec![Awgn::new(1.0).unwrap(); 2]).unwrap();
+    let noise = PerRow::likelihoods(vec![Awgn::new(1.0).unwrap(); 2]).unwrap();
     builder.likelihood("y", z, Rows::zeros(3, 1), noise);
     assert!(builder.build().is_err(), "two models for three rows");
 }

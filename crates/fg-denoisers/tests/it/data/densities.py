@@ -342,6 +342,37 @@ def complex_magnitude(order, y, v):
     return answer
 
 
+def intensity(order, y, v):
+    """Noise on the square: peaks where it is the data's, and where the cavity has its mean."""
+    inner = log_normal(y, v)
+    root = sqrt(abs(y))
+    width = sqrt(v) / (2 * root + sqrt(sqrt(v)))
+    return scalar(lambda z: inner(z * z), order, breaks=[mpf(0)], marks=[(root, width), (-root, width)])
+
+
+def complex_intensity(order, y, v):
+    """A lattice that resolves the ring."""
+    inner = log_normal(y, v)
+
+    def answer(n, gamma):
+        tilt = quadratic(n, gamma)
+        f = lambda a, b: inner(a * a + b * b) + tilt(a, b)
+        radius = sqrt(max(y, mpf(0)) + sqrt(v))
+        starts = [[radius * cos(pi * k / 8), radius * sin(pi * k / 8)] for k in range(16)]
+        mean = mp.matrix(gamma) ** -1 * mp.matrix(n)
+        starts += [[mean[0] * k / 64, mean[1] * k / 64] for k in range(65)]
+        # The largest curvature of the data's exponent where it counts: within fifteen deviations of the square of where
+        # the tilt and the fourth power balance, or nearer to the cavity's mean.
+        balance = sqrt(max(y, mpf(0))) + (mp.hypot(*n) * v / 2) ** (mpf(1) / 3)
+        out = min(balance, mp.hypot(*mean)) ** 2
+        largest = (6 * (max(abs(y), out) + 15 * sqrt(v)) + 2 * abs(y)) / v
+        axes = (mp.cholesky(mp.matrix(gamma) + largest * mp.eye(2)) ** -1).T * (mpf(2) / 5 * 30 / order)
+        with mp.workdps(plane_digits(order)):
+            return plane(f, starts, axes)
+
+    return answer
+
+
 def channel(order, function, breaks=(), marks=()):
     """A deterministic one, whose two unknowns are input and output."""
 

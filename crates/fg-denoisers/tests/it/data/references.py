@@ -100,6 +100,8 @@ def likelihoods():
     for y, noise in ((0.7, 0.25), (1.2, 1e-3)):
         seen = lambda order, y=y, noise=noise: d.seen_through(order, abs, mpf(y), mpf(noise), [mpf(0)])
         yield "magnitude", (y, noise), seen
+    for y, noise in ((0.7, 0.25), (-1.5, 2.0), (1.2, 1e-3), (2.0, 1e-12)):
+        yield "intensity", *line(d.intensity, y, noise)
     for y, slope, noise in ((0.9, 0.0, 0.3), (-0.4, 0.0, 0.3), (-0.3, 0.1, 0.3)):
         bent = lambda z, slope=slope: max(z, mpf(0)) + mpf(slope) * min(z, mpf(0))
         seen = lambda order, bent=bent, y=y, noise=noise: d.seen_through(order, bent, mpf(y), mpf(noise), [mpf(0)])
@@ -198,6 +200,11 @@ def row_rows():
     for y, v, precisions in ((1.3, 0.25, some), (0.8, 0.01, [FULL])):
         for n, gamma in cavities(precisions, (NEAR, OUT)):
             yield "complex_magnitude", *line(d.complex_magnitude, y, v), n, gamma
+
+
+    for y, v, precisions in ((1.3, 0.25, [*some, (900.0, 0.0, 0.0, 0.01)]), (-0.5, 1.0, [FULL]), (0.8, 1e-3, [FULL])):
+        for n, gamma in cavities(precisions, (NEAR, OUT)):
+            yield "complex_intensity", *line(d.complex_intensity, y, v), n, gamma
 
 
 def channel_rows():
