@@ -91,7 +91,7 @@ impl Problem {
         (name, color): (&str, &str),
         denoiser: impl Fn() -> D,
     ) -> Result<[Series; 2], Box<dyn std::error::Error>> {
-        say(report(Subject::Denoiser(&denoiser()), 1));
+        say(report(Subject::denoiser(&denoiser()), 1));
         let options = Options::default().with_max_sweeps(30);
         let model = self.model(denoiser())?.with_start(Start::Variance(POWER));
         let (x, mut curve) = (model.signal, Vec::new());

@@ -11,24 +11,33 @@ use crate::{
     PerRow, Poisson, Quantised, Rectified, Sign, Softmax, StudentNoise, Survival, Tuned,
 };
 
-/// Labels of several columns, as far as they are exact: what is averaged over points obeys derivatives within its error only.
+/// Labels of several columns. Averages over points take few of them, and obey the laws within the error that they declare.
 pub(super) fn labels() -> Likelihoods {
     let entry = |module, instance, columns, estimator: Box<dyn Likelihood>| {
         Entry::new(module, instance, columns, estimator)
     };
     let one = |link| TwoLayer::labels(&[1.5], 0.25, Activation::Relu, link);
     let flipped = Committee::new().with_flips(0.1)?;
+    let three = Committee::new().with_units(3)?.with_flips(0.1)?.with_points(32)?;
+    let pair = |link| TwoLayer::labels(&[1.2, -0.7], 0.2, Activation::Relu, link);
     Ok(vec![
         entry("likelihood/committee", "exact", 2, Box::<Committee>::default()),
         entry("likelihood/committee", "flipped", 2, Box::new(flipped)),
         entry("likelihood/committee", "ties seen", 2, Box::new(Committee::new().with_ties())),
+        entry("likelihood/committee", "three units", 3, Box::new(three)),
         entry("likelihood/softmax", "two classes, mean", 2, Box::new(Softmax::new(2)?)),
+        entry("likelihood/softmax", "three classes, mean", 3, {
+            Box::new(Softmax::new(3)?.with_points(64)?)
+        }),
         entry("likelihood/softmax", "maximum", 3, Box::new(Softmax::new(3)?.maximised())),
         entry("likelihood/two_layer", "one ReLU, logistic, mean", 1, {
             Box::new(TwoLayerMmse::new(one(Link::Logistic)?))
         }),
         entry("likelihood/two_layer", "one ReLU, probit, mean", 1, {
             Box::new(TwoLayerMmse::new(one(Link::Probit { variance: 0.3 })?))
+        }),
+        entry("likelihood/two_layer", "two ReLU, logistic, mean", 2, {
+            Box::new(TwoLayerMmse::new(pair(Link::Logistic)?))
         }),
         entry("likelihood/two_layer", "tanh, logistic, maximum", 2, {
             let layer = TwoLayer::labels(&[1.5, -0.5], 0.25, Activation::Tanh, Link::Logistic)?;

@@ -3,136 +3,179 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use fg_core::denoiser::{Denoiser, Estimation};
-use fg_core::testing::{
-    Subject, Violation, check, check_calibration, check_channel, check_coupled,
-    check_firmly_nonexpansive, check_log_concave, check_rotation_invariance,
-};
-use fg_denoisers::catalogue;
-use fg_denoisers::{
-    Awgn, Discrete, ElasticNet, Exponential, Gaussian, GroupBernoulliGauss, HuberNoise, L1, L2,
-    Laplace, LaplaceNoise, Quantised, Sign, TruncatedGaussian, Uniform, UnitModulus,
-};
+use fg_core::Rows;
+use fg_core::denoiser::{Denoiser, Likelihood};
+use fg_core::testing::{Report, Subject, Violation, check, report};
+use fg_denoisers::catalogue::{self, Entry};
+use fg_denoisers::likelihood::{Activation, TwoLayer, TwoLayerMmse};
+use fg_denoisers::{Discrete, L1};
 
+/// Families whose densities are log-concave or whose costs are convex, all instances but those of [`NOT_CONCAVE`].
+const LOG_CONCAVE: [&str; 32] = [
+    "prior/gaussian",
+    "prior/uniform",
+    "prior/exponential",
+    "prior/truncated_gaussian",
+    "prior/laplace",
+    "prior/per_row",
+    "prior/grouped",
+    "prior/product",
+    "penalty/l1",
+    "penalty/l2",
+    "penalty/elastic_net",
+    "penalty/nonnegative",
+    "penalty/interval",
+    "penalty/huber",
+    "penalty/simplex",
+    "penalty/group_lasso",
+    "structured/image_total_variation",
+    "structured/total_variation",
+    "structured/nuclear_norm",
+    "likelihood/awgn",
+    "likelihood/censored",
+    "likelihood/diagonal_noise",
+    "likelihood/masked",
+    "likelihood/huber",
+    "likelihood/laplace_noise",
+    "likelihood/quantised",
+    "likelihood/sign",
+    "likelihood/logistic",
+    "likelihood/poisson",
+    "likelihood/survival",
+    "likelihood/hinge",
+    "likelihood/softmax",
+];
+
+/// Instances of these families with a zero, a second peak or flipped labels.
+const NOT_CONCAVE: [(&str, &str); 4] = [
+    ("prior/truncated_gaussian", "sparse"),
+    ("prior/product", "sparse, two wells"),
+    ("likelihood/sign", "flipped"),
+    ("likelihood/sign", "flipped probit"),
+];
+
+/// Instances of several columns that prefer no direction.
+const ROUND: [(&str, &str); 10] = [
+    ("prior/group_bernoulli_gauss", "isotropic"),
+    ("prior/group_bernoulli_gauss", "complex"),
+    ("prior/unit_modulus", "unit"),
+    ("prior/unit_modulus", "radius 3"),
+    ("penalty/l2", "three columns"),
+    ("penalty/group_lasso", "three columns"),
+    ("structured/nuclear_norm", "three columns"),
+    ("likelihood/awgn", "learning"),
+    ("likelihood/awgn", "noise-free"),
+    ("likelihood/complex_magnitude", "noisy"),
+];
+
+/// Holds entries to every law, to those of their shape and their symmetry among them, and shows all that are broken.
 #[track_caller]
-fn report(module: &str, instance: &str, verdict: Result<(), Violation>) {
-    if let Err(violation) = verdict {
-        panic!("{module}, {instance}: {violation}");
+fn hold<T: ?Sized>(
+    entries: Vec<Entry<T>>,
+    verdict: impl Fn(&Entry<T>, &dyn Fn(Subject<'_>) -> Report) -> Report,
+) {
+    let mut broken = Vec::new();
+    for entry in entries {
+        let name = (entry.module, entry.instance);
+        let claim = |mut subject: Subject<'_>| {
+            if LOG_CONCAVE.contains(&entry.module) && !NOT_CONCAVE.contains(&name) {
+                subject = subject.log_concave();
+            }
+            if ROUND.contains(&name) {
+                subject = subject.rotation_invariant();
+            }
+            report(subject, entry.columns)
+        };
+        let found = verdict(&entry, &claim);
+        if !found.passes() {
+            broken.push(format!("{}, {}: {found}", entry.module, entry.instance));
+        }
     }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
 #[test]
 fn denoisers_obey_their_laws() {
-    for entry in catalogue::denoisers().unwrap() {
-        let subject = Subject::Denoiser(&*entry.estimator);
-        report(entry.module, entry.instance, check(subject, entry.columns));
-        report(entry.module, entry.instance, check_calibration(subject, entry.columns));
+    hold(catalogue::denoisers().unwrap(), |entry, found| {
+        found(Subject::denoiser(&*entry.estimator))
+    });
+}
+
+/// Of the signs of the means that the kit tries, so that no label is impossible there.
+fn drawn(model: &dyn Likelihood, d: usize) -> Vec<f64> {
+    let z: Vec<f64> = (0..d).map(|j| 0.3 + 0.2 * j as f64).collect();
+    // Rows may have models of their own; a cost that is no law of data is tried with a label.
+    let first = model.row_model(0).unwrap_or(model);
+    let mut y = vec![1.0; model.outputs(d)];
+    if let Some(uniforms) = first.uniforms(d) {
+        first.draw(&z, &vec![0.8; uniforms], &mut y);
     }
+    y
 }
 
 #[test]
 fn likelihoods_obey_their_laws_on_data_they_draw() {
-    for entry in catalogue::likelihoods().unwrap() {
-        let (model, d) = (&*entry.estimator, entry.columns);
-        // Of the signs of the means that the kit tries, so that no label is impossible there.
-        let z: Vec<f64> = (0..d).map(|j| 0.3 + 0.2 * j as f64).collect();
-        // Rows may have models of their own; a cost that is no law of data is tried with a label.
-        let first = model.row_model(0).unwrap_or(model);
-        let mut y = vec![1.0; model.outputs(d)];
-        if let Some(uniforms) = first.uniforms(d) {
-            first.draw(&z, &vec![0.8; uniforms], &mut y);
-        }
-        assert_eq!(first.check(&y), Ok(()), "{} draws what it refuses", entry.module);
-        let subject = Subject::Likelihood(model, &y);
-        report(entry.module, entry.instance, check(subject, d));
-        report(entry.module, entry.instance, check_calibration(subject, d));
-    }
+    hold(catalogue::likelihoods().unwrap(), |entry, found| {
+        let y = drawn(&*entry.estimator, entry.columns);
+        found(Subject::likelihood(&*entry.estimator, &y))
+    });
 }
 
 #[test]
 fn estimators_of_all_rows_together_obey_theirs() {
-    for entry in catalogue::structured().unwrap() {
-        let verdict = check_coupled(&*entry.estimator, entry.columns);
-        report(entry.module, entry.instance, verdict);
-    }
+    hold(catalogue::structured().unwrap(), |entry, found| {
+        found(Subject::denoiser(&*entry.estimator))
+    });
 }
 
 #[test]
 fn channels_obey_their_laws() {
-    for entry in catalogue::channels().unwrap() {
-        report(entry.module, entry.instance, check_channel(&*entry.estimator, entry.columns));
+    hold(catalogue::channels().unwrap(), |entry, found| found(Subject::channel(&*entry.estimator)));
+}
+
+/// Averages over a few lines, at which rows take turns, are off by an error that data with noise don't declare. A million
+/// deviations from a nearly singular cavity a variance is below the rounding of the cavity's own, and may be negative.
+#[test]
+fn outputs_of_two_units_obey_what_asks_for_no_accuracy() {
+    let layer =
+        TwoLayer::new(Rows::column(vec![1.2, -0.7]), vec![0.25], Activation::Relu, 4.0).unwrap();
+    let node = TwoLayerMmse::new(layer);
+    let found = report(Subject::likelihood(&node, &[0.4]), 2);
+    let accurate = ["gradient", "jacobian", "order", "precise cavity", "finite"];
+    assert!(found.violations().iter().all(|v| accurate.contains(&v.law)), "{found}");
+    for law in ["covariance", "batching", "draws", "normalisation", "calibration"] {
+        assert!(found.laws().contains(&law), "{found}");
     }
 }
 
 #[test]
-fn models_without_a_direction_are_the_same_in_all() {
-    let round: [(&str, Box<dyn Denoiser>, usize); 6] = [
-        ("Gaussian", Box::new(Gaussian::new(0.0, 0.7).unwrap()), 3),
-        ("sparse rows", Box::new(GroupBernoulliGauss::new(0.2, 2.0).unwrap()), 3),
-        ("complex", Box::new(GroupBernoulliGauss::complex(0.2, 2.0).unwrap()), 2),
-        ("unit modulus", Box::new(UnitModulus::with_radius(1.3).unwrap()), 2),
-        ("ridge", Box::new(L2::new(0.7).unwrap()), 4),
-        ("one column", Box::new(Laplace::new(1.0).unwrap()), 1),
-    ];
-    for (name, prior, d) in &round {
-        report(name, "rotation", check_rotation_invariance(Subject::Denoiser(&**prior), *d));
-    }
-    let noise = Awgn::new(4.0).unwrap();
-    let data = Subject::Likelihood(&noise, &[0.3, -1.0]);
-    report("noise", "rotation", check_rotation_invariance(data, 2));
+fn claims_that_are_wrong_are_found() {
+    let law = |subject, d| check(subject, d).err().map(|violation: Violation| violation.law);
     // Each of these prefers its columns or its points.
     let edged: [Box<dyn Denoiser>; 2] =
         [Box::new(Discrete::qpsk()), Box::new(L1::new(0.7).unwrap())];
     for prior in &edged {
-        assert!(check_rotation_invariance(Subject::Denoiser(&**prior), 2).is_err(), "{prior:?}");
+        let subject = Subject::denoiser(&**prior);
+        assert_eq!(law(subject.rotation_invariant(), 2), Some("rotation"), "{prior:?}");
     }
-}
-
-#[test]
-fn log_concave_models_never_know_less_than_the_cavity() {
-    let priors: [(Box<dyn Denoiser>, usize); 9] = [
-        (Box::new(Gaussian::new(0.5, 0.7).unwrap()), 3),
-        (Box::new(Laplace::new(0.3).unwrap()), 1),
-        (Box::new(Exponential::new(0.8).unwrap()), 1),
-        (Box::new(Uniform::new(-0.5, 2.0).unwrap()), 1),
-        (Box::new(TruncatedGaussian::new(0.5, 2.0, -1.0, 0.8).unwrap()), 1),
-        (Box::new(TruncatedGaussian::new(0.0, 1.0, 6.0, f64::INFINITY).unwrap()), 1),
-        (Box::new(L2::new(0.7).unwrap()), 3),
-        (Box::new(L1::new(0.7).unwrap()), 1),
-        (Box::new(ElasticNet::new(0.7, 0.2).unwrap()), 1),
-    ];
-    for (prior, d) in &priors {
-        report(&prior.name(), "shape", check_log_concave(Subject::Denoiser(&**prior), *d));
-    }
-    let sign = Sign::probit(0.5).unwrap();
-    report("sign", "shape", check_log_concave(Subject::Likelihood(&sign, &[-1.0]), 1));
-    let bins = Quantised::new(&[-0.5, 0.2, 1.0], 0.3).unwrap();
-    report("quantised", "shape", check_log_concave(Subject::Likelihood(&bins, &[1.0]), 1));
-    let laplace = LaplaceNoise::new(0.6).unwrap();
-    report("Laplace noise", "shape", check_log_concave(Subject::Likelihood(&laplace, &[0.4]), 1));
-    let huber = HuberNoise::new(0.7, 1.345).unwrap();
-    report("Huber", "shape", check_log_concave(Subject::Likelihood(&huber, &[0.4]), 1));
     // Between two points a row is less certain than its cavity.
     let points = Discrete::binary();
-    assert!(check_log_concave(Subject::Denoiser(&points), 1).is_err());
+    assert_eq!(law(Subject::denoiser(&points).log_concave(), 1), Some("log-concave"));
 }
 
-/// Penalties that aren't convex: their estimates jump.
-const NOT_CONVEX: [&str; 4] =
-    ["penalty/hard_threshold", "penalty/mcp", "penalty/scad", "penalty/lq"];
-
 #[test]
-fn maximisers_of_convex_costs_are_firmly_nonexpansive() {
-    let mut maximisers = catalogue::denoisers().unwrap();
-    maximisers.retain(|e| e.module.starts_with("penalty/"));
-    maximisers.extend(catalogue::structured().unwrap());
-    for entry in maximisers {
-        let maximiser = entry.estimator.estimation() == Estimation::Map;
-        if maximiser && !NOT_CONVEX.contains(&entry.module) {
-            let subject = Subject::Denoiser(&*entry.estimator);
-            let verdict = check_firmly_nonexpansive(subject, entry.columns);
-            report(entry.module, entry.instance, verdict);
-        }
+fn claims_are_about_instances_that_there_are() {
+    let mut names: BTreeSet<(&str, &str)> = BTreeSet::new();
+    let names_of = |entry: &Entry<dyn Denoiser>| (entry.module, entry.instance);
+    names.extend(catalogue::denoisers().unwrap().iter().map(names_of));
+    names.extend(catalogue::structured().unwrap().iter().map(names_of));
+    let likelihoods = catalogue::likelihoods().unwrap();
+    names.extend(likelihoods.iter().map(|entry| (entry.module, entry.instance)));
+    for module in LOG_CONCAVE {
+        assert!(names.iter().any(|name| name.0 == module), "{module}");
+    }
+    for name in NOT_CONCAVE.iter().chain(&ROUND) {
+        assert!(names.contains(name), "{name:?}");
     }
 }
 

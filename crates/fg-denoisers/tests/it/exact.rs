@@ -132,7 +132,7 @@ fn log_normal(x: f64, mean: f64, variance: f64) -> f64 {
 #[test]
 fn gaussian_agrees_with_quadrature() {
     let prior = Gaussian::new(0.5, 2.0).unwrap();
-    integrate(Subject::Denoiser(&prior), |x| log_normal(x, 0.5, 2.0), &[], &[]);
+    integrate(Subject::denoiser(&prior), |x| log_normal(x, 0.5, 2.0), &[], &[]);
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn bernoulli_gauss_agrees_with_quadrature() {
     for (rho, m, v) in [(0.1, 0.0, 1.0), (0.4, 2.0, 0.5), (0.01, -1.0, 9.0)] {
         let prior = BernoulliGauss::new(rho, m, v).unwrap();
         let slab = |x| f64::ln(rho) + log_normal(x, m, v);
-        integrate(Subject::Denoiser(&prior), slab, &[], &[(0.0, (-rho).ln_1p())]);
+        integrate(Subject::denoiser(&prior), slab, &[], &[(0.0, (-rho).ln_1p())]);
     }
 }
 
@@ -149,41 +149,41 @@ fn laplace_agrees_with_quadrature() {
     for b in [1.0, 0.05, 10.0] {
         let prior = Laplace::new(b).unwrap();
         let log = |x: f64| -x.abs() / b - (2.0 * b).ln();
-        integrate(Subject::Denoiser(&prior), log, &[0.0], &[]);
+        integrate(Subject::denoiser(&prior), log, &[0.0], &[]);
     }
 }
 
 #[test]
 fn awgn_agrees_with_quadrature() {
     let model = Awgn::new(4.0).unwrap();
-    integrate(Subject::Likelihood(&model, &[-0.7]), |z| log_normal(-0.7, z, 0.25), &[], &[]);
+    integrate(Subject::likelihood(&model, &[-0.7]), |z| log_normal(-0.7, z, 0.25), &[], &[]);
 }
 
 #[test]
 fn priors_within_an_interval_agree_with_quadrature() {
     let uniform = Uniform::new(-0.5, 2.0).unwrap();
-    integrate_within((-0.5, 2.0), Subject::Denoiser(&uniform), |_| -f64::ln(2.5), &[], &[]);
+    integrate_within((-0.5, 2.0), Subject::denoiser(&uniform), |_| -f64::ln(2.5), &[], &[]);
     let exponential = Exponential::new(0.8).unwrap();
     let log = |x: f64| -x / 0.8 - f64::ln(0.8);
-    integrate_within((0.0, f64::INFINITY), Subject::Denoiser(&exponential), log, &[], &[]);
+    integrate_within((0.0, f64::INFINITY), Subject::denoiser(&exponential), log, &[], &[]);
     let (start, end) = (-1.0, 0.8);
     let cut = TruncatedGaussian::new(0.5, 2.0, start, end).unwrap();
     let root = f64::sqrt(2.0);
     let mass = (cdf((end - 0.5) / root) - cdf((start - 0.5) / root)).ln();
     let log = |x: f64| log_normal(x, 0.5, 2.0) - mass;
-    integrate_within((start, end), Subject::Denoiser(&cut), log, &[], &[]);
+    integrate_within((start, end), Subject::denoiser(&cut), log, &[], &[]);
     let sparse = TruncatedGaussian::nonnegative(0.2, 0.3, 1.5).unwrap();
     let mass = cdf(0.3 / f64::sqrt(1.5)).ln();
     let log = |x: f64| f64::ln(0.2) + log_normal(x, 0.3, 1.5) - mass;
     let atoms = [(0.0, f64::ln(0.8))];
-    integrate_within((0.0, f64::INFINITY), Subject::Denoiser(&sparse), log, &[], &atoms);
+    integrate_within((0.0, f64::INFINITY), Subject::denoiser(&sparse), log, &[], &atoms);
 }
 
 #[test]
 fn robust_noises_agree_with_quadrature() {
     let laplace = LaplaceNoise::new(0.6).unwrap();
     let log = |z: f64| -(0.4 - z).abs() / 0.6 - f64::ln(1.2);
-    integrate(Subject::Likelihood(&laplace, &[0.4]), log, &[0.4], &[]);
+    integrate(Subject::likelihood(&laplace, &[0.4]), log, &[0.4], &[]);
     let (s, t) = (0.7, 1.345);
     let huber = HuberNoise::new(s, t).unwrap();
     let middle = core::f64::consts::TAU.sqrt() * (1.0 - 2.0 * cdf(-t));
@@ -193,7 +193,7 @@ fn robust_noises_agree_with_quadrature() {
         -total - if e < t { 0.5 * e * e } else { t * e - 0.5 * t * t }
     };
     let breaks = [0.4 - s * t, 0.4 + s * t];
-    integrate(Subject::Likelihood(&huber, &[0.4]), log, &breaks, &[]);
+    integrate(Subject::likelihood(&huber, &[0.4]), log, &breaks, &[]);
 }
 
 #[test]
@@ -207,12 +207,12 @@ fn bins_and_limits_agree_with_quadrature() {
         // Beyond the smallest number the nearer edge alone counts.
         if mass > 1e-290 { mass.ln() } else { log_cdf(-a.abs().min(b.abs())) }
     };
-    integrate(Subject::Likelihood(&bins, &[2.0]), inner, &[], &[]);
-    integrate(Subject::Likelihood(&bins, &[0.0]), |z| log_cdf((-0.5 - z) / root), &[], &[]);
+    integrate(Subject::likelihood(&bins, &[2.0]), inner, &[], &[]);
+    integrate(Subject::likelihood(&bins, &[0.0]), |z| log_cdf((-0.5 - z) / root), &[], &[]);
     let clipped = Censored::new(-1.0, 0.6, 0.3).unwrap();
-    integrate(Subject::Likelihood(&clipped, &[0.6]), |z| log_cdf((z - 0.6) / root), &[], &[]);
+    integrate(Subject::likelihood(&clipped, &[0.6]), |z| log_cdf((z - 0.6) / root), &[], &[]);
     let inside = |z: f64| log_normal(0.1, z, 0.3);
-    integrate(Subject::Likelihood(&clipped, &[0.1]), inside, &[], &[]);
+    integrate(Subject::likelihood(&clipped, &[0.1]), inside, &[], &[]);
 }
 
 #[test]
@@ -220,6 +220,6 @@ fn rectified_outputs_agree_with_quadrature() {
     for (slope, y) in [(0.1, 0.9), (0.1, -0.3), (0.0, -0.4)] {
         let node = Rectified::leaky_relu(slope, 0.3).unwrap();
         let log = |z: f64| log_normal(y, z.max(0.0) + slope * z.min(0.0), 0.3);
-        integrate(Subject::Likelihood(&node, &[y]), log, &[0.0], &[]);
+        integrate(Subject::likelihood(&node, &[y]), log, &[0.0], &[]);
     }
 }

@@ -70,7 +70,7 @@ fn check_simplex(input: &Input) {
 #[track_caller]
 fn check_all(input: &Input) {
     for (penalty, cost) in penalties().expect("valid parameters") {
-        if let Err(violation) = check_maximiser(Subject::Denoiser(&*penalty), input, &*cost) {
+        if let Err(violation) = check_maximiser(Subject::denoiser(&*penalty), input, &*cost) {
             panic!("{violation}");
         }
     }

@@ -91,7 +91,7 @@ fn averages_over_points_are_calibrated() {
     let node = TwoLayerMmse::new(layer);
     let models: [(&dyn Likelihood, usize); 3] = [(&vote, 3), (&classes, 3), (&node, 2)];
     for (model, d) in models {
-        if let Err(violation) = check_calibration(Subject::Likelihood(model, &[1.0]), d) {
+        if let Err(violation) = check_calibration(Subject::likelihood(model, &[1.0]), d) {
             panic!("{}: {violation}", model.name());
         }
     }

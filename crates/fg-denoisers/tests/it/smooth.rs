@@ -15,7 +15,7 @@ fn integrate(
     (support, breaks): ((f64, f64), &[f64]),
 ) {
     let density = Density { log: &log, support, breaks, atoms: &[] };
-    if let Err(violation) = check_against_density(Subject::Likelihood(model, data), &density) {
+    if let Err(violation) = check_against_density(Subject::likelihood(model, data), &density) {
         panic!("{violation}");
     }
 }
@@ -89,7 +89,7 @@ fn maximisers_minimise_their_costs() {
     ];
     for (model, data, cost) in cases {
         for input in Input::examples(1) {
-            let subject = Subject::Likelihood(&*model, &data);
+            let subject = Subject::likelihood(&*model, &data);
             // The last example has no information: a model that doesn't bound the unknown refuses it.
             if input.precision()[0] > 0.0
                 && let Err(violation) = check_maximiser(subject, &input, &*cost)

@@ -1,8 +1,10 @@
 //! The estimate is the gradient of the log-partition function by `n`, the covariance its Hessian.
 
-use super::subject::{Estimate, Input, Subject};
+use super::input::Input;
+use super::one_port::{Estimate, OnePort};
 use super::{Violation, demand};
 use crate::denoiser::{Estimation, Scratch};
+use crate::message::small;
 
 /// Step of the differences in `n`, in units of one over the deviation of the estimate.
 const STEP: f64 = 1e-3;
@@ -42,7 +44,7 @@ pub(super) const STENCIL: [f64; 5] = [-1.0, -0.5, 0.0, 0.5, 1.0];
 
 /// The step of each row for column `j`, and the deviation that it is measured by.
 fn steps(
-    subject: Subject<'_>,
+    subject: OnePort<'_>,
     input: &Input,
     estimate: &Estimate,
     j: usize,
@@ -66,7 +68,7 @@ fn vacuous(input: &Input) -> bool {
     input.precision().iter().all(|&p| p == 0.0)
 }
 
-pub(super) fn gradient(subject: Subject<'_>, input: &Input) -> Result<(), Violation> {
+pub(super) fn gradient(subject: OnePort<'_>, input: &Input) -> Result<(), Violation> {
     const LAW: &str = "gradient";
     if subject.log_partition(&input.cavity()).is_none() {
         return Ok(());
@@ -76,6 +78,7 @@ pub(super) fn gradient(subject: Subject<'_>, input: &Input) -> Result<(), Violat
         .estimate(&input.cavity(), &mut Scratch::default())
         .map_err(|e| subject.refused(LAW, input, e))?;
     let d = input.columns();
+    let sampling = estimate.sampling(d);
     for j in 0..d {
         let (h, deviations) = steps(subject, input, &estimate, j);
         let values = STENCIL.map(|t| subject.log_partition(&input.moved(j, &h, t).cavity()));
@@ -88,6 +91,7 @@ pub(super) fn gradient(subject: Subject<'_>, input: &Input) -> Result<(), Violat
             let derivative = slope(f, h[i]);
             let found = estimate.mean[i * d + j];
             let tolerance = TRUNCATION * (deviations[i] + found.abs())
+                + sampling * deviations[i]
                 + CORRECTION * derivative.correction
                 + ROUNDINGS * (f[2].abs() + 1.0) / h[i];
             // The maximum is convex in n; where it has a kink, maximisers are many, and all between its slopes are.
@@ -104,7 +108,7 @@ pub(super) fn gradient(subject: Subject<'_>, input: &Input) -> Result<(), Violat
     Ok(())
 }
 
-pub(super) fn jacobian(subject: Subject<'_>, input: &Input) -> Result<(), Violation> {
+pub(super) fn jacobian(subject: OnePort<'_>, input: &Input) -> Result<(), Violation> {
     const LAW: &str = "jacobian";
     if !subject.separable() {
         return Ok(()); // the averaged Jacobian of a coupled estimator isn't that of a row
@@ -117,6 +121,7 @@ pub(super) fn jacobian(subject: Subject<'_>, input: &Input) -> Result<(), Violat
     // An estimator that works from the mean needs a precision, which zero isn't.
     let Ok(estimate) = run(input) else { return Ok(()) };
     let d = input.columns();
+    let sampling = estimate.sampling(d);
     for j in 0..d {
         let (h, deviations) = steps(subject, input, &estimate, j);
         let mut values = Vec::with_capacity(STENCIL.len());
@@ -136,8 +141,10 @@ pub(super) fn jacobian(subject: Subject<'_>, input: &Input) -> Result<(), Violat
                 if derivative.kinked && subject.estimation() == Estimation::Map {
                     continue;
                 }
-                let found = estimate.covariance[i * d * d + k * d + j];
+                let matrix = &estimate.covariance[i * d * d..(i + 1) * d * d];
+                let found = matrix[k * d + j];
                 let tolerance = TRUNCATION * (deviations[i] * deviations[i] + found.abs())
+                    + sampling * small::trace(matrix, d)
                     + CORRECTION * derivative.correction
                     + ROUNDINGS * (f[2].abs() + deviations[i]) / h[i];
                 demand((&name, LAW), || input.describe(i), (found, derivative.value), tolerance)?;

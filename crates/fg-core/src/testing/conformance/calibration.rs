@@ -2,14 +2,18 @@
 
 use core::f64::consts::TAU;
 
-use super::subject::{Input, Subject};
-use super::{Violation, demand};
-use crate::denoiser::{Denoiser, Estimation, Likelihood, RowCavity, RowEstimate, Scratch};
+use super::case::Case;
+use super::input::Input;
+use super::one_port::OnePort;
+use super::{Subject, Violation, demand};
+use crate::denoiser::{Denoiser, Likelihood, RowCavity, RowEstimate, Scratch};
 use crate::message::small;
 use crate::special::{open_uniform, points::uniform, quantile};
 
 /// Draws for each average.
 const DRAWS: usize = 20_000;
+/// Draws for each average of a model whose estimates take long: errors of a tenth of a variance are still found.
+const SAMPLED_DRAWS: usize = 1000;
 /// Draws that are counted.
 const FREQUENCIES: usize = 4000;
 /// Integrals of densities are one within this.
@@ -71,22 +75,46 @@ impl Average {
 ///   column, are drawn as often as its log-partition function says.
 /// * `law`, denoiser: mean and variance of the law are those of the estimate without information.
 ///
+/// [`check`](super::check) does the same, but with fewer draws of a model that is averaged over points.
+///
 /// # Errors
-/// The first [`Violation`].
+/// The first [`Violation`]; also for a subject that is no estimator of one port.
 pub fn check_calibration(subject: Subject<'_>, d: usize) -> Result<(), Violation> {
-    if subject.estimation() == Estimation::Map {
+    let case = Case { node: subject.one_port("calibration")?, d, claims: subject.claims };
+    if case.row_wise().and_then(|()| case.mean()).is_err() {
         return Ok(());
     }
-    match subject {
-        Subject::Denoiser(denoiser) => {
-            moments(subject, denoiser, d)?;
-            [0.3, 4.0, 50.0].into_iter().try_for_each(|gamma| prior(denoiser, d, gamma))
-        }
-        Subject::Likelihood(model, _) => {
-            [0.3, 4.0, 50.0].into_iter().try_for_each(|gamma| likelihood(model, d, gamma))?;
-            frequencies(model, d)
-        }
+    if case.uninformed().is_ok() {
+        moments(case.node, d)?;
     }
+    if case.normalised().is_ok() {
+        normalisation(case.node, d)?;
+    }
+    calibration(case.node, d, DRAWS)
+}
+
+/// Draws that [`check`](super::check) takes: estimates that are averages over many points take long.
+pub(super) fn draws_of(case: &Case<'_>) -> usize {
+    if case.node.sampled(case.d) { SAMPLED_DRAWS } else { DRAWS }
+}
+
+/// Errors on what the model draws.
+pub(super) fn calibration(node: OnePort<'_>, d: usize, draws: usize) -> Result<(), Violation> {
+    [0.3, 4.0, 50.0].into_iter().try_for_each(|gamma| match node {
+        OnePort::Denoiser(denoiser) => prior(denoiser, d, (gamma, draws)),
+        OnePort::Likelihood(model, _) => likelihood(model, d, (gamma, draws)),
+    })
+}
+
+/// The integral of a density, or how often data are drawn.
+pub(super) fn normalisation(node: OnePort<'_>, d: usize) -> Result<(), Violation> {
+    let OnePort::Likelihood(model, _) = node else {
+        let log = node.log_partition(&Input::nothing(d).cavity());
+        let Some(log) = log else { return Ok(()) };
+        let label = (&*node.name(), "normalisation");
+        return demand(label, || "no information".to_owned(), (log[0], 0.0), NORMALISED);
+    };
+    frequencies(model, d)
 }
 
 fn isotropic(gamma: f64, d: usize) -> Vec<f64> {
@@ -122,15 +150,12 @@ impl Tally {
     }
 }
 
-fn prior(denoiser: &dyn Denoiser, d: usize, gamma: f64) -> Result<(), Violation> {
-    if !denoiser.separable() {
-        return Ok(());
-    }
-    let subject = Subject::Denoiser(denoiser);
+fn prior(denoiser: &dyn Denoiser, d: usize, (gamma, draws): (f64, usize)) -> Result<(), Violation> {
+    let subject = OnePort::Denoiser(denoiser);
     let precision = isotropic(gamma, d);
     let (mut tally, mut scratch, mut u) = (Tally::new(d), Scratch::default(), Vec::new());
     let mut x = vec![0.0; d];
-    for k in 0..DRAWS {
+    for k in 0..draws {
         let row = k % denoiser.rows().unwrap_or(1);
         let Some(law) = denoiser.row_law(row) else { return Ok(()) };
         let own = law.uniforms(d);
@@ -148,7 +173,11 @@ fn prior(denoiser: &dyn Denoiser, d: usize, gamma: f64) -> Result<(), Violation>
     tally.demand(&denoiser.name(), gamma)
 }
 
-fn likelihood(model: &dyn Likelihood, d: usize, gamma: f64) -> Result<(), Violation> {
+fn likelihood(
+    model: &dyn Likelihood,
+    d: usize,
+    (gamma, draws): (f64, usize),
+) -> Result<(), Violation> {
     let Some(own) = model.uniforms(d) else { return Ok(()) };
     let precision = isotropic(gamma, d);
     let r: Vec<f64> = (0..d).map(|j| 0.4 - 0.3 * j as f64).collect();
@@ -156,7 +185,7 @@ fn likelihood(model: &dyn Likelihood, d: usize, gamma: f64) -> Result<(), Violat
     let (mut tally, mut scratch, mut u) = (Tally::new(d), Scratch::default(), Vec::new());
     let (mut z, mut y) = (vec![0.0; d], vec![0.0; model.outputs(d)]);
     let (mut mean, mut covariance) = (vec![0.0; d], vec![0.0; d * d]);
-    for k in 0..DRAWS {
+    for k in 0..draws {
         let row = k % model.rows().unwrap_or(1);
         let drawing = model.row_model(row).unwrap_or(model);
         let cavity = RowCavity::new(row, d, &n, &r, &precision);
@@ -168,7 +197,7 @@ fn likelihood(model: &dyn Likelihood, d: usize, gamma: f64) -> Result<(), Violat
         let mut out = RowEstimate { mean: &mut mean, covariance: &mut covariance };
         model.estimate(&y, &cavity, &mut out, &mut scratch).map_err(|e| {
             let input = Input::from_mean(d, &r, precision.clone());
-            Subject::Likelihood(model, &y).refused("calibration", &input, e)
+            OnePort::Likelihood(model, &y).refused("calibration", &input, e)
         })?;
         tally.add(&z, &mean, &covariance);
     }
@@ -232,16 +261,13 @@ fn frequencies(model: &dyn Likelihood, d: usize) -> Result<(), Violation> {
 }
 
 /// Moments of the law against the estimate without information, where the estimator gives one.
-fn moments(subject: Subject<'_>, denoiser: &dyn Denoiser, d: usize) -> Result<(), Violation> {
-    let Some(law) = denoiser.law() else { return Ok(()) };
-    let nothing = Input::new(d, vec![0.0; d], vec![0.0; d * d]);
+pub(super) fn moments(subject: OnePort<'_>, d: usize) -> Result<(), Violation> {
+    let OnePort::Denoiser(denoiser) = subject else { return Ok(()) };
+    let Some(law) = denoiser.row_law(0) else { return Ok(()) };
+    let nothing = Input::nothing(d);
     let Ok(estimate) = subject.estimate(&nothing.cavity(), &mut Scratch::default()) else {
         return Ok(());
     };
-    if let Some(log) = subject.log_partition(&nothing.cavity()) {
-        let label = (&*denoiser.name(), "normalisation");
-        demand(label, || "no information".to_owned(), (log[0], 0.0), NORMALISED)?;
-    }
     let mut averages = vec![Average::default(); d + d * d];
     let (mut u, mut x) = (Vec::new(), vec![0.0; d]);
     for k in 0..DRAWS {

@@ -2,7 +2,9 @@
 
 use super::calculus::{STENCIL, slope};
 use super::calibration::{Average, point};
-use super::subject::Input;
+use super::input::{CORRELATIONS, Input};
+use super::laws::{Applies, given};
+use super::robustness::{DIRT, PATHS, semi_definite};
 use super::{Violation, demand};
 use crate::denoiser::{Channel, Estimation, RowEstimate, Scratch};
 use crate::factor::Breakdown;
@@ -51,36 +53,70 @@ fn refused(
     }
 }
 
-/// Holds a channel with inputs of `d` columns to the laws of an estimator: covariances are derivatives of means by the
-/// port's own `n`, means those of the log-partition function where it is known, which is that of the input's cavity where
-/// nothing is known of the output, the cross derivatives of the two ports are each other's transpose, rows don't depend on the batch,
-/// answers are finite over 24 decades of precision, and errors on data it draws average to what it claims. An input
-/// without information may be refused with [`Breakdown::ImproperCavity`].
-///
-/// # Errors
-/// The first [`Violation`].
-pub fn check_channel(channel: &dyn Channel, d: usize) -> Result<(), Violation> {
-    let Some(e) = channel.output_columns(d) else { return Ok(()) };
-    let (mut inputs, mut outputs) = (Input::examples(d), Input::examples(e));
-    // The last example has no information, which is for the other port to have.
-    let nothing = inputs.pop().zip(outputs.pop());
-    for (k, input) in inputs.iter().enumerate() {
-        let pair = [input, &outputs[(k + 1) % outputs.len()]];
-        derivatives(channel, pair)?;
-        batching(channel, pair)?;
+/// A channel and the columns of its input and of its output, where it takes such an input.
+pub(super) struct Pipe<'a> {
+    pub(super) channel: &'a dyn Channel,
+    pub(super) d: usize,
+    pub(super) outputs: Option<usize>,
+}
+
+impl<'a> Pipe<'a> {
+    pub(super) fn new(channel: &'a dyn Channel, d: usize) -> Self {
+        let outputs = if d > 0 { channel.output_columns(d).filter(|&e| e > 0) } else { None };
+        Self { channel, d, outputs }
     }
-    if let Some((no_input, no_output)) = &nothing {
-        let first = outputs[0].first_row();
-        let found = estimate(channel, [no_input, &first], &mut Scratch::default());
+
+    /// Columns at both ports.
+    pub(super) fn columns(&self) -> [usize; 2] {
+        [self.d, self.outputs.unwrap_or_default()]
+    }
+
+    pub(super) fn mean(&self) -> Applies {
+        given(self.channel.estimation() == Estimation::Mmse, "it answers with maximisers")
+    }
+
+    pub(super) fn draws(&self) -> Applies {
+        given(self.channel.uniforms(self.d).is_some(), "it draws nothing")
+    }
+
+    pub(super) fn log_partition(&self) -> Applies {
+        let known = |pair: &[Input; 2]| log_partition(self.channel, each(pair)).is_some();
+        given(self.pairs().iter().any(known), "its log-partition function isn't known")
+    }
+
+    pub(super) fn several_columns(&self) -> Applies {
+        given(self.columns() != [1, 1], "there is one column")
+    }
+
+    /// A row of which nothing is known but at the input.
+    fn open_end(&self) -> [Input; 2] {
+        let [d, e] = self.columns();
+        [Input::examples(d)[0].first_row(), Input::nothing(e)]
+    }
+
+    /// Cavities of both ports; those where one of them has no information at the end.
+    fn pairs(&self) -> Vec<[Input; 2]> {
+        let [mut inputs, mut outputs] = self.columns().map(Input::examples);
+        // The last example has no information, which is for the other port to have.
+        inputs.pop();
+        outputs.pop();
+        let closed = [Input::nothing(self.d), outputs[0].first_row()];
+        outputs.rotate_left(1);
+        let count = inputs.len();
+        let second = outputs.into_iter().cycle().take(count);
+        let mut pairs: Vec<_> = inputs.into_iter().zip(second).map(<[Input; 2]>::from).collect();
         // An output that doesn't bound the input leaves it improper.
+        let found = estimate(self.channel, each(&closed), &mut Scratch::default());
         if !matches!(found, Err(Breakdown::ImproperCavity { port: 0, .. })) {
-            derivatives(channel, [no_input, &first])?;
+            pairs.push(closed);
         }
-        derivatives(channel, [&inputs[0].first_row(), no_output])?;
-        normalisation(channel, [&inputs[0].first_row(), no_output])?;
+        pairs.push(self.open_end());
+        pairs
     }
-    finite(channel, d, e)?;
-    if channel.estimation() == Estimation::Mmse { calibration(channel, d, e) } else { Ok(()) }
+}
+
+fn each([a, b]: &[Input; 2]) -> [&Input; 2] {
+    [a, b]
 }
 
 /// Step in `n`, in units of one over the deviation, and the accuracy of extrapolated differences.
@@ -112,40 +148,68 @@ fn derivative(
     }))
 }
 
-fn derivatives(channel: &dyn Channel, inputs: [&Input; 2]) -> Result<(), Violation> {
-    let columns = inputs.map(Input::columns);
-    let found = estimate(channel, inputs, &mut Scratch::default())
-        .map_err(|b| refused(channel, "jacobian", inputs, b))?;
-    let mut tables = [Vec::new(), Vec::new()];
-    for port in 0..2 {
-        for j in 0..columns[port] {
-            tables[port].push(derivative(channel, inputs, (port, j))?);
-        }
-    }
-    let name = channel.name();
-    gradient(channel, inputs, &found)?;
-    for i in 0..inputs[0].rows() {
-        for port in 0..2 {
-            let d = columns[port];
-            for (j, k) in (0..d * d).map(|entry| (entry / d, entry % d)) {
-                let expected = tables[port][j][port][i * d + k];
-                let claimed = found[port].1[(i * d + k) * d + j];
+/// Derivatives of all means by every column of either port: `[port][column]`.
+fn derivatives(
+    channel: &dyn Channel,
+    inputs: [&Input; 2],
+) -> Result<[Vec<[Vec<f64>; 2]>; 2], Violation> {
+    let of = |port: usize| -> Result<Vec<_>, Violation> {
+        (0..inputs[port].columns()).map(|j| derivative(channel, inputs, (port, j))).collect()
+    };
+    Ok([of(0)?, of(1)?])
+}
+
+/// Covariances are derivatives of means by the port's own `n`.
+pub(super) fn jacobian(pipe: &Pipe<'_>) -> Result<(), Violation> {
+    const LAW: &str = "jacobian";
+    let name = pipe.channel.name();
+    for pair in pipe.pairs() {
+        let inputs = each(&pair);
+        let found = estimate(pipe.channel, inputs, &mut Scratch::default())
+            .map_err(|b| refused(pipe.channel, LAW, inputs, b))?;
+        let tables = derivatives(pipe.channel, inputs)?;
+        for (port, table) in tables.iter().enumerate() {
+            let d = inputs[port].columns();
+            for (entry, &claimed) in found[port].1.iter().enumerate() {
+                let (i, k, j) = (entry / (d * d), entry / d % d, entry % d);
+                let expected = table[j][port][i * d + k];
                 let tolerance = DIFFERENCE * (1.0 + claimed.abs());
-                demand((&name, "jacobian"), || describe(inputs), (claimed, expected), tolerance)?;
+                demand((&name, LAW), || describe(inputs), (claimed, expected), tolerance)?;
             }
         }
-        for (j, k) in
-            (0..columns[0] * columns[1]).map(|entry| (entry / columns[1], entry % columns[1]))
-        {
-            let output_by_input = tables[0][j][1][i * columns[1] + k];
-            let input_by_output = tables[1][k][0][i * columns[0] + j];
-            let pair = (output_by_input, input_by_output);
-            demand(
-                (&name, "cross derivative"),
-                || describe(inputs),
-                pair,
-                DIFFERENCE * (1.0 + pair.0.abs()),
-            )?;
+    }
+    Ok(())
+}
+
+/// The derivatives of each port's means by the other port's `n` are each other's transpose.
+pub(super) fn cross_derivative(pipe: &Pipe<'_>) -> Result<(), Violation> {
+    const LAW: &str = "cross derivative";
+    let (name, [d, e]) = (pipe.channel.name(), pipe.columns());
+    for pair in pipe.pairs() {
+        let inputs = each(&pair);
+        let tables = derivatives(pipe.channel, inputs)?;
+        for entry in 0..inputs[0].rows() * d * e {
+            let (i, j, k) = (entry / (d * e), entry / e % d, entry % e);
+            let pair = (tables[0][j][1][i * e + k], tables[1][k][0][i * d + j]);
+            let tolerance = DIFFERENCE * (1.0 + pair.0.abs());
+            demand((&name, LAW), || describe(inputs), pair, tolerance)?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn covariance(pipe: &Pipe<'_>) -> Result<(), Violation> {
+    const LAW: &str = "covariance";
+    let name = pipe.channel.name();
+    for pair in pipe.pairs() {
+        let inputs = each(&pair);
+        let found = estimate(pipe.channel, inputs, &mut Scratch::default())
+            .map_err(|b| refused(pipe.channel, LAW, inputs, b))?;
+        for (port, (_, covariance)) in found.iter().enumerate() {
+            let d = inputs[port].columns();
+            for matrix in covariance.chunks_exact(d * d) {
+                semi_definite((&name, LAW), || describe(inputs), matrix, d)?;
+            }
         }
     }
     Ok(())
@@ -159,15 +223,20 @@ fn log_partition(channel: &dyn Channel, inputs: [&Input; 2]) -> Option<Vec<f64>>
 }
 
 /// Means are derivatives of the log-partition function.
-fn gradient(channel: &dyn Channel, inputs: [&Input; 2], found: &Ports) -> Result<(), Violation> {
-    if log_partition(channel, inputs).is_none() {
-        return Ok(());
-    }
-    let name = channel.name();
-    for port in 0..2 {
-        let d = inputs[port].columns();
-        let h = STEP * (1.0 + inputs[port].precision()[0]).sqrt();
-        for j in 0..d {
+pub(super) fn gradient(pipe: &Pipe<'_>) -> Result<(), Violation> {
+    const LAW: &str = "gradient";
+    let (channel, name) = (pipe.channel, pipe.channel.name());
+    for pair in pipe.pairs() {
+        let inputs = each(&pair);
+        if log_partition(channel, inputs).is_none() {
+            continue;
+        }
+        let found = estimate(channel, inputs, &mut Scratch::default())
+            .map_err(|b| refused(channel, LAW, inputs, b))?;
+        for (port, j) in (0..2).flat_map(|port| (0..inputs[port].columns()).map(move |j| (port, j)))
+        {
+            let d = inputs[port].columns();
+            let h = STEP * (1.0 + inputs[port].precision()[0]).sqrt();
             let steps = vec![h; inputs[port].rows()];
             let values = STENCIL.map(|t| {
                 let moved = inputs[port].moved(j, &steps, t);
@@ -180,8 +249,7 @@ fn gradient(channel: &dyn Channel, inputs: [&Input; 2], found: &Ports) -> Result
                 let largest = values.iter().map(|v| v[i].abs()).fold(0.0, f64::max);
                 // Rounding of the values in a difference quotient.
                 let tolerance = DIFFERENCE * (1.0 + mean.abs()) + 4.0 * f64::EPSILON * largest / h;
-                let pair = (mean, expected);
-                demand((&name, "gradient"), || describe(inputs), pair, tolerance)?;
+                demand((&name, LAW), || describe(inputs), (mean, expected), tolerance)?;
             }
         }
     }
@@ -189,67 +257,113 @@ fn gradient(channel: &dyn Channel, inputs: [&Input; 2], found: &Ports) -> Result
 }
 
 /// With nothing known of the output, the log-partition function is that of the input's cavity alone.
-fn normalisation(channel: &dyn Channel, inputs: [&Input; 2]) -> Result<(), Violation> {
-    let Some(found) = log_partition(channel, inputs) else { return Ok(()) };
-    let (cavity, d) = (inputs[0].cavity(), inputs[0].columns());
+pub(super) fn normalisation(pipe: &Pipe<'_>) -> Result<(), Violation> {
+    const LAW: &str = "normalisation";
+    let (pair, d) = (pipe.open_end(), pipe.d);
+    let inputs = each(&pair);
+    let Some(found) = log_partition(pipe.channel, inputs) else { return Ok(()) };
+    let cavity = inputs[0].cavity();
     let mut inverse = vec![0.0; d * d];
     let mut scratch = vec![0.0; 2 * d * d];
     let volume = log_volume(cavity.precision(), d);
     let inverted = small::invert_positive(cavity.precision(), &mut inverse, &mut scratch, d);
     let (Some(volume), Ok(())) = (volume, inverted) else { return Ok(()) };
-    for (i, n) in cavity.natural().chunks_exact(d).enumerate() {
+    let name = pipe.channel.name();
+    for (n, &found) in cavity.natural().chunks_exact(d).zip(&found) {
         let expected = 0.5 * small::bilinear(n, &inverse, n, d) + volume;
         let tolerance = NORMALISED * (1.0 + expected.abs());
-        let pair = (expected, found[i]);
-        demand((&channel.name(), "normalisation"), || describe(inputs), pair, tolerance)?;
+        demand((&name, LAW), || describe(inputs), (found, expected), tolerance)?;
     }
     Ok(())
 }
 
-fn batching(channel: &dyn Channel, inputs: [&Input; 2]) -> Result<(), Violation> {
+/// Rows in reverse order and dirty scratch change nothing.
+pub(super) fn batching(pipe: &Pipe<'_>) -> Result<(), Violation> {
     const LAW: &str = "batching";
+    let name = pipe.channel.name();
     let run = |inputs: [&Input; 2], scratch: &mut Scratch| {
-        estimate(channel, inputs, scratch).map_err(|b| refused(channel, LAW, inputs, b))
+        estimate(pipe.channel, inputs, scratch).map_err(|b| refused(pipe.channel, LAW, inputs, b))
     };
-    let together = run(inputs, &mut Scratch::default())?;
-    let reversed = inputs.map(Input::reversed);
-    let mut dirty = Scratch::default();
-    dirty.slice(4096).fill(f64::NAN);
-    let backwards = run([&reversed[0], &reversed[1]], &mut dirty)?;
-    let name = channel.name();
-    for port in 0..2 {
-        let d = inputs[port].columns();
-        let rows = backwards[port].0.chunks_exact(d).rev().flatten();
-        for (expected, &found) in together[port].0.iter().zip(rows) {
-            demand((&name, LAW), || describe(inputs), (found, *expected), 0.0)?;
+    for pair in pipe.pairs() {
+        let inputs = each(&pair);
+        let together = run(inputs, &mut Scratch::default())?;
+        let reversed = inputs.map(Input::reversed);
+        let mut dirty = Scratch::default();
+        dirty.slice(DIRT).fill(f64::NAN);
+        let backwards = run(each(&reversed), &mut dirty)?;
+        for port in 0..2 {
+            let d = inputs[port].columns();
+            let rows = backwards[port].0.chunks_exact(d).rev().flatten();
+            for (expected, &found) in together[port].0.iter().zip(rows) {
+                demand((&name, LAW), || describe(inputs), (found, *expected), 0.0)?;
+            }
         }
     }
     Ok(())
 }
 
-fn finite(channel: &dyn Channel, d: usize, e: usize) -> Result<(), Violation> {
+/// Diagonal precisions, and the same that are full by a rounding error.
+pub(super) fn column_form(pipe: &Pipe<'_>) -> Result<(), Violation> {
+    const LAW: &str = "column form";
+    let name = pipe.channel.name();
+    for pair in pipe.pairs() {
+        let inputs = each(&pair);
+        if inputs.iter().any(|input| !input.cavity().is_diagonal()) {
+            continue;
+        }
+        let full = inputs.map(|input| input.nearly_diagonal().unwrap_or_else(|| input.clone()));
+        let run = |inputs: [&Input; 2]| {
+            estimate(pipe.channel, inputs, &mut Scratch::default())
+                .map_err(|b| refused(pipe.channel, LAW, inputs, b))
+        };
+        let (short, general) = (run(inputs)?, run(each(&full))?);
+        for (short, general) in short.iter().zip(&general) {
+            let expected = short.0.iter().chain(&short.1);
+            for (&a, &b) in expected.zip(general.0.iter().chain(&general.1)) {
+                demand((&name, LAW), || describe(inputs), (b, a), PATHS * (1.0 + a.abs()))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Deviations of both ports' means.
+const DEVIATIONS: [(f64, f64); 4] = [(0.0, 0.0), (1e6, 0.0), (0.0, -1e6), (30.0, -30.0)];
+
+/// Finite, and without a negative variance, over 24 decades of precision at either port, isotropic and strongly correlated.
+pub(super) fn finite(pipe: &Pipe<'_>) -> Result<(), Violation> {
     const LAW: &str = "finite";
-    let input = |gamma: f64, deviations: f64, d: usize| {
-        let matrix = (0..d * d).map(|k| if k % (d + 1) == 0 { gamma } else { 0.0 }).collect();
-        Input::new(d, vec![deviations * gamma.sqrt(); d], matrix)
-    };
-    let name = channel.name();
-    for (a, b) in (-4..=4).flat_map(|a| (-4..=4).map(move |b| (a, b))) {
-        let gammas = [10f64.powi(3 * a), 10f64.powi(3 * b)];
-        for (k, l) in [(0.0, 0.0), (1e6, 0.0), (0.0, -1e6), (30.0, -30.0)] {
-            let inputs = [input(gammas[0], k, d), input(gammas[1], l, e)];
-            let inputs = [&inputs[0], &inputs[1]];
-            let found = estimate(channel, inputs, &mut Scratch::default())
-                .map_err(|b| refused(channel, LAW, inputs, b))?;
+    let (name, columns) = (pipe.channel.name(), pipe.columns());
+    let grid = (-4..=4).flat_map(|a| (-4..=4).map(move |b| [a, b]));
+    for exponents in grid {
+        let precisions = exponents.map(|k| 10f64.powi(3 * k));
+        for correlations in CORRELATIONS.into_iter().flat_map(|a| CORRELATIONS.map(|b| [a, b])) {
+            if [0, 1].into_iter().any(|port| columns[port] == 1 && correlations[port] != 0.0) {
+                continue;
+            }
+            let side = |port: usize| {
+                let deviations = DEVIATIONS.map(|pair| if port == 0 { pair.0 } else { pair.1 });
+                let place = (precisions[port], correlations[port]);
+                Input::far(place, &deviations, columns[port])
+            };
+            // One column has fewer directions.
+            let sides = [side(0), side(1)];
+            let rows = sides[0].rows().max(sides[1].rows());
+            let pair = sides.map(|side| side.repeated(rows / side.rows()));
+            let inputs = each(&pair);
+            let found = estimate(pipe.channel, inputs, &mut Scratch::default())
+                .map_err(|b| refused(pipe.channel, LAW, inputs, b))?;
             for (port, (mean, covariance)) in found.iter().enumerate() {
-                let columns = inputs[port].columns();
+                let d = columns[port];
                 if mean.iter().chain(covariance).any(|v| !v.is_finite()) {
                     let breakdown = Breakdown::NotFinite { port, row: 0 };
-                    return Err(refused(channel, LAW, inputs, breakdown));
+                    return Err(refused(pipe.channel, LAW, inputs, breakdown));
                 }
-                for j in 0..columns {
-                    let variance = covariance[j * columns + j].min(0.0);
-                    demand((&name, LAW), || describe(inputs), (variance, 0.0), 0.0)?;
+                let variances =
+                    covariance.chunks_exact(d * d).flat_map(|matrix| matrix.iter().step_by(d + 1));
+                for variance in variances {
+                    let pair = (variance.min(0.0), 0.0);
+                    demand((&name, LAW), || describe(inputs), pair, 0.0)?;
                 }
             }
         }
@@ -258,10 +372,11 @@ fn finite(channel: &dyn Channel, d: usize, e: usize) -> Result<(), Violation> {
 }
 
 /// Rows drawn from the input's cavity, pushed through the channel and seen through noise at the output.
-fn calibration(channel: &dyn Channel, d: usize, e: usize) -> Result<(), Violation> {
+pub(super) fn calibration(pipe: &Pipe<'_>) -> Result<(), Violation> {
     const LAW: &str = "calibration";
     const DRAWS: usize = 20_000;
     const PRECISIONS: [f64; 2] = [0.8, 3.0];
+    let (channel, [d, e]) = (pipe.channel, pipe.columns());
     let Some(own) = channel.uniforms(d) else { return Ok(()) };
     let isotropic = |gamma: f64, d: usize| -> Vec<f64> {
         (0..d * d).map(|k| if k % (d + 1) == 0 { gamma } else { 0.0 }).collect()

@@ -1,12 +1,12 @@
 //! Laws of estimators that look at all rows together: gradient and average Jacobian over all of them.
 
 use super::calculus::{STENCIL, slope};
-use super::subject::{Input, Subject};
-use super::{Violation, demand};
+use super::case::Case;
+use super::input::Input;
+use super::one_port::OnePort;
+use super::{Violation, accepted, demand};
 use crate::denoiser::{Denoiser, Scratch};
 
-/// Rows where the estimator is for any number of them.
-const ROWS: usize = 7;
 /// Step of the differences, in units of the root of the precision.
 const STEP: f64 = 1e-3;
 /// What differences leave of a smooth function, and of an inner iteration's tolerance, relative to the scale.
@@ -14,29 +14,24 @@ const ACCURACY: f64 = 1e-6;
 /// Standard errors that an average by sampling may be off.
 const STANDARD_ERRORS: f64 = 6.0;
 
-/// Holds an estimator of all rows together to the laws that [`check`](super::check) can't: each entry of the estimate is
-/// the derivative of the summed log-partition function, and the average covariance that of the estimate, averaged over
-/// rows. `O(rows d)` estimates for each of a few precisions; those that the estimator refuses are left out.
-///
-/// # Errors
-/// The first [`Violation`]; also when there is no example that the estimator accepts.
-pub fn check_coupled(denoiser: &dyn Denoiser, d: usize) -> Result<(), Violation> {
-    let subject = Subject::Denoiser(denoiser);
-    let mut accepted = 0;
-    for input in Input::examples_of(denoiser.rows().unwrap_or(ROWS), d) {
-        if subject.estimate(&input.cavity(), &mut Scratch::default()).is_ok() {
-            accepted += 1;
+/// Holds an estimator of all rows together to the laws that those of single rows can't: each entry of the estimate is the
+/// derivative of the summed log-partition function, and the average covariance that of the estimate, averaged over rows.
+/// `O(rows d)` estimates for each of a few precisions; those that the estimator refuses are left out, unless it refuses all.
+pub(super) fn coupled(case: &Case<'_>) -> Result<(), Violation> {
+    let OnePort::Denoiser(denoiser) = case.node else { return Ok(()) };
+    let mut tried = false;
+    for input in case.inputs() {
+        if case.node.estimate(&input.cavity(), &mut Scratch::default()).is_ok() {
+            tried = true;
             compare(denoiser, &input)?;
         }
     }
-    let nothing = || "no example that it accepts".to_owned();
-    let pair = (f64::from(u8::from(accepted > 0)), 1.0);
-    demand((&denoiser.name(), "coupled"), nothing, pair, 0.0)
+    accepted((&denoiser.name(), "coupled"), tried)
 }
 
 fn compare(denoiser: &dyn Denoiser, input: &Input) -> Result<(), Violation> {
     const LAW: &str = "coupled";
-    let subject = Subject::Denoiser(denoiser);
+    let subject = OnePort::Denoiser(denoiser);
     let name = subject.name();
     let mut scratch = Scratch::default();
     // What a former call left in memory must not matter.

@@ -1,5 +1,6 @@
 //! An operator and its adjoint belong together, are linear, and are what they say of themselves.
 
+use super::laws::{Applies, given};
 use super::{Violation, demand};
 use crate::operator::LinearOperator;
 
@@ -33,105 +34,164 @@ impl Products<'_> {
     }
 }
 
-/// Holds an operator to its laws, on rows of one column and of three: `<A x, z> = <x, A' z>`, linearity of both products, every
-/// column as if it were alone, all of the output written, the stored matrix and the squared norm those of the products, and the
-/// spectrum of its own shape and norm. Takes a product with each unit vector: for operators of moderate size. One that isn't
-/// realised is held to what it says of its norm alone.
-///
-/// # Errors
-/// The first [`Violation`].
-pub fn check_operator(operator: &dyn LinearOperator) -> Result<(), Violation> {
-    const LAW: &str = "operator";
-    let (m, n, name) = (operator.outputs(), operator.inputs(), operator.name());
-    let label = (&*name, LAW);
-    if operator.is_realised() {
-        for columns in [1, 3] {
-            linear(operator, columns, label)?;
-        }
-        matrix(operator, label)?;
-    }
-    let Some(spectrum) = operator.spectrum() else { return Ok(()) };
-    let ratio = (spectrum.ratio(), m as f64 / n as f64);
-    // Sizes are whole numbers.
-    demand(label, || "ratio of the spectrum".to_owned(), ratio, 1.0 / n as f64)?;
-    let power = m as f64 * spectrum.output_power();
-    let norm = operator.squared_norm();
-    demand(label, || "norm of the spectrum".to_owned(), (power, norm), NORM * norm)
+/// An operator, and the numbers of columns that its products are tried on.
+pub(super) struct Map<'a> {
+    operator: &'a dyn LinearOperator,
+    columns: [usize; 2],
 }
 
-fn linear(
-    operator: &dyn LinearOperator,
-    columns: usize,
-    label: (&str, &'static str),
-) -> Result<(), Violation> {
-    let (m, n) = (operator.outputs(), operator.inputs());
-    let products = Products { operator, columns };
-    let (x, y) = (values(n * columns, 0.1), values(n * columns, 0.7));
-    let (z, w) = (values(m * columns, 0.3), values(m * columns, 0.9));
-    let (ax, az) = (products.apply(&x), products.adjoint(&z));
-    let dot = |a: &[f64], b: &[f64]| -> (f64, f64) {
-        let terms = || a.iter().zip(b).map(|(a, b)| a * b);
-        (terms().sum(), terms().map(f64::abs).sum())
-    };
-    let ((left, size), (right, other)) = (dot(&ax, &z), dot(&az, &x));
-    let input = || format!("adjoint identity, {columns} columns");
-    demand(label, input, (left, right), ROUNDING * (size + other))?;
+impl<'a> Map<'a> {
+    pub(super) fn new(operator: &'a dyn LinearOperator, d: usize) -> Self {
+        // One column may take a shorter way, and several a loop.
+        Self { operator, columns: [1, d.max(3)] }
+    }
 
+    pub(super) fn realised(&self) -> Applies {
+        given(self.operator.is_realised(), "it isn't realised")
+    }
+
+    pub(super) fn stored(&self) -> Applies {
+        self.realised()?;
+        given(self.operator.dense().is_some(), "it stores no matrix")
+    }
+
+    pub(super) fn spectral(&self) -> Applies {
+        given(self.operator.spectrum().is_some(), "its spectrum isn't known")
+    }
+
+    fn products(&self) -> impl Iterator<Item = Products<'_>> {
+        self.columns.into_iter().map(|columns| Products { operator: self.operator, columns })
+    }
+
+    /// The product with the unit vector of input `k`.
+    fn column(&self, k: usize) -> Vec<f64> {
+        let mut unit = vec![0.0; self.operator.inputs()];
+        unit[k] = 1.0;
+        Products { operator: self.operator, columns: 1 }.apply(&unit)
+    }
+
+    /// Rounding of a product with values of size `scale`.
+    fn rounding(&self, scale: f64) -> f64 {
+        ROUNDING * self.operator.inputs().max(self.operator.outputs()) as f64 * scale
+    }
+
+    /// Demands that values agree to the rounding of a product.
+    fn same(
+        &self,
+        law: &'static str,
+        input: impl Fn() -> String,
+        (found, expected): (&[f64], &[f64]),
+    ) -> Result<(), Violation> {
+        let name = self.operator.name();
+        let scale = expected.iter().fold(1.0, |m: f64, v| m.max(v.abs()));
+        let mut pairs = found.iter().copied().zip(expected.iter().copied());
+        pairs.try_for_each(|pair| demand((&name, law), &input, pair, self.rounding(scale)))
+    }
+}
+
+/// There is something to hold to laws: products, or at least a spectrum.
+pub(super) fn realised(map: &Map<'_>) -> Result<(), Violation> {
+    let operator = map.operator;
+    let says = operator.is_realised() || operator.spectrum().is_some();
+    let input = || "an operator without products must know its spectrum".to_owned();
+    demand((&operator.name(), "realised"), input, (f64::from(u8::from(says)), 1.0), 0.0)
+}
+
+/// `<A x, z> = <x, A' z>`.
+pub(super) fn adjoint(map: &Map<'_>) -> Result<(), Violation> {
+    let (m, n, name) = (map.operator.outputs(), map.operator.inputs(), map.operator.name());
+    for products in map.products() {
+        let columns = products.columns;
+        let (x, z) = (values(n * columns, 0.1), values(m * columns, 0.3));
+        let dot = |a: &[f64], b: &[f64]| -> (f64, f64) {
+            let terms = || a.iter().zip(b).map(|(a, b)| a * b);
+            (terms().sum(), terms().map(f64::abs).sum())
+        };
+        let (left, size) = dot(&products.apply(&x), &z);
+        let (right, other) = dot(&products.adjoint(&z), &x);
+        let input = || format!("{columns} columns");
+        demand((&name, "adjoint"), input, (left, right), ROUNDING * (size + other))?;
+    }
+    Ok(())
+}
+
+/// Both products of a sum are the sum of the products.
+pub(super) fn linearity(map: &Map<'_>) -> Result<(), Violation> {
+    let (m, n) = (map.operator.outputs(), map.operator.inputs());
     let combine = |a: &[f64], b: &[f64]| -> Vec<f64> {
         a.iter().zip(b).map(|(a, b)| 2.0 * a - 3.0 * b).collect()
     };
-    let (ay, aw) = (products.apply(&y), products.adjoint(&w));
-    let sides = [
-        ("A", products.apply(&combine(&x, &y)), combine(&ax, &ay)),
-        ("the adjoint", products.adjoint(&combine(&z, &w)), combine(&az, &aw)),
-    ];
-    for (side, found, expected) in &sides {
-        let scale = expected.iter().fold(1.0, |m: f64, v| m.max(v.abs()));
-        let input = || format!("linearity of {side}, {columns} columns");
-        found.iter().zip(expected).try_for_each(|(f, e)| {
-            demand(label, input, (*f, *e), ROUNDING * n.max(m) as f64 * scale)
-        })?;
+    for products in map.products() {
+        let columns = products.columns;
+        let (x, y) = (values(n * columns, 0.1), values(n * columns, 0.7));
+        let (z, w) = (values(m * columns, 0.3), values(m * columns, 0.9));
+        let (found, expected) =
+            (products.apply(&combine(&x, &y)), combine(&products.apply(&x), &products.apply(&y)));
+        map.same("linearity", || format!("A, {columns} columns"), (&found, &expected))?;
+        let found = products.adjoint(&combine(&z, &w));
+        let expected = combine(&products.adjoint(&z), &products.adjoint(&w));
+        map.same("linearity", || format!("the adjoint, {columns} columns"), (&found, &expected))?;
     }
+    Ok(())
+}
 
-    let alone = Products { operator, columns: 1 };
-    for j in 0..columns {
-        let column =
-            |v: &[f64]| -> Vec<f64> { v.iter().skip(j).step_by(columns).copied().collect() };
-        let pairs =
-            [(alone.apply(&column(&x)), column(&ax)), (alone.adjoint(&column(&z)), column(&az))];
-        for (found, expected) in &pairs {
-            let scale = expected.iter().fold(1.0, |m: f64, v| m.max(v.abs()));
-            let input = || format!("column {j} of {columns} alone");
-            found.iter().zip(expected).try_for_each(|(f, e)| {
-                demand(label, input, (*f, *e), ROUNDING * n.max(m) as f64 * scale)
-            })?;
+/// Every column is multiplied as if it were alone.
+pub(super) fn alone(map: &Map<'_>) -> Result<(), Violation> {
+    let (m, n) = (map.operator.outputs(), map.operator.inputs());
+    let alone = Products { operator: map.operator, columns: 1 };
+    for products in map.products() {
+        let columns = products.columns;
+        let (x, z) = (values(n * columns, 0.1), values(m * columns, 0.3));
+        let (ax, az) = (products.apply(&x), products.adjoint(&z));
+        for j in 0..columns {
+            let column =
+                |v: &[f64]| -> Vec<f64> { v.iter().skip(j).step_by(columns).copied().collect() };
+            let at = || format!("column {j} of {columns}");
+            map.same("columns alone", at, (&alone.apply(&column(&x)), &column(&ax)))?;
+            map.same("columns alone", at, (&alone.adjoint(&column(&z)), &column(&az)))?;
         }
     }
     Ok(())
 }
 
-/// The matrix of products with unit vectors, with the one that is stored and the norm that is claimed.
-fn matrix(operator: &dyn LinearOperator, label: (&str, &'static str)) -> Result<(), Violation> {
-    let products = Products { operator, columns: 1 };
-    let (stored, mut norm) = (operator.dense(), 0.0);
-    if let Some(stored) = stored {
-        let shape = (stored.nrows() as f64, operator.outputs() as f64);
-        demand(label, || "rows of the matrix".to_owned(), shape, 0.0)?;
-        let shape = (stored.ncols() as f64, operator.inputs() as f64);
-        demand(label, || "columns of the matrix".to_owned(), shape, 0.0)?;
-    }
-    for k in 0..operator.inputs() {
-        let mut unit = vec![0.0; operator.inputs()];
-        unit[k] = 1.0;
-        let column = products.apply(&unit);
-        norm += column.iter().map(|v| v * v).sum::<f64>();
-        for (i, &value) in column.iter().enumerate() {
-            let entry = stored.map_or(value, |stored| stored[(i, k)]);
+/// The stored matrix is that of the products with unit vectors.
+pub(super) fn matrix(map: &Map<'_>) -> Result<(), Violation> {
+    const LAW: &str = "matrix";
+    let (operator, name) = (map.operator, map.operator.name());
+    let Some(stored) = operator.dense() else { return Ok(()) };
+    let shape = (stored.nrows() as f64, operator.outputs() as f64);
+    demand((&name, LAW), || "rows".to_owned(), shape, 0.0)?;
+    let shape = (stored.ncols() as f64, operator.inputs() as f64);
+    demand((&name, LAW), || "columns".to_owned(), shape, 0.0)?;
+    (0..operator.inputs()).try_for_each(|k| {
+        map.column(k).iter().enumerate().try_for_each(|(i, &value)| {
+            let entry = stored[(i, k)];
             let input = || format!("entry at row {i}, column {k}");
-            demand(label, input, (value, entry), ROUNDING * entry.abs())?;
-        }
-    }
-    demand(label, || "squared norm".to_owned(), (operator.squared_norm(), norm), NORM * norm)
+            demand((&name, LAW), input, (entry, value), ROUNDING * value.abs())
+        })
+    })
+}
+
+/// The squared norm is the sum of the squares of all entries.
+pub(super) fn squared_norm(map: &Map<'_>) -> Result<(), Violation> {
+    let operator = map.operator;
+    let squares = |k: usize| map.column(k).iter().map(|v| v * v).sum::<f64>();
+    let norm: f64 = (0..operator.inputs()).map(squares).sum();
+    let input = || "products with unit vectors".to_owned();
+    let pair = (operator.squared_norm(), norm);
+    demand((&operator.name(), "squared norm"), input, pair, NORM * norm)
+}
+
+/// The spectrum is that of the operator's shape and norm.
+pub(super) fn spectrum(map: &Map<'_>) -> Result<(), Violation> {
+    let (operator, name) = (map.operator, map.operator.name());
+    let (m, n) = (operator.outputs() as f64, operator.inputs() as f64);
+    let Some(spectrum) = operator.spectrum() else { return Ok(()) };
+    let label = (&*name, "spectrum");
+    // Sizes are whole numbers.
+    demand(label, || "ratio".to_owned(), (spectrum.ratio(), m / n), 1.0 / n)?;
+    let (power, norm) = (m * spectrum.output_power(), operator.squared_norm());
+    demand(label, || "squared norm".to_owned(), (power, norm), NORM * norm)
 }
 
 #[cfg(test)]
@@ -143,6 +203,7 @@ mod tests {
         Chain, Complex, Cosine, Dense, Ensemble, Hadamard, Identity, Permutation, Signs, Spectral,
         Wavelet,
     };
+    use crate::testing::{Subject, check};
 
     /// The difference of neighbours, with errors put in.
     #[derive(Debug)]
@@ -186,20 +247,24 @@ mod tests {
         }
     }
 
+    fn verdict(operator: &dyn LinearOperator) -> Result<(), Violation> {
+        check(Subject::operator(operator), 1)
+    }
+
     #[test]
     fn operators_that_come_with_the_crate_pass() {
         for (m, n) in [(1, 1), (3, 7), (8, 5)] {
             let entry = |i: usize, j: usize| ((3 * i + 5 * j * j) as f64 + 0.3).sin();
             let dense = Dense::from_rows(&Rows::from_fn(m, n, entry)).unwrap();
-            assert_eq!(check_operator(&dense), Ok(()));
+            assert_eq!(verdict(&dense), Ok(()));
             let parts = [0, 40].map(|k| Rows::from_fn(m, n, |i, j| entry(i + k, j)));
             let complex = Complex::from_parts(&parts[0], &parts[1]).unwrap();
-            assert_eq!(check_operator(&complex), Ok(()));
+            assert_eq!(verdict(&complex), Ok(()));
         }
         for ratio in [0.3, 1.0, 2.5] {
             let spectrum = Spectrum::marchenko_pastur(ratio).unwrap();
-            assert_eq!(check_operator(&Ensemble::new(400, spectrum.clone())), Ok(()));
-            assert_eq!(check_operator(&Ensemble::complex(200, spectrum)), Ok(()));
+            assert_eq!(verdict(&Ensemble::new(400, spectrum.clone())), Ok(()));
+            assert_eq!(verdict(&Ensemble::complex(200, spectrum)), Ok(()));
         }
     }
 
@@ -212,21 +277,22 @@ mod tests {
         let reversed = Permutation::new((0..24).rev().collect()).unwrap();
         let right = Chain::new(wavelet).then(reversed).unwrap();
         let wide = Spectral::new(left, singular.clone(), right).unwrap();
-        assert_eq!(check_operator(&wide), Ok(()));
+        assert_eq!(verdict(&wide), Ok(()));
         let tall = Spectral::new(Cosine::new(7).unwrap(), singular, Identity::new(4)).unwrap();
-        assert_eq!(check_operator(&tall), Ok(()));
+        assert_eq!(verdict(&tall), Ok(()));
         let rows = Spectral::rows_of(Cosine::image(3, 5).unwrap(), &[14, 0, 7]).unwrap();
-        assert_eq!(check_operator(&rows), Ok(()));
+        assert_eq!(verdict(&rows), Ok(()));
     }
 
     #[test]
     fn each_error_is_found() {
-        let input = |adjoint: f64, writes_all: bool, norm: f64| {
-            check_operator(&Differences { adjoint, writes_all, norm }).err().map(|v| v.input)
+        let law = |adjoint: f64, writes_all: bool, norm: f64| {
+            let operator = Differences { adjoint, writes_all, norm };
+            verdict(&operator).err().map(|v| v.law)
         };
-        assert_eq!(input(1.0, true, 8.0), None);
-        assert_eq!(input(1.001, true, 8.0).as_deref(), Some("adjoint identity, 1 columns"));
-        assert_eq!(input(1.0, false, 8.0).as_deref(), Some("adjoint identity, 1 columns"));
-        assert_eq!(input(1.0, true, 8.1).as_deref(), Some("squared norm"));
+        assert_eq!(law(1.0, true, 8.0), None);
+        assert_eq!(law(1.001, true, 8.0), Some("adjoint"));
+        assert_eq!(law(1.0, false, 8.0), Some("adjoint"));
+        assert_eq!(law(1.0, true, 8.1), Some("squared norm"));
     }
 }

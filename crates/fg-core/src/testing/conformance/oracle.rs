@@ -1,8 +1,11 @@
 //! Slow and obvious answers: quadrature of a density in one dimension, and costs around a maximiser.
 
-use super::subject::{Input, Subject};
-use super::{Violation, demand};
+use super::case::Case;
+use super::input::Input;
+use super::one_port::{Estimate, OnePort};
+use super::{Subject, Violation, accepted, demand, demand_finite};
 use crate::denoiser::Scratch;
+use crate::message::small;
 
 /// A law of one column written as a formula, to hold a fast estimator against.
 pub struct Density<'a> {
@@ -106,8 +109,17 @@ impl Density<'_> {
 /// means up to 30 deviations.
 ///
 /// # Errors
-/// The first [`Violation`].
+/// The first [`Violation`]; also for a subject that is no estimator of one port.
 pub fn check_against_density(subject: Subject<'_>, density: &Density<'_>) -> Result<(), Violation> {
+    integrate(subject.one_port("density")?, density)
+}
+
+/// The same for a density that is claimed.
+pub(super) fn integrals(case: &Case<'_>) -> Result<(), Violation> {
+    case.claims.density.map_or(Ok(()), |density| integrate(case.node, density))
+}
+
+fn integrate(subject: OnePort<'_>, density: &Density<'_>) -> Result<(), Violation> {
     const LAW: &str = "density";
     let name = subject.name();
     for gamma in [0.01, 0.3, 1.0, 8.0, 1e2, 1e4] {
@@ -148,29 +160,59 @@ impl core::fmt::Debug for Density<'_> {
 }
 
 /// Demands that each MAP estimate is a minimum of `cost(x) + x' Gamma x / 2 - n'x`: no nearby point, along a column or
-/// along a few oblique directions, costs less.
+/// along a few oblique directions, costs less. The cost is that of a row, or of all rows where they are estimated together.
 ///
 /// # Errors
-/// The first [`Violation`].
+/// The first [`Violation`]; also for a subject that is no estimator of one port.
 pub fn check_maximiser(
     subject: Subject<'_>,
     input: &Input,
     cost: &dyn Fn(&[f64]) -> f64,
 ) -> Result<(), Violation> {
-    const LAW: &str = "maximiser";
-    let d = input.columns();
-    let estimate = subject
+    let node = subject.one_port(MAXIMISER)?;
+    let estimate = node
         .estimate(&input.cavity(), &mut Scratch::default())
-        .map_err(|e| subject.refused(LAW, input, e))?;
-    let name = subject.name();
-    for i in 0..input.rows() {
-        let n = &input.natural()[i * d..(i + 1) * d];
-        let x = &estimate.mean[i * d..(i + 1) * d];
+        .map_err(|e| node.refused(MAXIMISER, input, e))?;
+    compare(node, input, &estimate, cost)
+}
+
+/// The same for a cost that is claimed, on all examples that the estimator accepts: one that doesn't bound the unknown refuses
+/// a cavity without information.
+pub(super) fn minimum(case: &Case<'_>) -> Result<(), Violation> {
+    let Some(cost) = case.claims.cost else { return Ok(()) };
+    let mut tried = false;
+    for input in case.inputs() {
+        if let Ok(estimate) = case.node.estimate(&input.cavity(), &mut Scratch::default()) {
+            tried = true;
+            compare(case.node, &input, &estimate, cost)?;
+        }
+    }
+    accepted((&case.node.name(), MAXIMISER), tried)
+}
+
+const MAXIMISER: &str = "maximiser";
+
+fn compare(
+    node: OnePort<'_>,
+    input: &Input,
+    estimate: &Estimate,
+    cost: &dyn Fn(&[f64]) -> f64,
+) -> Result<(), Violation> {
+    let name = node.name();
+    let columns = input.columns();
+    // What has one cost: a row, or all of them.
+    let d = if node.separable() { columns } else { input.natural().len() };
+    let pieces = input.natural().chunks_exact(d).zip(estimate.mean.chunks_exact(d));
+    for (i, (n, x)) in pieces.enumerate() {
         let total = |x: &[f64]| {
-            let quadratic = crate::message::small::bilinear(x, input.precision(), x, d);
+            let rows = x.chunks_exact(columns);
+            let quadratic: f64 =
+                rows.map(|x| small::bilinear(x, input.precision(), x, columns)).sum();
             cost(x) + 0.5 * quadratic - (0..d).map(|j| n[j] * x[j]).sum::<f64>()
         };
         let here = total(x);
+        // Where the cost is infinite every neighbour may be as bad: no minimum.
+        demand_finite((&name, MAXIMISER), || input.describe(i), here)?;
         let size = here.abs() + cost(x).abs() + (0..d).map(|j| (n[j] * x[j]).abs()).sum::<f64>();
         for direction in 0..4 * d {
             for step in [1e-1, 1e-3, 1e-5] {
@@ -187,12 +229,8 @@ pub fn check_maximiser(
                     .collect();
                 let gain = (here - total(&moved)).max(0.0);
                 // Rounding of the costs themselves.
-                demand(
-                    (&name, LAW),
-                    || input.describe(i),
-                    (gain, 0.0),
-                    64.0 * f64::EPSILON * size,
-                )?;
+                let tolerance = 64.0 * f64::EPSILON * size;
+                demand((&name, MAXIMISER), || input.describe(i), (gain, 0.0), tolerance)?;
             }
         }
     }

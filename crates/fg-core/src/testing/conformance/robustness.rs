@@ -1,6 +1,7 @@
 //! Answers are symmetric, not negative, finite over the whole range of cavities, and don't depend on the batch.
 
-use super::subject::{Input, Subject};
+use super::input::{CORRELATIONS, Input};
+use super::one_port::OnePort;
 use super::{Violation, demand};
 use crate::denoiser::{Estimation, Scratch};
 use crate::factor::Breakdown;
@@ -8,8 +9,12 @@ use crate::message::small;
 
 /// Rounding of a `d x d` computation, relative to its largest entry.
 const ROUNDING: f64 = 1e-12;
+/// Values of scratch memory: more than any estimator asks for a row of so few columns.
+pub(super) const DIRT: usize = 4096;
+/// The paths of diagonal and full precisions differ by rounding of matrices with entries of order one.
+pub(super) const PATHS: f64 = 1e-10;
 
-pub(super) fn covariance(subject: Subject<'_>, input: &Input) -> Result<(), Violation> {
+pub(super) fn covariance(subject: OnePort<'_>, input: &Input) -> Result<(), Violation> {
     const LAW: &str = "covariance";
     let name = subject.name();
     let Ok(estimate) = subject.estimate(&input.cavity(), &mut Scratch::default()) else {
@@ -17,24 +22,33 @@ pub(super) fn covariance(subject: Subject<'_>, input: &Input) -> Result<(), Viol
     };
     let d = input.columns();
     for (i, matrix) in estimate.covariance.chunks_exact(d * d).enumerate() {
-        let scale = matrix.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
-        for j in 0..d {
-            for k in 0..j {
-                let pair = (matrix[j * d + k], matrix[k * d + j]);
-                demand((&name, LAW), || input.describe(i), pair, ROUNDING * scale)?;
-            }
-        }
-        let (mut values, mut vectors) = (vec![0.0; d], vec![0.0; d * d]);
-        small::eigen_symmetric(&mut matrix.to_vec(), &mut values, &mut vectors, d);
-        for value in values {
-            demand((&name, LAW), || input.describe(i), (value.min(0.0), 0.0), ROUNDING * scale)?;
-        }
+        semi_definite((&name, LAW), || input.describe(i), matrix, d)?;
     }
     Ok(())
 }
 
-/// Same bits whether rows come alone, together or in reverse, and whatever the scratch memory holds.
-pub(super) fn batching(subject: Subject<'_>, input: &Input) -> Result<(), Violation> {
+/// Symmetric, and without a negative eigenvalue.
+pub(super) fn semi_definite(
+    label: (&str, &'static str),
+    input: impl Fn() -> String,
+    matrix: &[f64],
+    d: usize,
+) -> Result<(), Violation> {
+    let scale = matrix.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
+    for j in 0..d {
+        for k in 0..j {
+            let pair = (matrix[j * d + k], matrix[k * d + j]);
+            demand(label, &input, pair, ROUNDING * scale)?;
+        }
+    }
+    let (mut values, mut vectors) = (vec![0.0; d], vec![0.0; d * d]);
+    small::eigen_symmetric(&mut matrix.to_vec(), &mut values, &mut vectors, d);
+    // What is not a number differs from its positive part, too.
+    values.iter().try_for_each(|v| demand(label, &input, (v - v.max(0.0), 0.0), ROUNDING * scale))
+}
+
+/// Same bits whether rows come alone or together, and whatever the scratch memory holds.
+pub(super) fn batching(subject: OnePort<'_>, input: &Input) -> Result<(), Violation> {
     const LAW: &str = "batching";
     if !subject.separable() {
         return Ok(());
@@ -45,8 +59,6 @@ pub(super) fn batching(subject: Subject<'_>, input: &Input) -> Result<(), Violat
         return Ok(());
     };
     let mut dirty = Scratch::default();
-    /// More than any estimator asks for a row of so few columns.
-    const DIRT: usize = 4096;
     let same = |i: usize, found: &[f64], expected: &[f64]| {
         found
             .iter()
@@ -61,36 +73,35 @@ pub(super) fn batching(subject: Subject<'_>, input: &Input) -> Result<(), Violat
         same(i, &alone.mean, &together.mean[i * d..(i + 1) * d])?;
         same(i, &alone.covariance, &together.covariance[i * d * d..(i + 1) * d * d])?;
     }
-    if subject.exchangeable() {
-        let reversed = input.reversed();
-        let found = subject
-            .estimate(&reversed.cavity(), &mut dirty)
-            .map_err(|e| subject.refused(LAW, input, e))?;
-        for i in 0..n {
-            let k = n - 1 - i;
-            same(i, &found.mean[k * d..(k + 1) * d], &together.mean[i * d..(i + 1) * d])?;
+    Ok(())
+}
+
+/// Same bits whether rows stand in order or in reverse.
+pub(super) fn order(subject: OnePort<'_>, input: &Input) -> Result<(), Violation> {
+    const LAW: &str = "order";
+    let (n, d, name) = (input.rows(), input.columns(), subject.name());
+    let mut scratch = Scratch::default();
+    let Ok(together) = subject.estimate(&input.cavity(), &mut scratch) else {
+        return Ok(()); // refusing a cavity is for the other laws to judge
+    };
+    let reversed = input.reversed();
+    let found = subject
+        .estimate(&reversed.cavity(), &mut scratch)
+        .map_err(|e| subject.refused(LAW, input, e))?;
+    let pieces = found.mean.chunks_exact(d).rev().zip(together.mean.chunks_exact(d));
+    for (i, (found, expected)) in pieces.enumerate().take(n) {
+        for pair in found.iter().copied().zip(expected.iter().copied()) {
+            demand((&name, LAW), || input.describe(i), pair, 0.0)?;
         }
     }
     Ok(())
 }
 
 /// A diagonal precision may take a shorter way; the general one must lead to the same place.
-pub(super) fn column_form(subject: Subject<'_>, input: &Input) -> Result<(), Violation> {
+pub(super) fn column_form(subject: OnePort<'_>, input: &Input) -> Result<(), Violation> {
     const LAW: &str = "column form";
-    /// Off-diagonal entries that change nothing but the path taken, relative to the diagonal.
-    const SPECK: f64 = 1e-18;
-    /// The two paths differ by rounding of matrices with entries of order one.
-    const PATHS: f64 = 1e-10;
     let d = input.columns();
-    let diagonal = input.cavity().is_diagonal() && input.precision()[0] > 0.0;
-    if d == 1 || !diagonal {
-        return Ok(());
-    }
-    let full = (0..d * d).map(|k| {
-        let entry = input.precision()[k];
-        if k.is_multiple_of(d + 1) { entry } else { SPECK * input.precision()[0] }
-    });
-    let full = input.with_precision(full.collect());
+    let Some(full) = input.nearly_diagonal() else { return Ok(()) };
     let mut scratch = Scratch::default();
     let (short, general) = (
         subject.estimate(&input.cavity(), &mut scratch),
@@ -102,19 +113,23 @@ pub(super) fn column_form(subject: Subject<'_>, input: &Input) -> Result<(), Vio
         (Err(e), _) | (_, Err(e)) => return Err(subject.refused(LAW, input, e)),
     };
     let name = subject.name();
+    // The points of an average may differ with the path.
+    let sampling = short.sampling(d).max(general.sampling(d));
+    let variance = |i: usize| small::trace(&short.covariance[i * d * d..(i + 1) * d * d], d);
     for (k, (a, b)) in short.mean.iter().zip(&general.mean).enumerate() {
-        let pair = (*b, *a);
-        demand((&name, LAW), || input.describe(k / d), pair, PATHS * (1.0 + a.abs()))?;
+        let tolerance = PATHS * (1.0 + a.abs()) + sampling * variance(k / d).sqrt();
+        demand((&name, LAW), || input.describe(k / d), (*b, *a), tolerance)?;
     }
     for (k, (a, b)) in short.covariance.iter().zip(&general.covariance).enumerate() {
-        let pair = (*b, *a);
-        demand((&name, LAW), || input.describe(k / d / d), pair, PATHS * (1.0 + a.abs()))?;
+        let i = k / (d * d);
+        let tolerance = PATHS * (1.0 + a.abs()) + sampling * variance(i);
+        demand((&name, LAW), || input.describe(i), (*b, *a), tolerance)?;
     }
     Ok(())
 }
 
 /// A cavity far more precise than the estimator's own knowledge decides alone, within what a constraint allows.
-pub(super) fn precise_cavity(subject: Subject<'_>, d: usize) -> Result<(), Violation> {
+pub(super) fn precise_cavity(subject: OnePort<'_>, d: usize) -> Result<(), Violation> {
     const LAW: &str = "precise cavity";
     const PRECISION: f64 = 1e10;
     /// Precision of what the estimator itself knows, at most, and slope of its log-density: 1e4.
@@ -154,45 +169,39 @@ pub(super) fn precise_cavity(subject: Subject<'_>, d: usize) -> Result<(), Viola
     (0..d * d).try_for_each(|k| compare(&input, (square[k], jacobian[k])))
 }
 
-/// Finite, and without a negative variance, over 24 decades of precision and a million deviations of mean.
-pub(super) fn finite(subject: Subject<'_>, d: usize) -> Result<(), Violation> {
-    const LAW: &str = "finite";
+/// Finite, and without a negative variance, over 24 decades of precision and a million deviations of mean in a few directions,
+/// isotropic and strongly correlated.
+pub(super) fn finite(subject: OnePort<'_>, d: usize) -> Result<(), Violation> {
     const DEVIATIONS: [f64; 9] = [0.0, 1e-3, -1e-3, 1.0, -1.0, 30.0, -30.0, 1e6, -1e6];
-    let name = subject.name();
+    let rows = subject.rows().unwrap_or(usize::MAX);
     let mut scratch = Scratch::default();
     for exponent in -12..=12 {
         let precision = 10f64.powi(exponent);
-        let natural: Vec<f64> =
-            DEVIATIONS.iter().flat_map(|k| vec![k * precision.sqrt(); d]).collect();
-        // Columns in step for an isotropic precision, and a strong correlation for a full one.
-        for correlation in [0.0, 0.999] {
-            let entry = |k: usize| {
-                if k.is_multiple_of(d + 1) { precision } else { correlation * precision }
-            };
-            let input = Input::new(d, natural.clone(), (0..d * d).map(entry).collect());
-            let estimate = match subject.estimate(&input.cavity(), &mut scratch) {
-                Ok(estimate) => estimate,
-                Err(breakdown) => return Err(subject.refused(LAW, &input, breakdown)),
-            };
-            for (k, mean) in estimate.mean.iter().enumerate() {
-                if !mean.is_finite() {
-                    let at = Breakdown::NotFinite { port: 0, row: k / d };
-                    return Err(subject.refused(LAW, &input, at));
-                }
-            }
-            for (k, value) in estimate.covariance.iter().enumerate() {
-                let (i, entry) = (k / (d * d), k % (d * d));
-                if !value.is_finite() {
-                    return Err(subject.refused(
-                        LAW,
-                        &input,
-                        Breakdown::NotFinite { port: 0, row: i },
-                    ));
-                }
-                if entry % (d + 1) == 0 {
-                    demand((&name, LAW), || input.describe(i), (value.min(0.0), 0.0), 0.0)?;
-                }
-            }
+        for correlation in CORRELATIONS.into_iter().take(if d > 1 { 2 } else { 1 }) {
+            let input = Input::far((precision, correlation), &DEVIATIONS, d);
+            input.pieces(rows).try_for_each(|input| bounded(subject, &input, &mut scratch))?;
+        }
+    }
+    Ok(())
+}
+
+fn bounded(subject: OnePort<'_>, input: &Input, scratch: &mut Scratch) -> Result<(), Violation> {
+    const LAW: &str = "finite";
+    let (name, d) = (subject.name(), input.columns());
+    let estimate = subject
+        .estimate(&input.cavity(), scratch)
+        .map_err(|breakdown| subject.refused(LAW, input, breakdown))?;
+    let not_finite =
+        |row: usize| Err(subject.refused(LAW, input, Breakdown::NotFinite { port: 0, row }));
+    if let Some(k) = estimate.mean.iter().position(|v| !v.is_finite()) {
+        return not_finite(k / d);
+    }
+    if let Some(k) = estimate.covariance.iter().position(|v| !v.is_finite()) {
+        return not_finite(k / (d * d));
+    }
+    for (i, matrix) in estimate.covariance.chunks_exact(d * d).enumerate() {
+        for variance in matrix.iter().step_by(d + 1) {
+            demand((&name, LAW), || input.describe(i), (variance.min(0.0), 0.0), 0.0)?;
         }
     }
     Ok(())

@@ -1,338 +1,141 @@
-//! What is tested, and on which rows of a cavity.
+//! What is held to the laws, and what is claimed of it beyond what its trait says.
 
 use core::fmt;
 
 use super::Violation;
-use crate::denoiser::{Denoiser, Estimation, Likelihood, RowCavity, RowEstimate, Scratch};
-use crate::factor::Breakdown;
-use crate::message::{Message, Precision, Structure, small};
-use crate::rows::Rows;
+use super::one_port::OnePort;
+use super::oracle::Density;
+use crate::denoiser::{Channel, Denoiser, Likelihood};
+use crate::operator::LinearOperator;
 
-/// A one-port estimator under test.
+/// What is under test: a denoiser, a likelihood, a channel or an operator, and what is claimed of it.
+///
+/// A claim adds laws to those that the trait alone decides: a cost those of its minimum, a density its integrals, a convex
+/// shape how far estimates move, a symmetry that they keep it.
+///
+/// ```
+/// use fg_core::denoiser::{Estimation, Pointwise};
+/// use fg_core::testing::{Subject, check};
+/// let ridge = Pointwise::new("ridge", |r: f64, gamma: f64| {
+///     let share = gamma / (0.7 + gamma);
+///     (r * share, share)
+/// })
+/// .with_estimation(Estimation::Map);
+/// let cost = |x: &[f64]| 0.35 * x[0] * x[0];
+/// check(Subject::denoiser(&ridge).with_cost(&cost).log_concave(), 1)?;
+/// # Ok::<(), fg_core::testing::Violation>(())
+/// ```
+#[derive(Clone, Copy)]
+#[must_use]
+pub struct Subject<'a> {
+    pub(super) node: Node<'a>,
+    pub(super) claims: Claims<'a>,
+}
+
+/// Which trait it is of.
 #[derive(Clone, Copy, Debug)]
-pub enum Subject<'a> {
+pub(super) enum Node<'a> {
+    OnePort(OnePort<'a>),
+    Channel(&'a dyn Channel),
+    Operator(&'a dyn LinearOperator),
+}
+
+/// What a row, or all rows, cost.
+type Cost<'a> = &'a dyn Fn(&[f64]) -> f64;
+
+/// What is said of a subject that its trait doesn't say.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Claims<'a> {
+    pub(super) cost: Option<Cost<'a>>,
+    pub(super) density: Option<&'a Density<'a>>,
+    pub(super) log_concave: bool,
+    pub(super) rotation_invariant: bool,
+}
+
+impl<'a> Subject<'a> {
+    fn new(node: Node<'a>) -> Self {
+        Self { node, claims: Claims::default() }
+    }
+
     /// A prior or penalty.
-    Denoiser(&'a dyn Denoiser),
+    pub fn denoiser(denoiser: &'a dyn Denoiser) -> Self {
+        Self::new(Node::OnePort(OnePort::Denoiser(denoiser)))
+    }
+
     /// A likelihood and the row of data that all rows observe.
-    Likelihood(&'a dyn Likelihood, &'a [f64]),
-}
+    pub fn likelihood(likelihood: &'a dyn Likelihood, observed: &'a [f64]) -> Self {
+        Self::new(Node::OnePort(OnePort::Likelihood(likelihood, observed)))
+    }
 
-/// Means and covariances of some rows.
-pub(super) struct Estimate {
-    pub(super) mean: Vec<f64>,
-    pub(super) covariance: Vec<f64>,
-    /// What was declared of the averaged covariance.
-    pub(super) standard_error: f64,
-}
+    /// A channel.
+    pub fn channel(channel: &'a dyn Channel) -> Self {
+        Self::new(Node::Channel(channel))
+    }
 
-impl Subject<'_> {
+    /// A linear operator, of moderate size: it is asked for its product with each unit vector.
+    pub fn operator(operator: &'a dyn LinearOperator) -> Self {
+        Self::new(Node::Operator(operator))
+    }
+
+    /// A maximiser's cost of a row, or of all rows where they are estimated together; infinite where it is no legal one.
+    /// Default: none, and nobody looks whether estimates are minima.
+    pub fn with_cost(mut self, cost: &'a dyn Fn(&[f64]) -> f64) -> Self {
+        self.claims.cost = Some(cost);
+        self
+    }
+
+    /// The density of a row of one column, up to the factor of the log-partition function. Default: none, and nothing is
+    /// integrated.
+    pub fn with_density(mut self, density: &'a Density<'a>) -> Self {
+        self.claims.density = Some(density);
+        self
+    }
+
+    /// Claims that the density is log-concave, or the cost convex. Default: not claimed.
+    pub fn log_concave(mut self) -> Self {
+        self.claims.log_concave = true;
+        self
+    }
+
+    /// Claims that the model is the same in all directions of its columns. Default: not claimed.
+    pub fn rotation_invariant(mut self) -> Self {
+        self.claims.rotation_invariant = true;
+        self
+    }
+
     pub(super) fn name(self) -> String {
-        match self {
-            Self::Denoiser(denoiser) => denoiser.name(),
-            Self::Likelihood(likelihood, _) => likelihood.name(),
+        match self.node {
+            Node::OnePort(estimator) => estimator.name(),
+            Node::Channel(channel) => channel.name(),
+            Node::Operator(operator) => operator.name(),
         }
     }
 
-    pub(super) fn estimation(self) -> Estimation {
-        match self {
-            Self::Denoiser(denoiser) => denoiser.estimation(),
-            Self::Likelihood(likelihood, _) => likelihood.estimation(),
-        }
-    }
-
-    /// Whether a row means the same wherever it stands.
-    pub(super) fn exchangeable(self) -> bool {
-        match self {
-            Self::Denoiser(denoiser) => denoiser.separable() && denoiser.rows().is_none(),
-            Self::Likelihood(likelihood, _) => likelihood.rows().is_none(),
-        }
-    }
-
-    /// The number of rows it is for, when it is for one number and they are estimated together.
-    pub(super) fn rows_together(self) -> Option<usize> {
-        match self {
-            Self::Denoiser(denoiser) if !denoiser.separable() => denoiser.rows(),
-            _ => None,
-        }
-    }
-
-    pub(super) fn separable(self) -> bool {
-        match self {
-            Self::Denoiser(denoiser) => denoiser.separable(),
-            Self::Likelihood(..) => true,
-        }
-    }
-
-    /// Whether its rows are fixed whatever the cavity says.
-    pub(super) fn known(self, d: usize) -> bool {
-        let message = match self {
-            Self::Denoiser(denoiser) => denoiser.gaussian(0, d),
-            Self::Likelihood(likelihood, observed) => likelihood.gaussian(observed),
-        };
-        message.is_some_and(|row| row.known)
-    }
-
-    /// Whether its rows are some points whatever the cavity says: draws of the law next to each other are the same.
-    pub(super) fn discrete(self, d: usize) -> bool {
-        const PLACES: usize = 16;
-        const APART: f64 = 1e-9;
-        let Self::Denoiser(denoiser) = self else { return false };
-        let Some(law) = denoiser.law() else { return false };
-        let draw = |uniform: f64| {
-            let mut row = vec![0.0; d];
-            law.draw(&vec![uniform; law.uniforms(d)], &mut row);
-            row
-        };
-        (0..PLACES).all(|k| {
-            let uniform = (k as f64 + 0.37) / PLACES as f64;
-            draw(uniform) == draw(uniform + APART)
-        })
-    }
-
-    /// Whether its law is on a curve or surface, made of fewer uniforms than there are columns: precise cavities then don't
-    /// decide alone.
-    pub(super) fn thin(self, d: usize) -> bool {
-        let Self::Denoiser(denoiser) = self else { return false };
-        denoiser.law().is_some_and(|law| law.uniforms(d) < d)
-    }
-
-    /// The row, with entries outside of what its law draws moved into that: some laws are bounded.
-    pub(super) fn within(self, mut row: Vec<f64>) -> Vec<f64> {
-        const DRAWS: usize = 64;
-        /// Off the middle, where symmetric laws may have a kink.
-        const SHARE: f64 = 0.7;
-        let d = row.len();
-        let Self::Denoiser(denoiser) = self else { return row };
-        let Some(law) = denoiser.law() else { return row };
-        let draw = |k: usize| {
-            let mut drawn = vec![0.0; d];
-            law.draw(&vec![(k as f64 + 0.5) / DRAWS as f64; law.uniforms(d)], &mut drawn);
-            drawn
-        };
-        let drawn: Vec<Vec<f64>> = (0..DRAWS).map(draw).collect();
-        for (j, value) in row.iter_mut().enumerate() {
-            let column = || drawn.iter().map(|row| row[j]);
-            let low = column().fold(f64::INFINITY, f64::min);
-            let high = column().fold(f64::NEG_INFINITY, f64::max);
-            if !(low < *value && *value < high) {
-                *value = low + SHARE * (high - low);
-            }
-        }
-        row
-    }
-
-    /// The estimate of these rows, from buffers full of NaN.
-    pub(super) fn estimate(
-        self,
-        cavity: &RowCavity<'_>,
-        scratch: &mut Scratch,
-    ) -> Result<Estimate, Breakdown> {
-        let (n, d) = (cavity.len(), cavity.columns());
-        let mut mean = vec![f64::NAN; n * d];
-        let mut covariance = vec![f64::NAN; n * d * d];
-        let mut out = RowEstimate { mean: &mut mean, covariance: &mut covariance };
-        match self {
-            Self::Denoiser(denoiser) => denoiser.estimate(cavity, &mut out, scratch)?,
-            Self::Likelihood(likelihood, observed) => {
-                likelihood.estimate(&observed.repeat(n), cavity, &mut out, scratch)?;
-            }
-        }
-        Ok(Estimate { mean, covariance, standard_error: scratch.take_standard_error() })
-    }
-
-    pub(super) fn log_partition(self, cavity: &RowCavity<'_>) -> Option<Vec<f64>> {
-        let mut out = vec![f64::NAN; cavity.len()];
-        let known = match self {
-            Self::Denoiser(denoiser) => denoiser.log_partition(cavity, &mut out),
-            Self::Likelihood(likelihood, observed) => {
-                likelihood.log_partition(&observed.repeat(cavity.len()), cavity, &mut out)
-            }
-        };
-        known.then_some(out)
-    }
-
-    /// A breakdown where there should be an estimate.
-    pub(super) fn refused(
-        self,
-        law: &'static str,
-        input: &Input,
-        breakdown: Breakdown,
-    ) -> Violation {
-        Violation {
-            subject: self.name(),
-            law,
-            input: format!("{input:?} ({breakdown})"),
-            expected: 0.0,
-            found: f64::NAN,
-            tolerance: 0.0,
+    /// The estimator of one port, for the laws of those.
+    pub(super) fn one_port(self, law: &'static str) -> Result<OnePort<'a>, Violation> {
+        match self.node {
+            Node::OnePort(estimator) => Ok(estimator),
+            Node::Channel(_) | Node::Operator(_) => Err(Violation {
+                subject: self.name(),
+                law,
+                input: "a subject that is no estimator of one port".to_owned(),
+                expected: 1.0,
+                found: f64::NAN,
+                tolerance: 0.0,
+            }),
         }
     }
 }
 
-/// Rows of a cavity that share a precision.
-#[derive(Clone, PartialEq)]
-pub struct Input {
-    columns: usize,
-    natural: Vec<f64>,
-    mean: Vec<f64>,
-    precision: Vec<f64>,
-}
-
-impl Input {
-    /// Rows with these natural parameters (`rows x columns`) and this precision (`columns x columns`).
-    ///
-    /// # Panics
-    /// When the lengths don't fit or the precision isn't one.
-    pub fn new(columns: usize, natural: Vec<f64>, precision: Vec<f64>) -> Self {
-        let rows = natural.len() / columns;
-        let layout = Structure::shared().layout(rows, columns).expect("one block of rows");
-        let precision_of = Precision::from_matrix(layout, &precision).expect("a precision matrix");
-        let rows_of = Rows::from_vec(rows, columns, natural.clone()).expect("whole rows");
-        let mut mean = Rows::zeros(rows, columns);
-        Message::new(rows_of, precision_of).expect("finite rows").mean_into(&mut mean);
-        Self { columns, natural, mean: mean.into_vec(), precision }
-    }
-
-    /// Rows with these means (`rows x columns`) and this precision.
-    ///
-    /// # Panics
-    /// As [`new`](Self::new).
-    pub fn from_mean(columns: usize, mean: &[f64], precision: Vec<f64>) -> Self {
-        let mut natural = vec![0.0; mean.len()];
-        for (n, r) in natural.chunks_exact_mut(columns).zip(mean.chunks_exact(columns)) {
-            small::row_times(r, &precision, n, columns);
-        }
-        Self { columns, natural, mean: mean.to_vec(), precision }
-    }
-
-    /// Some rows at weak and strong precisions of each form: zero, isotropic, diagonal, full and singular.
-    ///
-    /// Means are of order one and follow no pattern, so that they miss the kinks of MAP estimates.
-    pub fn examples(d: usize) -> Vec<Self> {
-        /// Rows of each example; odd, so that vectorised loops have a rest.
-        const ROWS: usize = 7;
-        Self::examples_of(ROWS, d)
-    }
-
-    /// As [`examples`](Self::examples), with this number of rows.
-    pub(super) fn examples_of(rows: usize, d: usize) -> Vec<Self> {
-        let mean: Vec<f64> = (0..rows * d).map(|k| 2.5 * (1.0 + 3.0 * k as f64).sin()).collect();
-        let matrix = |entry: &dyn Fn(usize, usize) -> f64| -> Vec<f64> {
-            (0..d * d).map(|k| entry(k / d, k % d)).collect()
-        };
-        let diagonal = |scale: f64, growth: f64| {
-            matrix(&|i, j| if i == j { scale * growth.powf(i as f64) } else { 0.0 })
-        };
-        let mut precisions = vec![diagonal(0.4, 1.0), diagonal(3.0, 1.0), diagonal(90.0, 1.0)];
-        if d > 1 {
-            precisions.push(diagonal(0.5, 3.0));
-            let direction = |i: usize| 0.8 + (i as f64).cos();
-            precisions.push(matrix(&|i, j| direction(i) * direction(j)));
-            precisions.push(matrix(&|i, j| {
-                2.0 * direction(i) * direction(j) + f64::from(u8::from(i == j))
-            }));
-        }
-        let mut examples: Vec<_> =
-            precisions.into_iter().map(|p| Self::from_mean(d, &mean, p)).collect();
-        examples.push(Self::new(d, vec![0.0; d], vec![0.0; d * d]));
-        examples
-    }
-
-    /// Number of columns.
-    pub fn columns(&self) -> usize {
-        self.columns
-    }
-
-    /// Number of rows.
-    pub fn rows(&self) -> usize {
-        self.natural.len() / self.columns
-    }
-
-    /// `N`, row after row.
-    pub fn natural(&self) -> &[f64] {
-        &self.natural
-    }
-
-    /// `Gamma`.
-    pub fn precision(&self) -> &[f64] {
-        &self.precision
-    }
-
-    /// The rows as an estimator sees them.
-    pub fn cavity(&self) -> RowCavity<'_> {
-        RowCavity::new(0, self.columns, &self.natural, &self.mean, &self.precision)
-    }
-
-    /// Row `i` alone, still with its index.
-    pub(super) fn row_cavity(&self, i: usize) -> RowCavity<'_> {
-        let range = i * self.columns..(i + 1) * self.columns;
-        RowCavity::new(
-            i,
-            self.columns,
-            &self.natural[range.clone()],
-            &self.mean[range],
-            &self.precision,
-        )
-    }
-
-    /// The first row alone.
-    pub(super) fn first_row(&self) -> Self {
-        Self {
-            columns: self.columns,
-            natural: self.natural[..self.columns].to_vec(),
-            mean: self.mean[..self.columns].to_vec(),
-            precision: self.precision.clone(),
-        }
-    }
-
-    /// Row `i` in words.
-    pub(super) fn describe(&self, i: usize) -> String {
-        let range = i * self.columns..(i + 1) * self.columns;
-        format!("row {i}, n = {:?}, Gamma = {:?}", &self.natural[range], self.precision)
-    }
-
-    /// The same rows with column `j` of every natural parameter moved by its own step.
-    pub(super) fn moved(&self, j: usize, steps: &[f64], times: f64) -> Self {
-        let mut natural = self.natural.clone();
-        for (row, step) in natural.chunks_exact_mut(self.columns).zip(steps) {
-            row[j] += times * step;
-        }
-        Self::new(self.columns, natural, self.precision.clone())
-    }
-
-    /// The same natural parameters, moved by what follows no pattern, of the size of a deviation.
-    pub(super) fn shaken(&self, times: f64) -> Self {
-        let d = self.columns;
-        let mut natural = self.natural.clone();
-        for (k, n) in natural.iter_mut().enumerate() {
-            let scale = (1.0 + self.precision[k % d * (d + 1)]).sqrt();
-            *n += times * scale * (2.0 + 5.0 * k as f64).sin();
-        }
-        Self::new(d, natural, self.precision.clone())
-    }
-
-    /// The rows in reverse order.
-    pub(super) fn reversed(&self) -> Self {
-        let reverse = |values: &[f64]| {
-            values.chunks_exact(self.columns).rev().flatten().copied().collect::<Vec<f64>>()
-        };
-        Self {
-            columns: self.columns,
-            natural: reverse(&self.natural),
-            mean: reverse(&self.mean),
-            precision: self.precision.clone(),
-        }
-    }
-
-    /// The same natural parameters under another precision.
-    pub(super) fn with_precision(&self, precision: Vec<f64>) -> Self {
-        Self::new(self.columns, self.natural.clone(), precision)
-    }
-}
-
-impl fmt::Debug for Input {
+impl fmt::Debug for Subject<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { columns, natural, mean: _, precision } = self;
-        write!(f, "{columns} columns, n = {natural:?}, Gamma = {precision:?}")
+        let Self { node, claims: Claims { cost, density, log_concave, rotation_invariant } } = self;
+        f.debug_struct("Subject")
+            .field("node", node)
+            .field("cost", &cost.is_some())
+            .field("density", density)
+            .field("log_concave", log_concave)
+            .field("rotation_invariant", rotation_invariant)
+            .finish()
     }
 }

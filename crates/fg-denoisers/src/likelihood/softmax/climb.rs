@@ -11,6 +11,9 @@ const BISECTIONS: usize = 200;
 /// A step whose squared length in the metric of the curvature is below this is followed by one more, which squares it
 /// twice: the place is then right to rounding.
 const NEAR: f64 = 1e-10;
+/// A step of this many roundings of the place is no step: far out two columns compete within a few of them, and the gain
+/// that is left is none.
+const ROUNDINGS: f64 = 4.0;
 /// A step is taken where the slope at its end is at most this share of that at its start.
 const FLATTER: f64 = 0.5;
 
@@ -147,7 +150,7 @@ impl<'a> Climb<'a> {
             if !gain.is_finite() {
                 return Err(Fault::Lost);
             }
-            if gain <= NEAR {
+            if gain <= NEAR || self.rounded() {
                 self.z.iter_mut().zip(&*self.step).for_each(|(z, s)| *z += s);
                 if near || gain == 0.0 {
                     // The curvature of the last look is that of the place but for rounding.
@@ -160,6 +163,12 @@ impl<'a> Climb<'a> {
             self.advance(gain);
         }
         Err(Fault::Lost)
+    }
+
+    /// Whether rounding of the place swallows the step.
+    fn rounded(&self) -> bool {
+        let largest = |values: &[f64]| values.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
+        largest(self.step) <= ROUNDINGS * f64::EPSILON * largest(self.z)
     }
 
     /// Goes along the step until the slope along it has halved.

@@ -111,6 +111,22 @@ fn maximisers_are_where_shares_balance_the_cavity() {
     }
 }
 
+/// Both means are a million deviations away, where numbers next to each other are further apart than the columns compete.
+#[test]
+fn columns_that_compete_within_rounding_are_answered() {
+    let model = Softmax::new(3).unwrap();
+    let gamma = [1e-12, 0.0, 0.0, 0.0, 1e-12, 0.0, 0.0, 0.0, 1e-12];
+    for sign in [-1.0, 1.0] {
+        let n = [1.0, 3.0, 5.0].map(|angle| sign * f64::cos(angle));
+        for class in [0.0, 1.0, 2.0] {
+            for model in [model.clone(), model.clone().maximised()] {
+                let (mean, ..) = run(&model, class, &n, &gamma).expect("an estimate");
+                assert!(mean.iter().all(|m| m.is_finite()), "{mean:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn classes_are_drawn_and_checked() {
     let model = Softmax::new(3).unwrap();
