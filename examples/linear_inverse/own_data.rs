@@ -34,9 +34,8 @@ pub(crate) fn estimate(task: &OwnData, folder: &Path) -> Result<(), Failure> {
             observations.columns()
         )));
     }
-    let of_matrix = |error: &dyn Display| {
-        Failure::input(format!("{}: {error}", task.matrix.display()))
-    };
+    let of_matrix =
+        |error: &dyn Display| Failure::input(format!("{}: {error}", task.matrix.display()));
     let operator = Dense::from_rows(&matrix).map_err(|error| of_matrix(&error))?;
     let model = match &task.known {
         Some((prior, precision)) => prior
