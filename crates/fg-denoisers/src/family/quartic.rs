@@ -86,7 +86,9 @@ impl Quartic {
         let b = y - 0.5 * gamma * v;
         // Neither form of the base cancels on its side.
         let base = if b > 0.0 { -0.5 * gamma * (y - 0.25 * gamma * v) } else { -0.5 * y * y / v };
-        Self { r: b.max(0.0).sqrt(), a: (-b).max(0.0), v, base: base - 0.5 * (TAU * v).ln() }
+        // Not the maximum of zero and of minus zero, by which a bound is divided.
+        let a = if b < 0.0 { -b } else { 0.0 };
+        Self { r: b.max(0.0).sqrt(), a, v, base: base - 0.5 * (TAU * v).ln() }
     }
 
     /// Slope `tilt - (2 / v) z (p + a)` at `r + w`.

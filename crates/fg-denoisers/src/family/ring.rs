@@ -83,10 +83,10 @@ impl Peak {
         };
         let length = x.hypot(y);
         let w = if r > 0.0 { p / (length + r) } else { length };
-        // Of the direction: what it has of the axis with more precision.
-        let share = if length > 0.0 { y / length } else { 0.0 };
-        let tilt = if length > 0.0 { (nx * x + ny * y) / length } else { nx.hypot(ny) };
-        let more = stretch * share * share;
+        // The direction, by its shares of the axes; at zero, where there is no tilt, that of less precision.
+        let (ux, uy) = if length > 0.0 { (x / length, y / length) } else { (1.0, 0.0) };
+        let tilt = nx * ux + ny * uy;
+        let more = stretch * uy * uy;
         let plain = quartic.around(tilt, w);
         let around = Around {
             slope: plain.slope - more * plain.z,
@@ -95,7 +95,7 @@ impl Peak {
         };
         let height = nx * x + ny * y - 0.5 * (stretch * y * y + p * (p + 2.0 * a) / v);
         // Back to the columns: x along (-sine, cosine), y along (cosine, sine).
-        let angle = (cosine * x + sine * y).atan2(cosine * y - sine * x);
+        let angle = (cosine * ux + sine * uy).atan2(cosine * uy - sine * ux);
         Self { length, angle, height, around }
     }
 
