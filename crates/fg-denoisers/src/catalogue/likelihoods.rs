@@ -94,9 +94,9 @@ pub(super) fn phaseless() -> Likelihoods {
     Ok(vec![
         entry("likelihood/complex_magnitude", "noisy", 2, Box::new(ComplexMagnitude::new(0.25)?)),
         entry("likelihood/complex_intensity", "noisy", 2, Box::new(ComplexIntensity::new(0.5)?)),
-        entry("likelihood/complex_intensity", "thin", 2, Box::new(ComplexIntensity::new(1e-4)?)),
+        entry("likelihood/complex_intensity", "thin", 2, Box::new(ComplexIntensity::new(1e-3)?)),
         entry("likelihood/intensity", "noisy", 1, Box::new(Intensity::new(0.5)?)),
-        entry("likelihood/intensity", "precise", 1, Box::new(Intensity::new(1e-4)?)),
+        entry("likelihood/intensity", "precise", 1, Box::new(Intensity::new(1e-3)?)),
         entry("likelihood/magnitude", "noisy", 1, Box::new(Magnitude::new(0.25)?)),
         entry("likelihood/magnitude", "precise", 1, Box::new(Magnitude::new(1e-3)?)),
     ])
