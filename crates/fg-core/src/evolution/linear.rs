@@ -262,7 +262,7 @@ impl LinearNode {
         let gz = self.ports[Z].cavity.precision().block(0).to_vec();
         self.pencil.update(&gx, &gz)?;
         let open = |k: &Direction| k.square == 0.0 && k.input > 0.0;
-        if self.directions.iter().any(open) && self.pencil.mu.contains(&0.0) {
+        if self.directions.iter().any(open) && self.pencil.leaves_open {
             return Err(Breakdown::Undetermined { port: X });
         }
         let mut moments = [Vec::new(), Vec::new()];

@@ -17,6 +17,8 @@ pub(crate) struct Pencil {
     pub(crate) mu: Vec<f64>,
     /// Precision of Z in each transformed column, not negative.
     pub(crate) nu: Vec<f64>,
+    /// Whether `Gx` says nothing but rounding about some column.
+    pub(crate) leaves_open: bool,
     root: Vec<f64>,
     work: Vec<f64>,
     product: Vec<f64>,
@@ -40,6 +42,7 @@ impl Pencil {
             inverse: square(),
             mu: vec![0.0; d],
             nu: vec![0.0; d],
+            leaves_open: false,
             root: square(),
             work: square(),
             product: square(),
@@ -83,6 +86,10 @@ impl Pencil {
                 self.nu[j] = gz[j * d + j];
             }
         }
+        let rounding = ERRORS * d as f64 * f64::EPSILON;
+        let full = self.form == ColumnForm::Full;
+        let bound = |j: usize| if full { rounding * size(&self.map, gx, j, d) } else { 0.0 };
+        self.leaves_open = (0..d).any(|j| self.mu[j] <= bound(j));
         for j in 0..d {
             let (mu, nu) = (self.mu[j], self.nu[j]);
             if !(mu + nu > 0.0) {
@@ -248,16 +255,17 @@ fn to_rows(planar: &[f64], out: &mut [f64], d: usize, entry: impl Fn(usize, usiz
 
 /// `t_j' g t_j` for column `j` of `t`.
 fn quadratic(t: &[f64], g: &[f64], j: usize, d: usize) -> f64 {
-    let (mut sum, mut size) = (0.0, 0.0);
-    for a in 0..d {
-        for b in 0..d {
-            let term = t[a * d + j] * g[a * d + b] * t[b * d + j];
-            sum += term;
-            size += f64::abs(term);
-        }
-    }
-    // Terms that cancel to nothing but rounding say that this direction has no precision.
-    if f64::abs(sum) <= ERRORS * d as f64 * f64::EPSILON * size { 0.0 } else { sum }
+    let terms = (0..d).map(|a| {
+        let row: f64 = (0..d).map(|b| g[a * d + b] * t[b * d + j]).sum();
+        t[a * d + j] * row
+    });
+    terms.sum()
+}
+
+/// What the moduli of the terms of [`quadratic`] add up to.
+fn size(t: &[f64], g: &[f64], j: usize, d: usize) -> f64 {
+    let term = |k: usize| (t[k / d * d + j] * g[k] * t[k % d * d + j]).abs();
+    (0..d * d).map(term).sum()
 }
 
 /// `out = M diag(values) M'`, exactly symmetric.

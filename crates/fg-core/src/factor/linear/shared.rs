@@ -172,7 +172,7 @@ fn uncertain(
 ) -> Result<(), Breakdown> {
     workspace.pencil.update(precisions[X], precisions[Z])?;
     let spectrum = task.decomposition.spectrum();
-    if spectrum.rank() < spectrum.inputs && workspace.pencil.mu.contains(&0.0) {
+    if spectrum.rank() < spectrum.inputs && workspace.pencil.leaves_open {
         return Err(Breakdown::Undetermined { port: X });
     }
     match &task.decomposition.basis {

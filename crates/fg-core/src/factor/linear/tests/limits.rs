@@ -161,7 +161,8 @@ fn variables_must_fit() {
     assert_eq!(plain.check(&[layout(3, 2), layout(2, 1)]), shape(1, 2, 2, (2, 1)));
     assert_eq!(plain.check(&[layout(2, 1), layout(2, 1)]), shape(0, 3, 1, (2, 1)));
     let biased = plain.with_bias(vec![1.0, 2.0]);
-    assert_eq!(biased.check(&[layout(3, 1), layout(2, 1)]), shape(0, 3, 2, (3, 1)));
+    let wrong = Err(Misfit::BiasLength { expected: 1, found: 2 });
+    assert_eq!(biased.check(&[layout(3, 1), layout(2, 1)]), wrong);
 }
 
 #[test]
