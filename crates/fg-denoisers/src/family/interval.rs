@@ -6,9 +6,10 @@ use fg_core::special::exp::exp_negative;
 use fg_core::special::number::{Lanes, Number};
 use pulp::{Simd, WithSimd};
 
-/// A rule of so many points is exact to `1e-15` where the integrand falls by so many nats from its peak to the lower end:
-/// for a Gaussian that falls to both sides, which is the worst, its error is about `exp(-points^2 / nats)`.
-const RULES: [(usize, f64); 3] = [(12, 2.0), (24, 12.0), (NODES, f64::INFINITY)];
+/// A rule of so many points is exact to rounding where the integrand falls by so many nats from its peak to the lower end:
+/// for a Gaussian that falls to both sides, which is the worst, the error of its mass is about
+/// `nats^points / points! / 2^(2 points - 1)`, and that of its variance some ten times as large.
+const RULES: [(usize, f64); 3] = [(12, 1.0), (24, 9.0), (NODES, f64::INFINITY)];
 /// Points of the longest rule, for [`DEPTH`] nats.
 const NODES: usize = 48;
 /// What lies this many nats below the peak of the integrand is left out: `exp(-DEPTH)` is below rounding.
@@ -243,6 +244,26 @@ mod tests {
         let variance = 1.0 + (a * pdf(a) - b * pdf(b)) / mass - mean * mean;
         let expected = [mean - a, variance, 4.5 + whole.0 + mass.ln()];
         close("both ends", Interval::new(3.0, 1.0, 4.0, &rule), expected);
+    }
+
+    #[test]
+    fn rules_are_exact_where_gaussians_fall_to_both_sides_as_far_as_they_may() {
+        for (_, nats) in RULES.into_iter().filter(|(_, nats)| nats.is_finite()) {
+            for share in [0.8, 0.999] {
+                // The peak in the middle of an interval of two.
+                let gamma = 2.0 * share * nats;
+                let span = Span::new(gamma, gamma, 2.0);
+                let mut sums = [0.0; 3];
+                legendre(200).iter().for_each(|&(x, w)| span.add(&mut sums, x, w));
+                let [mean, variance] = span.moments(sums);
+                let [m, v] = Rule::new().moments(gamma, gamma, 2.0);
+                assert!((m - mean).abs() < ROUNDING, "{nats}: mean {m} {mean}");
+                assert!(
+                    (v / variance - 1.0).abs() < 2.0 * ROUNDING,
+                    "{nats}: variance {v} {variance}"
+                );
+            }
+        }
     }
 
     proptest! {
