@@ -15,6 +15,7 @@
 //! # }
 //! ```
 
+mod check;
 mod doubling;
 mod entries;
 mod error;

@@ -1,6 +1,7 @@
 //! The engine: forms cavities, asks factors for beliefs, divides, projects, damps, decides order and convergence.
 
 mod acceleration;
+mod beliefs;
 mod engine;
 mod error;
 mod extrinsic;

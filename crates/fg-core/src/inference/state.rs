@@ -3,12 +3,13 @@
 use core::any::Any;
 use std::sync::Arc;
 
+use super::beliefs::{check_finite, check_positive, gaussian_belief};
 use super::extrinsic::Extrinsic;
 use super::options::Options;
 use crate::denoiser::{Estimation, Parameter};
 use crate::factor::{Belief, Breakdown, Cavity, Factor, PartitionError, Sent};
 use crate::graph::{FactorNode, Graph, Variable};
-use crate::message::{Layout, Message, small};
+use crate::message::Message;
 use crate::rows::Rows;
 
 /// Ports of a factor whose cavities fit on the stack; factors with more allocate a short list an update.
@@ -485,53 +486,4 @@ pub(super) fn cavity<'a>(
         (None, [a, b]) => &edges[if *a == e { *b } else { *a }].message,
         (None, _) => &vacuous[variable],
     }
-}
-
-/// The belief of a product of Gaussians alone.
-fn gaussian_belief(product: &Message, layout: &Layout) -> Result<Belief, Breakdown> {
-    let d = layout.columns();
-    let mut belief = Belief::new(layout.clone());
-    let mut scratch = vec![0.0; 2 * d * d];
-    for b in 0..layout.blocks() {
-        if product.precision().is_infinite(b) {
-            belief.set_known(b);
-            continue;
-        }
-        let (_, covariances) = belief.blocks_mut();
-        let block = &mut covariances[b * d * d..(b + 1) * d * d];
-        small::invert_positive(product.precision().block(b), block, &mut scratch, d)
-            .map_err(|_| Breakdown::Undetermined { port: 0 })?;
-    }
-    product.mean_into(belief.blocks_mut().0);
-    Ok(belief)
-}
-
-/// Averages the rows' covariances and refuses NaN and infinities.
-fn check_finite(belief: &mut Belief, port: usize) -> Result<(), Breakdown> {
-    if let Some((row, _)) = belief.mean().first_non_finite() {
-        return Err(Breakdown::NotFinite { port, row });
-    }
-    belief.average();
-    let size = belief.layout().columns() * belief.layout().columns();
-    match belief.covariances().iter().position(|v| !v.is_finite()) {
-        Some(k) => {
-            let row = belief.layout().range(k / size).start;
-            Err(Breakdown::NotFinite { port, row })
-        }
-        None => Ok(()),
-    }
-}
-
-/// Refuses a negative variance of a posterior that isn't computed by sampling: whoever answers so is wrong.
-fn check_positive(belief: &Belief, port: usize) -> Result<(), Breakdown> {
-    if belief.standard_error() > 0.0 {
-        return Ok(());
-    }
-    let d = belief.layout().columns();
-    for (block, covariance) in belief.covariances().chunks_exact(d * d).enumerate() {
-        if let Some(&pivot) = covariance.iter().step_by(d + 1).find(|v| **v < 0.0) {
-            return Err(Breakdown::NotPositive { port, block, pivot });
-        }
-    }
-    Ok(())
 }

@@ -5,6 +5,7 @@ pub(crate) mod circle;
 pub(crate) mod components;
 pub(crate) mod curve;
 mod cut;
+pub(crate) mod finite;
 pub(crate) mod formula;
 mod half_line;
 pub(crate) mod halves;
@@ -14,6 +15,8 @@ pub(crate) mod lines;
 pub(crate) mod normal;
 pub(crate) mod part;
 pub(crate) mod pieces;
+#[cfg(test)]
+pub(crate) mod plane;
 pub(crate) mod proper;
 pub(crate) mod quartic;
 mod replicates;

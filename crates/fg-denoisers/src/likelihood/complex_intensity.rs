@@ -6,6 +6,7 @@ use fg_core::special::{open_uniform, quantile};
 
 use crate::error::{self, ParameterError};
 use crate::family::Rule;
+use crate::family::finite;
 use crate::family::ring::{Plane, Ring};
 
 /// The squared magnitude of a complex number, whose real and imaginary parts are the two columns of a variable, seen with
@@ -125,10 +126,7 @@ impl Likelihood for ComplexIntensity {
     }
 
     fn check(&self, observed: &[f64]) -> Result<(), String> {
-        match observed {
-            [y] if y.is_finite() => Ok(()),
-            _ => Err(format!("intensity must be finite, got {observed:?}")),
-        }
+        finite::check(observed, "intensity")
     }
 
     fn log_partition(&self, observed: &[f64], cavity: &RowCavity<'_>, out: &mut [f64]) -> bool {
@@ -156,46 +154,16 @@ impl Likelihood for ComplexIntensity {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    type Row = ([f64; 2], [f64; 4], f64);
+    use crate::family::plane::{self, Row};
 
     fn run(v: f64, y: f64, n: [f64; 2], gamma: [f64; 4]) -> Row {
-        let model = ComplexIntensity::new(v).unwrap();
-        let cavity = RowCavity::new(0, 2, &n, &n, &gamma);
-        let (mut mean, mut covariance, mut log) = ([0.0; 2], [0.0; 4], [0.0]);
-        let mut out = RowEstimate { mean: &mut mean, covariance: &mut covariance };
-        model.estimate(&[y], &cavity, &mut out, &mut Scratch::default()).unwrap();
-        assert!(model.log_partition(&[y], &cavity, &mut log), "a log-partition function");
-        (mean, covariance, log[0])
+        plane::answer(&ComplexIntensity::new(v).unwrap(), y, n, gamma)
     }
 
-    /// Slow and obvious: the plane on a square grid.
-    fn plane(v: f64, y: f64, n: [f64; 2], gamma: [f64; 4]) -> Row {
-        const REACH: i32 = 240;
-        const STEP: f64 = 0.025;
-        let (mut mass, mut mean, mut square) = (0.0, [0.0; 2], [0.0; 4]);
-        for i in -REACH..=REACH {
-            for j in -REACH..=REACH {
-                let z = [STEP * f64::from(i), STEP * f64::from(j)];
-                let quadratic = gamma[0] * z[0] * z[0]
-                    + (gamma[1] + gamma[2]) * z[0] * z[1]
-                    + gamma[3] * z[1] * z[1];
-                let apart = y - z[0] * z[0] - z[1] * z[1];
-                let exponent = n[0] * z[0] + n[1] * z[1] - 0.5 * (quadratic + apart * apart / v);
-                let weight = exponent.exp();
-                mass += weight;
-                for a in 0..2 {
-                    mean[a] += weight * z[a];
-                    for b in 0..2 {
-                        square[2 * a + b] += weight * z[a] * z[b];
-                    }
-                }
-            }
-        }
-        let mean = mean.map(|m| m / mass);
-        let covariance = [0, 1, 2, 3].map(|k| square[k] / mass - mean[k / 2] * mean[k % 2]);
-        let log = (mass * STEP * STEP).ln() - 0.5 * (core::f64::consts::TAU * v).ln();
-        (mean, covariance, log)
+    fn expected(v: f64, y: f64, n: [f64; 2], gamma: [f64; 4]) -> Row {
+        let constant = 0.5 * (core::f64::consts::TAU * v).ln();
+        let log_density = |r: f64| -(y - r * r).powi(2) / (2.0 * v) - constant;
+        plane::sum((240, 0.025), n, gamma, log_density)
     }
 
     #[test]
@@ -213,7 +181,7 @@ mod tests {
             (0.5, 3.0, [60.0, 0.2], [60.0, 0.0, 0.0, 0.1]),
             (5.0, -4.0, [0.2, 0.1], [0.1, 0.2, 0.2, 12.0]),
         ] {
-            let (found, expected) = (run(v, y, n, gamma), plane(v, y, n, gamma));
+            let (found, expected) = (run(v, y, n, gamma), expected(v, y, n, gamma));
             let close = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-11);
             assert!(close(&found.0, &expected.0), "{found:?} {expected:?}");
             assert!(close(&found.1, &expected.1), "{found:?} {expected:?}");

@@ -201,49 +201,20 @@ mod tests {
     use core::f64::consts::TAU;
 
     use super::*;
-
-    type Row = ([f64; 2], [f64; 4], f64);
+    use crate::family::plane::{self, Row};
 
     fn run(v: f64, y: f64, n: [f64; 2], gamma: [f64; 4]) -> Row {
-        let model = ComplexMagnitude::new(v).unwrap();
-        let cavity = RowCavity::new(0, 2, &n, &n, &gamma);
-        let (mut mean, mut covariance, mut log) = ([0.0; 2], [0.0; 4], [0.0]);
-        let mut out = RowEstimate { mean: &mut mean, covariance: &mut covariance };
-        model.estimate(&[y], &cavity, &mut out, &mut Scratch::default()).unwrap();
-        assert!(model.log_partition(&[y], &cavity, &mut log), "a log-partition function");
-        (mean, covariance, log[0])
+        plane::answer(&ComplexMagnitude::new(v).unwrap(), y, n, gamma)
     }
 
-    /// Slow and obvious: the plane on a square grid, Rice's law with its Bessel function by the trapezoidal rule.
-    fn plane(v: f64, y: f64, n: [f64; 2], gamma: [f64; 4]) -> Row {
-        const REACH: i32 = 150;
-        const STEP: f64 = 0.05;
+    /// Rice's law with its Bessel function by the trapezoidal rule.
+    fn expected(v: f64, y: f64, n: [f64; 2], gamma: [f64; 4]) -> Row {
         let log_density = |r: f64| {
             let angles = (0..200).map(|k| (TAU * (f64::from(k) + 0.5) / 200.0).cos());
             let bessel: f64 = angles.map(|c| (y * r / v * (c - 1.0)).exp()).sum::<f64>() / 200.0;
             (y / v).ln() - (y - r) * (y - r) / (2.0 * v) + bessel.ln()
         };
-        let (mut mass, mut mean, mut square) = (0.0, [0.0; 2], [0.0; 4]);
-        for i in -REACH..=REACH {
-            for j in -REACH..=REACH {
-                let z = [STEP * f64::from(i), STEP * f64::from(j)];
-                let quadratic = gamma[0] * z[0] * z[0]
-                    + (gamma[1] + gamma[2]) * z[0] * z[1]
-                    + gamma[3] * z[1] * z[1];
-                let exponent = n[0] * z[0] + n[1] * z[1] - 0.5 * quadratic;
-                let weight = (exponent + log_density(z[0].hypot(z[1]))).exp();
-                mass += weight;
-                for a in 0..2 {
-                    mean[a] += weight * z[a];
-                    for b in 0..2 {
-                        square[2 * a + b] += weight * z[a] * z[b];
-                    }
-                }
-            }
-        }
-        let mean = mean.map(|m| m / mass);
-        let covariance = [0, 1, 2, 3].map(|k| square[k] / mass - mean[k / 2] * mean[k % 2]);
-        (mean, covariance, (mass * STEP * STEP).ln())
+        plane::sum((150, 0.05), n, gamma, log_density)
     }
 
     #[test]
@@ -254,7 +225,7 @@ mod tests {
             (0.2, 2.0, [0.05, 0.0], [0.0; 4]),
             (0.3, 1.5, [0.2, 0.1], [0.1, 0.2, 0.2, 12.0]),
         ] {
-            let (found, expected) = (run(v, y, n, gamma), plane(v, y, n, gamma));
+            let (found, expected) = (run(v, y, n, gamma), expected(v, y, n, gamma));
             let close = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-11);
             assert!(close(&found.0, &expected.0), "{found:?} {expected:?}");
             assert!(close(&found.1, &expected.1), "{found:?} {expected:?}");

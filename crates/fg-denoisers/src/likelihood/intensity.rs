@@ -5,6 +5,7 @@ use fg_core::factor::Breakdown;
 use fg_core::special::{open_uniform, quantile};
 
 use crate::error::{self, ParameterError};
+use crate::family::finite;
 use crate::family::quartic::Quartic;
 
 /// The square of a variable of one column, seen with Gaussian noise: what a detector of intensities reads, below zero where
@@ -111,10 +112,7 @@ impl Likelihood for Intensity {
     }
 
     fn check(&self, observed: &[f64]) -> Result<(), String> {
-        match observed {
-            [y] if y.is_finite() => Ok(()),
-            _ => Err(format!("intensity must be finite, got {observed:?}")),
-        }
+        finite::check(observed, "intensity")
     }
 
     fn log_partition(&self, observed: &[f64], cavity: &RowCavity<'_>, out: &mut [f64]) -> bool {

@@ -7,8 +7,8 @@ use fg_core::factor::Breakdown;
 use fg_core::special::open_uniform;
 
 use crate::error::{self, ParameterError};
-use crate::family::Rule;
 use crate::family::curve::{self, Curve, Flat, Mark};
+use crate::family::{Rule, finite};
 
 /// An unknown with noise of Student's t distribution, whose tails forgive outliers altogether.
 ///
@@ -162,10 +162,7 @@ impl Likelihood for StudentNoise {
     }
 
     fn check(&self, observed: &[f64]) -> Result<(), String> {
-        match observed {
-            [y] if y.is_finite() => Ok(()),
-            _ => Err(format!("value must be finite, got {observed:?}")),
-        }
+        finite::check(observed, "value")
     }
 
     /// False where a row is improper.
