@@ -65,6 +65,8 @@ pub enum Misfit {
 pub enum Unready {
     /// No data has been given.
     NoData,
+    /// Data was given to a factor that holds none.
+    TakesNoData,
     /// The operator is an ensemble that no matrix has been drawn from.
     NoMatrix,
     /// The solver asked for needs spectral factors, and the operator has none.
@@ -214,6 +216,7 @@ impl fmt::Display for Unready {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoData => write!(f, "no data has been given"),
+            Self::TakesNoData => write!(f, "is no likelihood and takes no data"),
             Self::NoMatrix => write!(f, "operator is an ensemble without a matrix"),
             Self::NoFactors => {
                 write!(f, "operator has no spectral factors, which the solver needs")

@@ -46,15 +46,11 @@ impl LikelihoodFactor {
         self.data.as_deref()
     }
 
-    pub(crate) fn set_data(&mut self, data: Rows) {
-        self.data = Some(Arc::new(data));
-    }
-
     /// Checks data against the likelihood and the variable it is about.
     ///
     /// # Errors
     /// [`Unready`] when the shape is wrong, a value isn't finite or the model can't produce a row.
-    pub(crate) fn check_data(&self, layout: &Layout) -> Result<(), Unready> {
+    fn check_data(&self, layout: &Layout) -> Result<(), Unready> {
         let data = self.data.as_ref().ok_or(Unready::NoData)?;
         let expected = (layout.rows(), self.likelihood.outputs(layout.columns()));
         if data.shape() != expected {
@@ -80,6 +76,11 @@ impl Factor for LikelihoodFactor {
     }
 
     fn ready(&self, variables: &[Layout]) -> Result<(), Unready> {
+        self.check_data(&variables[0])
+    }
+
+    fn observe(&mut self, data: Rows, variables: &[Layout]) -> Result<(), Unready> {
+        self.data = Some(Arc::new(data));
         self.check_data(&variables[0])
     }
 

@@ -76,6 +76,106 @@ pub struct Sent<'a> {
 /// A term of the joint density, over one or more variables.
 ///
 /// Required: [`ports`](Self::ports), [`beliefs`](Self::beliefs) and [`name`](Self::name).
+///
+/// # Example
+/// A total of all rows has been measured, `y = sum_i x_i + noise`: the one number that no row-wise likelihood can hold.
+///
+/// ```
+/// use core::any::Any;
+/// use fg_core::factor::{Belief, Breakdown, Cavity, Factor, Port, Role, Unready};
+/// use fg_core::message::{Layout, Message, Precision};
+/// use fg_core::{GraphBuilder, Options, Rows, Structure};
+///
+/// #[derive(Debug)]
+/// struct Total {
+///     noise: f64,
+///     data: Option<f64>,
+/// }
+///
+/// impl Factor for Total {
+///     fn ports(&self) -> Vec<Port> {
+///         vec![Port { name: "x", role: Role::Given, rows: None, columns: Some(1) }]
+///     }
+///
+///     fn ready(&self, _: &[Layout]) -> Result<(), Unready> {
+///         self.data.map(|_| ()).ok_or(Unready::NoData)
+///     }
+///
+///     fn observe(&mut self, data: Rows, _: &[Layout]) -> Result<(), Unready> {
+///         if data.shape() != (1, 1) {
+///             return Err(Unready::DataShape { expected: (1, 1), found: data.shape() });
+///         }
+///         self.data = Some(data[(0, 0)]);
+///         Ok(())
+///     }
+///
+///     fn beliefs(
+///         &self,
+///         cavities: &[Cavity<'_>],
+///         _wanted: &[bool],
+///         beliefs: &mut [Belief],
+///         _workspace: &mut dyn Any,
+///     ) -> Result<(), Breakdown> {
+///         let data = self.data.ok_or(Breakdown::NoData { port: 0 })?;
+///         let (told, n) = (cavities[0].message, cavities[0].message.natural().rows());
+///         let variance = 1.0 / told.precision().block(0)[0];
+///         let mean = |i: usize| told.natural()[(i, 0)] * variance;
+///         let of_total = n as f64 * variance + self.noise;
+///         let surprise = data - (0..n).map(mean).sum::<f64>();
+///         let (rows, covariance) = beliefs[0].blocks_mut();
+///         for i in 0..n {
+///             rows[(i, 0)] = mean(i) + variance * surprise / of_total;
+///         }
+///         covariance[0] = variance - variance * variance / of_total;
+///         Ok(())
+///     }
+///
+///     fn name(&self) -> String {
+///         "total".to_owned()
+///     }
+/// }
+///
+/// /// What has been seen of `X` before: a factor that always sends the same message.
+/// #[derive(Debug)]
+/// struct Seen(Message);
+///
+/// impl Factor for Seen {
+///     fn ports(&self) -> Vec<Port> {
+///         vec![Port { name: "x", role: Role::Produced, rows: None, columns: Some(1) }]
+///     }
+///
+///     fn constant_message(&self, _port: usize, layout: &Layout) -> Option<Message> {
+///         (self.0.layout() == layout).then(|| self.0.clone())
+///     }
+///
+///     fn beliefs(
+///         &self,
+///         _cavities: &[Cavity<'_>],
+///         _wanted: &[bool],
+///         _beliefs: &mut [Belief],
+///         _workspace: &mut dyn Any,
+///     ) -> Result<(), Breakdown> {
+///         Err(Breakdown::Undetermined { port: 0 })
+///     }
+///
+///     fn name(&self) -> String {
+///         "seen".to_owned()
+///     }
+/// }
+///
+/// let unit = Precision::from_matrix(Structure::default().layout(3, 1)?, &[1.0])?;
+/// let seen = Message::from_mean(&Rows::from_fn(3, 1, |i, _| i as f64), unit)?;
+/// let mut builder = GraphBuilder::new();
+/// let x = builder.variable("x", 3, 1);
+/// builder.factor("seen", Seen(seen), &[x]);
+/// let total = builder.factor("total", Total { noise: 1.0, data: None }, &[x]);
+/// let graph = builder.build()?.observe(total, Rows::from_fn(1, 1, |_, _| 7.0))?;
+/// let solution = graph.infer(&Options::default())?;
+/// // Four more than was expected, shared among three rows of variance one and the noise.
+/// assert!((solution.mean(x)[(2, 0)] - 3.0).abs() < 1e-12);
+/// assert!((solution.covariance(x)[0] - 0.75).abs() < 1e-12);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Factor: Any + fmt::Debug + Send + Sync {
     /// What it expects at each port, in order.
     fn ports(&self) -> Vec<Port>;
@@ -90,13 +190,24 @@ pub trait Factor: Any + fmt::Debug + Send + Sync {
         Ok(())
     }
 
-    /// Whether the factor has what a run needs; a likelihood without data hasn't.
+    /// Whether the factor has what a run needs; a likelihood without data hasn't. Graphs can be built before, unless what is
+    /// there doesn't fit: [`Unready::BadData`], [`Unready::DataShape`].
     ///
     /// # Errors
-    /// [`Unready`] saying what is missing.
+    /// [`Unready`] saying what is missing or wrong.
     fn ready(&self, variables: &[Layout]) -> Result<(), Unready> {
         let _ = variables;
         Ok(())
+    }
+
+    /// Gives the factor its data, replacing what it had; `variables` as in [`check`](Self::check).
+    ///
+    /// # Errors
+    /// [`Unready`] when the data doesn't fit; by default [`Unready::TakesNoData`]. The factor may be left with the bad data,
+    /// which [`ready`](Self::ready) then refuses.
+    fn observe(&mut self, data: Rows, variables: &[Layout]) -> Result<(), Unready> {
+        let _ = (data, variables);
+        Err(Unready::TakesNoData)
     }
 
     /// Memory for [`beliefs`](Self::beliefs), made once a run.

@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use super::{Edge, FactorId, FactorNode, Graph, GraphError, Variable, VariableId};
 use crate::denoiser::{Channel, Denoiser, Likelihood};
 use crate::factor::{
-    ChannelFactor, Factor, LikelihoodFactor, LinearEntries, LinearFactor, Misfit, Port, PriorFactor,
+    ChannelFactor, Factor, LikelihoodFactor, LinearEntries, LinearFactor, Misfit, Port,
+    PriorFactor, Unready,
 };
 use crate::message::Structure;
 use crate::operator::LinearOperator;
@@ -230,14 +231,12 @@ impl Graph {
     /// Data that is there must fit; data that isn't may come later.
     fn check_data(&self, index: usize) -> Result<(), GraphError> {
         let node = &self.factors[index];
-        let any: &dyn core::any::Any = &*node.factor;
-        let Some(likelihood) = any.downcast_ref::<LikelihoodFactor>() else { return Ok(()) };
-        if likelihood.data().is_none() {
-            return Ok(());
+        match node.factor.ready(&self.layouts_of(index)) {
+            Err(reason @ (Unready::BadData { .. } | Unready::DataShape { .. })) => {
+                Err(GraphError::Data { factor: node.name.clone(), reason })
+            }
+            Err(_) | Ok(()) => Ok(()),
         }
-        likelihood
-            .check_data(&self.layouts_of(index)[0])
-            .map_err(|reason| GraphError::Data { factor: node.name.clone(), reason })
     }
 
     fn check_connected(&self) -> Result<(), GraphError> {

@@ -83,14 +83,9 @@ pub enum GraphError {
         /// A variable of another part.
         other: String,
     },
-    /// Data was given to a factor that holds none.
-    NotALikelihood {
-        /// Its name.
-        factor: String,
-    },
-    /// Data doesn't fit the likelihood it was given to.
+    /// Data doesn't fit the factor it was given to.
     Data {
-        /// Name of the likelihood.
+        /// Name of the factor.
         factor: String,
         /// What is wrong.
         reason: Unready,
@@ -129,10 +124,7 @@ impl fmt::Display for GraphError {
                 f,
                 "graph is disconnected: no factors lead from variable `{variable}` to `{other}`"
             ),
-            Self::NotALikelihood { factor } => {
-                write!(f, "factor `{factor}` is not a likelihood and takes no data")
-            }
-            Self::Data { factor, reason } => write!(f, "likelihood `{factor}`: {reason}"),
+            Self::Data { factor, reason } => write!(f, "factor `{factor}`: {reason}"),
         }
     }
 }

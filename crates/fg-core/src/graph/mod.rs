@@ -12,10 +12,9 @@ pub use draw::{Draw, DrawError};
 pub use error::GraphError;
 pub use ids::{FactorId, VariableId};
 
-use crate::factor::{Factor, LikelihoodFactor, LowRankFactor, Port, Unready};
+use crate::factor::{Factor, Port, Unready};
 use crate::message::Layout;
 use crate::rows::Rows;
-use core::any::Any;
 
 /// A validated factor graph.
 ///
@@ -110,27 +109,15 @@ impl Graph {
             .map(|&e| (FactorId(self.edges[e].factor), self.edges[e].port))
     }
 
-    /// Gives a likelihood or a low-rank factor its data, replacing what it had.
+    /// Gives a factor its data, replacing what it had.
     ///
     /// # Errors
-    /// [`GraphError::NotALikelihood`] when the factor holds no data, [`GraphError::Data`] when the data doesn't
-    /// fit it.
+    /// [`GraphError::Data`] when the factor holds no data, or the data doesn't fit it.
     pub fn observe(mut self, factor: FactorId, data: Rows) -> Result<Self, GraphError> {
         let layouts = self.layouts_of(factor.0);
         let node = &mut self.factors[factor.0];
-        let boxed: &mut dyn Any = &mut *node.factor;
-        if let Some(product) = boxed.downcast_mut::<LowRankFactor>() {
-            let set = product.set_data(&data);
-            let bad = |reason| GraphError::Data { factor: node.name.clone(), reason };
-            return set.map_err(bad).map(|()| self);
-        }
-        let Some(likelihood) = boxed.downcast_mut::<LikelihoodFactor>() else {
-            return Err(GraphError::NotALikelihood { factor: node.name.clone() });
-        };
-        likelihood.set_data(data);
-        likelihood
-            .check_data(&layouts[0])
-            .map_err(|reason| GraphError::Data { factor: node.name.clone(), reason })?;
+        let bad = |reason| GraphError::Data { factor: node.name.clone(), reason };
+        node.factor.observe(data, &layouts).map_err(bad)?;
         Ok(self)
     }
 

@@ -233,15 +233,15 @@ fn bad_data_is_named() {
     let mut bad = data(1);
     bad[(7, 0)] = f64::NAN;
     let error = graph.observe(noise, bad).unwrap_err().to_string();
-    assert_eq!(error, "likelihood `noise`: data row 7: value in column 0 is NaN");
+    assert_eq!(error, "factor `noise`: data row 7: value in column 0 is NaN");
     let (graph, _, [_, noise]) = self::graph(Sign);
     let error = graph.observe(noise, Rows::zeros(3, 2)).unwrap_err().to_string();
-    assert_eq!(error, "likelihood `noise`: data must be 60 x 2, got 3 x 2");
+    assert_eq!(error, "factor `noise`: data must be 60 x 2, got 3 x 2");
     let (graph, _, [prior, noise]) = self::graph(Sign);
     assert!(graph.observe(prior, data(1)).is_err());
     let (graph, _, _) = self::graph(Sign);
     let error = graph.observe(noise, Rows::zeros(ROWS, 2)).unwrap_err().to_string();
-    assert_eq!(error, "likelihood `noise`: data row 0: precision is 0");
+    assert_eq!(error, "factor `noise`: data row 0: precision is 0");
 }
 
 #[test]

@@ -97,7 +97,12 @@ fn ports_are_checked() {
         let x = b.variable("x", 2, 1);
         b.likelihood("noise", x, Rows::zeros(3, 2), Weighted);
     });
-    assert_eq!(message, "likelihood `noise`: data must be 2 x 2, got 3 x 2");
+    assert_eq!(message, "factor `noise`: data must be 2 x 2, got 3 x 2");
+    let mut builder = GraphBuilder::new();
+    let x = builder.variable("x", 2, 1);
+    let prior = builder.prior("p", x, Sign);
+    let message = builder.build().unwrap().observe(prior, Rows::zeros(2, 1)).unwrap_err();
+    assert_eq!(message.to_string(), "factor `p`: is no likelihood and takes no data");
 }
 
 #[test]

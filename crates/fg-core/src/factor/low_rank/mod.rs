@@ -145,21 +145,6 @@ impl LowRankFactor {
         if self.symmetric { port } else { 1 - port }
     }
 
-    /// Gives the factor its data.
-    pub(crate) fn set_data(&mut self, data: &Rows) -> Result<(), Unready> {
-        if data.shape() != self.shape {
-            return Err(Unready::DataShape { expected: self.shape, found: data.shape() });
-        }
-        self.data = Some(self.checked(data).map_err(|error| {
-            let row = match error {
-                LowRankError::NotSymmetric { row, .. } => row,
-                _ => data.first_non_finite().map_or(0, |(row, _)| row),
-            };
-            Unready::BadData { row, reason: error.to_string() }
-        })?);
-        Ok(())
-    }
-
     fn checked(&self, data: &Rows) -> Result<Data, LowRankError> {
         let matrix = Dense::from_rows(data).map_err(LowRankError::Data)?;
         let largest = data.as_slice().iter().fold(0.0f64, |most, v| most.max(v.abs()));
@@ -193,6 +178,20 @@ impl Factor for LowRankFactor {
 
     fn ready(&self, _variables: &[Layout]) -> Result<(), Unready> {
         self.data.as_ref().map(|_| ()).ok_or(Unready::NoData)
+    }
+
+    fn observe(&mut self, data: Rows, _variables: &[Layout]) -> Result<(), Unready> {
+        if data.shape() != self.shape {
+            return Err(Unready::DataShape { expected: self.shape, found: data.shape() });
+        }
+        self.data = Some(self.checked(&data).map_err(|error| {
+            let row = match error {
+                LowRankError::NotSymmetric { row, .. } => row,
+                _ => data.first_non_finite().map_or(0, |(row, _)| row),
+            };
+            Unready::BadData { row, reason: error.to_string() }
+        })?);
+        Ok(())
     }
 
     fn workspace(&self, variables: &[Layout]) -> Result<Box<dyn Any + Send>, Breakdown> {

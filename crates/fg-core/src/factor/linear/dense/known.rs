@@ -92,17 +92,23 @@ impl<'a> Split<'a> {
         Rows::from_fn(self.z.len(), d, |k, c| output[(k, c)])
     }
 
-    /// `A' (Nz - Z Gz)` for the free rows of X.
-    pub(super) fn residual(&self, output: &Rows) -> Mat<f64> {
-        let (k, d) = output.shape();
+    /// `Z Gz - Nz` for the free rows of Z, whose means are `output`.
+    pub(super) fn misfit(&self, output: &Rows) -> Rows {
         let z = self.messages[Z];
-        let misfit = Mat::from_fn(k, d, |k, c| {
+        Rows::from_fn(output.rows(), output.columns(), |k, c| {
             let i = self.z[k];
-            z.natural()[(i, c)] - times(output.row(k), block(z, i), c)
-        });
+            times(output.row(k), block(z, i), c) - z.natural()[(i, c)]
+        })
+    }
+
+    /// `A' (Nz - Z Gz)` for the free rows of X.
+    pub(super) fn residual(&self, output: &Rows) -> Rows {
+        let misfit = self.misfit(output);
+        let (k, d) = misfit.shape();
+        let misfit = MatRef::from_row_major_slice(misfit.as_slice(), k, d);
         let mut residual = Mat::zeros(self.x.len(), d);
-        product::accumulate(residual.as_mut(), 1.0, self.free().transpose(), misfit.as_ref());
-        residual
+        product::accumulate(residual.as_mut(), -1.0, self.free().transpose(), misfit);
+        Rows::from_fn(self.x.len(), d, |k, c| residual[(k, c)])
     }
 
     /// Whether the known rows of Z are met by the free rows `mean` of X; with none of them free, by the known.

@@ -1,5 +1,9 @@
 //! Precisions that differ between rows: Cholesky of the normal equations of all free unknowns, once a call.
+//!
+//! Messages to the side that knows more keep their digits; in what is said to X by a Z that knows far more, rounding errors
+//! grow by the ratio of the two, the condition number of the normal equations.
 
+mod dual;
 mod known;
 mod system;
 
@@ -9,8 +13,9 @@ use super::{LinearFactor, X, Z};
 use crate::denoiser::Estimation;
 use crate::factor::partition::{PartitionError, exponent};
 use crate::factor::{Belief, Breakdown, Cavity};
-use crate::message::{ColumnForm, Message, small};
+use crate::message::{ColumnForm, Layout, Message, small};
 use crate::rows::Rows;
+use dual::Dual;
 use known::Split;
 use system::{Precisions, System};
 
@@ -20,6 +25,10 @@ const PANEL: usize = 128;
 /// A row whose variance is below this share of what it is without constraints is determined by them: what is left
 /// is the square of the rounding of a projection.
 const DETERMINED: f64 = 1e-18;
+
+/// Share of what is known that X adds to a block of Z below which it is computed from the [output's side](Dual): down to
+/// here the difference of covariances keeps twelve digits.
+const SMALL_SHARE: f64 = 1e-4;
 
 /// Row covariances averaged over blocks, and whether a block has any.
 struct Averages {
@@ -273,20 +282,62 @@ impl<'a> Posterior<'a> {
                 }
             }
         }
-        let exact = match beliefs[X].layout().form() {
+        let exact = |layout: &Layout| match layout.form() {
             ColumnForm::Full => true,
             ColumnForm::Diagonal => self.form != ColumnForm::Full,
             ColumnForm::Isotropic => self.form == ColumnForm::Isotropic,
         };
-        if wanted[X] && !self.constrained && exact {
-            self.write_gain(&output, &mut beliefs[X])?;
+        if wanted[X] && !self.constrained && exact(beliefs[X].layout()) {
+            let residual = self.split.residual(&output);
+            let rows = (&self.split.x[..], &self.mean, &residual);
+            self.write_gain(X, &self.shares, rows, &mut beliefs[X])?;
+        }
+        if wanted[Z] && !self.constrained && exact(beliefs[Z].layout()) {
+            self.write_output_gain(&output, &mut beliefs[Z])?;
         }
         Ok(())
     }
 
-    /// `Lambda - Gx = C^-1 (I - C Gx)`, and `X Lambda - Nx = A' (Nz - Z Gz) + X (Lambda - Gx)` by the normal
-    /// equations: neither subtracts what is nearly equal where Z says little.
-    fn write_gain(&self, output: &Rows, belief: &mut Belief) -> Result<(), Breakdown> {
+    /// The gain at Z, where in some block X adds little to what is known: then by the [output's side](Dual) in all blocks in
+    /// which that loses fewer digits than a difference. Elsewhere the engine's own difference does.
+    fn write_output_gain(&self, output: &Rows, belief: &mut Belief) -> Result<(), Breakdown> {
+        let message = self.messages[Z];
+        let layout = message.layout();
+        let (d, partition) = (layout.columns(), layout.partition());
+        let mut shares = vec![0.0; message.precision().values().len()];
+        let mut least = vec![1.0; layout.blocks()];
+        for b in (0..layout.blocks()).filter(|&b| self.averages[Z].free[b]) {
+            let range = b * d * d..(b + 1) * d * d;
+            let covariance = &self.averages[Z].covariance[range.clone()];
+            remainder(covariance, message.precision().block(b), &mut shares[range.clone()], d);
+            least[b] = least_share(covariance, message.precision().block(b), d);
+        }
+        if !least.iter().any(|&share| share < SMALL_SHARE) {
+            return Ok(());
+        }
+        let Some(dual) = Dual::new(self.split, self.messages, self.form)? else { return Ok(()) };
+        let mut residual = self.split.misfit(output);
+        for (at, &i) in self.split.z.iter().enumerate() {
+            let b = partition.block_of(i);
+            if least[b] * dual.losses[b] < 1.0 {
+                residual.row_mut(at).copy_from_slice(dual.residual.row(at));
+                let range = b * d * d..(b + 1) * d * d;
+                shares[range.clone()].copy_from_slice(&dual.shares[range]);
+            }
+        }
+        self.write_gain(Z, &shares, (&self.split.z, output, &residual), belief)
+    }
+
+    /// `Lambda - G = C^-1 (I - C G)`, and `X Lambda - N = X (Lambda - G) + (X G - N)`, of the free `rows` of a port with
+    /// their means and their `X G - N`, which is `A' (Nz - Z Gz)` for X by the normal equations: neither subtracts what is nearly
+    /// equal where the other side says little.
+    fn write_gain(
+        &self,
+        port: usize,
+        shares: &[f64],
+        (rows, mean, residual): (&[usize], &Rows, &Rows),
+        belief: &mut Belief,
+    ) -> Result<(), Breakdown> {
         let layout = belief.layout().clone();
         let d = layout.columns();
         let (mut lambda, mut scratch) = (vec![0.0; d * d], vec![0.0; 2 * d * d]);
@@ -296,23 +347,46 @@ impl<'a> Posterior<'a> {
             if belief.is_known(b) {
                 continue;
             }
-            let covariance = &self.averages[X].covariance[range.clone()];
-            small::invert_positive(covariance, &mut lambda, &mut scratch, d).map_err(|error| {
-                Breakdown::NotPositive { port: X, block: b, pivot: error.pivot }
-            })?;
-            small::multiply(&lambda, &self.shares[range.clone()], &mut precision[range.clone()], d);
+            let covariance = &self.averages[port].covariance[range.clone()];
+            small::invert_positive(covariance, &mut lambda, &mut scratch, d)
+                .map_err(|error| Breakdown::NotPositive { port, block: b, pivot: error.pivot })?;
+            small::multiply(&lambda, &shares[range.clone()], &mut precision[range.clone()], d);
             small::symmetrise(&mut precision[range], d);
         }
-        let residual = self.split.residual(output);
         let gain = belief.gain_mut();
         gain.natural.as_mut_slice().fill(0.0);
-        for (at, &i) in self.split.x.iter().enumerate() {
+        for (at, &i) in rows.iter().enumerate() {
             let b = layout.partition().block_of(i);
             let row = gain.natural.row_mut(i);
-            small::row_times(self.mean.row(at), &precision[b * d * d..(b + 1) * d * d], row, d);
-            (0..d).for_each(|c| row[c] += residual[(at, c)]);
+            small::row_times(mean.row(at), &precision[b * d * d..(b + 1) * d * d], row, d);
+            row.iter_mut().zip(residual.row(at)).for_each(|(sum, r)| *sum += r);
         }
         gain.precision = precision;
         Ok(())
     }
+}
+
+/// `out = I - C G`.
+fn remainder(covariance: &[f64], precision: &[f64], out: &mut [f64], d: usize) {
+    small::multiply(covariance, precision, out, d);
+    for e in 0..d * d {
+        out[e] = f64::from(u8::from(e / d == e % d)) - out[e];
+    }
+}
+
+/// The smallest eigenvalue of `I - C G`, which are those of `I - M' G M` for `C = M M'`; zero where `C` has no factor.
+fn least_share(covariance: &[f64], precision: &[f64], d: usize) -> f64 {
+    let mut root = covariance.to_vec();
+    if small::cholesky(&mut root, d).is_err() {
+        return 0.0;
+    }
+    let mut transposed = vec![0.0; d * d];
+    let (mut half, mut whole) = (vec![0.0; d * d], vec![0.0; d * d]);
+    small::transpose(&root, &mut transposed, d);
+    small::multiply(precision, &root, &mut half, d);
+    small::multiply(&transposed, &half, &mut whole, d);
+    small::symmetrise(&mut whole, d);
+    let (mut values, mut vectors) = (vec![0.0; d], vec![0.0; d * d]);
+    small::eigen_symmetric(&mut whole, &mut values, &mut vectors, d);
+    1.0 - values.into_iter().fold(0.0, small::larger)
 }

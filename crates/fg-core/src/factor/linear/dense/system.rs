@@ -77,6 +77,12 @@ impl System {
         Some(0.5 * free * TAU.ln() - log - 0.5 * self.constraints.stretch?)
     }
 
+    /// Entry `(i, c), (i, c)` of `H`, penalty included.
+    pub(super) fn diagonal(&self, i: usize, c: usize) -> f64 {
+        let k = c * self.n + i;
+        (0..=k).map(|j| self.lower[(k, j)].powi(2)).sum()
+    }
+
     /// Whether constraints bind.
     pub(super) fn constrained(&self) -> bool {
         self.constraints.span.ncols() > 0
