@@ -8,6 +8,7 @@ mod committee;
 mod detection;
 mod erm;
 mod evidence;
+mod fast;
 mod generalised;
 mod instruments;
 mod layers;

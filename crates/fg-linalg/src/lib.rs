@@ -1,4 +1,4 @@
-//! Dense linear algebra of large factors: products that read a matrix once, decompositions, cosine transforms.
+//! Dense linear algebra of large factors: products that read a matrix once, decompositions, cosine and Fourier transforms.
 //!
 //! The only door to the routines of faer and rustfft. Both are generic: compiled here, once, they aren't compiled again
 //! with every change of the crates above.
@@ -9,6 +9,7 @@
 pub mod cholesky;
 pub mod complex;
 pub mod cosine;
+pub mod fourier;
 mod kernels;
 pub mod orthonormal;
 pub mod padded;

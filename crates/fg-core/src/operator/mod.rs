@@ -1,6 +1,7 @@
 //! Linear maps between the rows of two variables, `Z = A X`.
 
 mod complex;
+mod convolution;
 mod dense;
 mod ensemble;
 mod error;
@@ -12,8 +13,8 @@ pub use dense::Dense;
 pub use ensemble::Ensemble;
 pub use error::OperatorError;
 pub use orthogonal::{
-    Chain, Cosine, CosineError, Hadamard, HadamardError, Identity, Orthogonal, Permutation,
-    PermutationError, Signs, Wavelet, WaveletError,
+    Chain, Cosine, CosineError, Fourier, Hadamard, HadamardError, Hartley, Identity, Orthogonal,
+    Permutation, PermutationError, Signs, Wavelet, WaveletError,
 };
 pub use spectral::Spectral;
 

@@ -2,6 +2,7 @@
 
 mod chain;
 mod cosine;
+mod fourier;
 mod hadamard;
 mod permutation;
 mod signs;
@@ -9,6 +10,8 @@ mod wavelet;
 
 pub use chain::Chain;
 pub use cosine::{Cosine, CosineError};
+pub(super) use fourier::Plane;
+pub use fourier::{Fourier, Hartley};
 pub use hadamard::{Hadamard, HadamardError};
 pub use permutation::{Permutation, PermutationError};
 pub use signs::Signs;
@@ -88,6 +91,8 @@ mod tests {
         for n in [1, 2, 5, 16, 60] {
             check(&Identity::new(n));
             check(&Cosine::new(n).unwrap());
+            check(&Fourier::new(n).unwrap());
+            check(&Hartley::new(n).unwrap());
             check(&Signs::new((0..n).map(|i| i % 3 == 0).collect()));
             check(&Permutation::new((0..n).map(|i| (i * 7 + 3) % n).collect()).unwrap());
         }
@@ -96,6 +101,8 @@ mod tests {
         }
         for (height, width) in [(1, 1), (4, 6), (7, 3)] {
             check(&Cosine::image(height, width).unwrap());
+            check(&Fourier::image(height, width).unwrap());
+            check(&Hartley::image(height, width).unwrap());
         }
         for (height, width, levels) in [(1, 4, 1), (8, 4, 2), (2, 2, 1), (16, 8, 3)] {
             check(&Wavelet::image(height, width, levels.min(height.trailing_zeros())).unwrap());

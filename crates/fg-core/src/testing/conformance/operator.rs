@@ -200,8 +200,8 @@ mod tests {
     use crate::Rows;
     use crate::evolution::Spectrum;
     use crate::operator::{
-        Chain, Complex, Cosine, Dense, Ensemble, Hadamard, Identity, Permutation, Signs, Spectral,
-        Wavelet,
+        Chain, Complex, Cosine, Dense, Ensemble, Fourier, Hadamard, Identity, Permutation, Signs,
+        Spectral, Wavelet,
     };
     use crate::testing::{Subject, check};
 
@@ -282,6 +282,18 @@ mod tests {
         assert_eq!(verdict(&tall), Ok(()));
         let rows = Spectral::rows_of(Cosine::image(3, 5).unwrap(), &[14, 0, 7]).unwrap();
         assert_eq!(verdict(&rows), Ok(()));
+        let frequencies =
+            Spectral::rows_of(Fourier::image(3, 4).unwrap(), &[4, 5, 22, 23]).unwrap();
+        assert_eq!(verdict(&frequencies), Ok(()));
+        let blur = Rows::from_fn(2, 3, |i, j| (i + 2 * j) as f64);
+        let convolutions = [
+            Spectral::convolution(&[1.0, -0.5, 0.25], 7).unwrap(),
+            Spectral::convolution(&[0.5, 0.5], 6).unwrap(),
+            Spectral::image_convolution(&blur, 4, 6).unwrap(),
+        ];
+        for operator in &convolutions {
+            assert_eq!(verdict(operator), Ok(()));
+        }
     }
 
     #[test]

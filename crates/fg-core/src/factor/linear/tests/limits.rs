@@ -233,17 +233,27 @@ fn fast(m: usize, n: usize, zero: bool) -> Spectral {
     Spectral::new(Cosine::new(m).unwrap(), singular, right).unwrap()
 }
 
+/// Operators in factors; the last one loses a frequency.
+fn in_factors() -> Vec<Spectral> {
+    let sizes = [(4, 9, false), (9, 4, false), (6, 6, true), (5, 8, true)];
+    let mut all: Vec<Spectral> = sizes.map(|(m, n, zero)| fast(m, n, zero)).into();
+    all.push(Spectral::convolution(&[1.0, 0.5, -0.25], 7).unwrap());
+    all.push(Spectral::convolution(&[0.5, 0.5], 6).unwrap());
+    all
+}
+
 #[test]
 fn factors_of_an_operator_serve_as_its_decomposition() {
     let mut numbers = Numbers::new(9);
-    for (m, n, zero) in [(4, 9, false), (9, 4, false), (6, 6, true), (5, 8, true)] {
+    for operator in in_factors() {
+        let (m, n) = (operator.outputs(), operator.inputs());
         let [own, dense] = [Solver::Operator, Solver::Svd]
-            .map(|solver| LinearFactor::new(fast(m, n, zero)).with_solver(solver));
+            .map(|solver| LinearFactor::new(operator.clone()).with_solver(solver));
         assert_eq!(own.decomposed_by(), Ok(Solver::Operator));
         let x = numbers.message(&shared(ColumnForm::Full, n, 3), 1.0);
         let z = numbers.message(&shared(ColumnForm::Full, m, 3), 1.0);
         let mut image = Rows::zeros(m, 3);
-        fast(m, n, zero).apply(numbers.rows(n, 3).as_slice(), image.as_mut_slice(), 3);
+        operator.apply(numbers.rows(n, 3).as_slice(), image.as_mut_slice(), 3);
         for z in [z, known(&image)] {
             let [found, expected] =
                 [&own, &dense].map(|factor| beliefs(factor, [&x, &z], [true; 2]).unwrap());
