@@ -38,45 +38,40 @@ pub(crate) struct Lines<'a, S: Simd> {
     mass: &'a mut [S::f64s],
     mean: &'a mut [S::f64s],
     variance: &'a mut [S::f64s],
-    /// Mean and covariance of `(t, u)`.
-    moments: Moments<'a>,
-    /// Those of one half of the lines.
+    /// Unit by unit: by how much the lines' means differ from the mean of all.
+    apart: &'a mut [S::f64s],
+    /// Mean of `(t, u)`.
+    centre: &'a mut [f64],
+    /// Moments of `z - r` over one half of the lines.
     half: Moments<'a>,
-    product: &'a mut [f64],
 }
 
 /// Mean (`d`) and covariance (`d x d`).
-struct Moments<'a> {
-    first: &'a mut [f64],
-    second: &'a mut [f64],
-}
-
-impl<'a> Moments<'a> {
-    fn new(d: usize, memory: &'a mut [f64]) -> (Self, &'a mut [f64]) {
-        let (first, rest) = memory.split_at_mut(d);
-        let (second, rest) = rest.split_at_mut(d * d);
-        (Self { first, second }, rest)
-    }
+pub(crate) struct Moments<'a> {
+    pub(crate) mean: &'a mut [f64],
+    pub(crate) covariance: &'a mut [f64],
 }
 
 impl<'a, S: Simd> Lines<'a, S> {
     /// Values needed by [`new`](Self::new).
     pub(crate) fn len(d: usize, count: usize) -> usize {
-        4 * count + 2 * d + 3 * d * d
+        (4 + d) * count + 2 * d + d * d
     }
 
-    /// `count` lines, a multiple of 16, of a row of `d` units.
+    /// `count` lines, a multiple of a register's length, of a row of `d` units.
     #[inline(always)]
     pub(crate) fn new(simd: S, d: usize, count: usize, memory: &'a mut [f64]) -> Self {
-        let (lanes, rest) = memory.split_at_mut(4 * count);
+        let (lanes, rest) = memory.split_at_mut((4 + d) * count);
         let (lanes, _) = S::as_mut_simd_f64s(lanes);
-        let registers = lanes.len() / 4;
+        let registers = count / S::F64_LANES;
         let (top, lanes) = lanes.split_at_mut(registers);
         let (mass, lanes) = lanes.split_at_mut(registers);
-        let (mean, variance) = lanes.split_at_mut(registers);
-        let (moments, rest) = Moments::new(d, rest);
-        let (half, rest) = Moments::new(d, rest);
-        Self { simd, top, mass, mean, variance, moments, half, product: &mut rest[..d * d] }
+        let (mean, lanes) = lanes.split_at_mut(registers);
+        let (variance, apart) = lanes.split_at_mut(registers);
+        let (centre, rest) = rest.split_at_mut(d);
+        let (first, rest) = rest.split_at_mut(d);
+        let half = Moments { mean: first, covariance: &mut rest[..d * d] };
+        Self { simd, top, mass, mean, variance, apart, centre, half }
     }
 
     /// Number of registers of lines.
@@ -119,19 +114,30 @@ impl<'a, S: Simd> Lines<'a, S> {
         highest + (total / lanes as f64).ln()
     }
 
-    /// Computes mean and covariance of `(t, u)`.
+    /// Mean and covariance of `z = r + map (t, u)`.
     #[inline(always)]
-    pub(crate) fn accumulate(&mut self, points: &GaussianPoints) {
+    pub(crate) fn accumulate(
+        &mut self,
+        points: &GaussianPoints,
+        (r, map): (&[f64], &[f64]),
+        out: &mut Moments<'_>,
+    ) {
         let registers = self.mass.len();
-        let found = Along { mass: self.mass, mean: self.mean, variance: self.variance };
-        accumulate(self.simd, found, points, 0..registers, &mut self.moments);
+        self.sum(points, map, 0..registers, out);
+        out.mean.iter_mut().zip(r).for_each(|(m, r)| *m += r);
     }
 
-    /// The same from both halves of the lines, and writes by how much the covariance of `z` that the first half alone gives
-    /// exceeds that of the second.
+    /// The same from both halves of the lines, and writes by how much the covariance that the first half alone gives exceeds
+    /// that of the second.
     #[inline(always)]
-    pub(crate) fn halves(&mut self, points: &GaussianPoints, map: &[f64], difference: &mut [f64]) {
-        let (simd, d, registers) = (self.simd, self.half.first.len(), self.mass.len());
+    pub(crate) fn halves(
+        &mut self,
+        points: &GaussianPoints,
+        (r, map): (&[f64], &[f64]),
+        out: &mut Moments<'_>,
+        difference: &mut [f64],
+    ) {
+        let (simd, d, registers) = (self.simd, r.len(), self.mass.len());
         let mut shares = [0.0; 2];
         for (h, range) in [0..registers / 2, registers / 2..registers].into_iter().enumerate() {
             let mass = total(simd, range.clone(), |b| Lanes::new(simd, self.mass[b]));
@@ -141,113 +147,76 @@ impl<'a, S: Simd> Lines<'a, S> {
                 self.mass[b] = (Lanes::new(simd, self.mass[b]) * inverse).get();
             }
             shares[h] = mass;
-            let out = if h == 0 { &mut self.moments } else { &mut self.half };
-            let found = Along { mass: self.mass, mean: self.mean, variance: self.variance };
-            accumulate(simd, found, points, range, out);
+            self.sum(points, map, range, out);
+            if h == 0 {
+                self.half.mean.copy_from_slice(out.mean);
+                self.half.covariance.copy_from_slice(out.covariance);
+            }
         }
-        let (whole, other) = (&mut self.moments, &self.half);
-        let share = shares[1] / (shares[0] + shares[1]);
+        let whole = shares[0] + shares[1];
+        let [first, second] = shares.map(|s| s / whole);
+        let other = &self.half;
         for j in 0..d {
             for k in 0..d {
-                let apart = (other.first[j] - whole.first[j]) * (other.first[k] - whole.first[k]);
-                let (a, b) = (whole.second[j * d + k], other.second[j * d + k]);
-                whole.second[j * d + k] = a + share * (b - a + (1.0 - share) * apart);
+                let apart = (other.mean[j] - out.mean[j]) * (other.mean[k] - out.mean[k]);
+                let (a, b) = (other.covariance[j * d + k], out.covariance[j * d + k]);
+                out.covariance[j * d + k] = first * a + second * b + first * second * apart;
                 difference[j * d + k] = a - b;
             }
         }
-        for (a, b) in whole.first.iter_mut().zip(&*other.first) {
-            *a += share * (b - *a);
-        }
-        self.half.second.copy_from_slice(difference);
-        congruent(map, self.half.second, self.product, difference);
-    }
-
-    /// Takes mean and covariance of `(t, u)` to those of `z = r + map (t, u)`.
-    #[inline(always)]
-    pub(crate) fn spread(
-        &mut self,
-        map: &[f64],
-        r: &[f64],
-        mean: &mut [f64],
-        covariance: &mut [f64],
-    ) {
-        let Self { moments: Moments { first, second }, product, .. } = self;
-        let d = r.len();
         for j in 0..d {
-            let mut shift = 0.0;
-            for (m, f) in map[j * d..(j + 1) * d].iter().zip(&**first) {
-                shift = m.mul_add(*f, shift);
-            }
-            mean[j] = r[j] + shift;
+            out.mean[j] = r[j] + first * other.mean[j] + second * out.mean[j];
         }
-        congruent(map, second, product, covariance);
     }
-}
 
-/// `out = map x map'` for a symmetric `x`, all `d x d`.
-#[inline(always)]
-fn congruent(map: &[f64], x: &[f64], product: &mut [f64], out: &mut [f64]) {
-    let d = map.len().isqrt();
-    for j in 0..d {
-        let row = &map[j * d..(j + 1) * d];
-        for m in 0..d {
-            let mut entry = 0.0;
+    /// Mean and covariance of `map (t, u)` over some registers of lines, whose masses add up to one.
+    ///
+    /// The covariance is a sum of positive matrices, one of each line's mean about the mean of all and one along the lines:
+    /// no variance is a difference, whatever the mass is and wherever it lies.
+    #[inline(always)]
+    fn sum(
+        &mut self,
+        points: &GaussianPoints,
+        map: &[f64],
+        range: Range<usize>,
+        out: &mut Moments<'_>,
+    ) {
+        let (simd, d, registers) = (self.simd, self.centre.len(), self.mass.len());
+        let Self { mass, mean, variance, apart, centre, .. } = self;
+        let load = |v: S::f64s| Lanes::new(simd, v);
+        centre[0] = total(simd, range.clone(), |b| load(mass[b]) * load(mean[b]));
+        for k in 1..d {
+            let (u, _) = S::as_simd_f64s(points.component(k - 1));
+            centre[k] = total(simd, range.clone(), |b| load(mass[b]) * load(u[b]));
+        }
+        for b in range.clone() {
+            for j in 0..d {
+                let along = load(mean[b]) - Lanes::splat(simd, centre[0]);
+                let mut z = along * Lanes::splat(simd, map[j * d]);
+                for k in 1..d {
+                    let (u, _) = S::as_simd_f64s(points.component(k - 1));
+                    let across = load(u[b]) - Lanes::splat(simd, centre[k]);
+                    z = across.mul_add(Lanes::splat(simd, map[j * d + k]), z);
+                }
+                apart[j * registers + b] = z.get();
+            }
+        }
+        let along = total(simd, range.clone(), |b| load(mass[b]) * load(variance[b]));
+        for j in 0..d {
+            let first = &apart[j * registers..(j + 1) * registers];
+            out.mean[j] = 0.0;
             for k in 0..d {
-                entry = row[k].mul_add(x[k * d + m], entry);
+                out.mean[j] = map[j * d + k].mul_add(centre[k], out.mean[j]);
             }
-            product[j * d + m] = entry;
-        }
-    }
-    for j in 0..d {
-        for k in 0..=j {
-            let mut entry = 0.0;
-            for m in 0..d {
-                entry = product[j * d + m].mul_add(map[k * d + m], entry);
+            for k in 0..=j {
+                let second = &apart[k * registers..(k + 1) * registers];
+                let across = total(simd, range.clone(), |b| {
+                    load(mass[b]) * load(first[b]) * load(second[b])
+                });
+                let entry = (map[j * d] * along).mul_add(map[k * d], across);
+                out.covariance[j * d + k] = entry;
+                out.covariance[k * d + j] = entry;
             }
-            out[j * d + k] = entry;
-            out[k * d + j] = entry;
-        }
-    }
-}
-
-/// What is found along the lines: masses, and means and variances of `t`.
-struct Along<'a, S: Simd> {
-    mass: &'a [S::f64s],
-    mean: &'a mut [S::f64s],
-    variance: &'a [S::f64s],
-}
-
-/// Mean and covariance of `(t, u)` over some registers of lines, whose masses add up to one; the means along the lines are
-/// replaced by what they are less their own mean.
-#[inline(always)]
-fn accumulate<S: Simd>(
-    simd: S,
-    found: Along<'_, S>,
-    points: &GaussianPoints,
-    range: Range<usize>,
-    out: &mut Moments<'_>,
-) {
-    let Moments { first, second } = out;
-    let Along { mass, mean, variance } = found;
-    let d = first.len();
-    let load = |v: S::f64s| Lanes::new(simd, v);
-    first[0] = total(simd, range.clone(), |b| load(mass[b]) * load(mean[b]));
-    let centre = Lanes::splat(simd, first[0]);
-    for m in &mut mean[range.clone()] {
-        *m = (load(*m) - centre).get();
-    }
-    let spread = |b: usize| load(mean[b]).mul_add(load(mean[b]), load(variance[b]));
-    second[0] = total(simd, range.clone(), |b| load(mass[b]) * spread(b));
-    for k in 1..d {
-        let (u, _) = S::as_simd_f64s(points.component(k - 1));
-        first[k] = total(simd, range.clone(), |b| load(mass[b]) * load(u[b]));
-        second[k] = total(simd, range.clone(), |b| load(mass[b]) * load(mean[b]) * load(u[b]));
-        second[k * d] = second[k];
-        for m in 1..=k {
-            let (v, _) = S::as_simd_f64s(points.component(m - 1));
-            let moment = total(simd, range.clone(), |b| load(mass[b]) * load(u[b]) * load(v[b]));
-            second[k * d + m] = first[k].mul_add(-first[m], moment);
-            second[m * d + k] = second[k * d + m];
         }
     }
 }

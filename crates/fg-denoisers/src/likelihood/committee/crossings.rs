@@ -8,7 +8,7 @@ use pulp::Simd;
 use super::Committee;
 use crate::family::Replicates;
 use crate::family::lines::{
-    self, Best, End, Found, Gaussian, LOG_TAU, LONGEST, Lines, Part, Whitening, reflect,
+    self, Best, End, Found, Gaussian, LOG_TAU, LONGEST, Lines, Moments, Part, Whitening, reflect,
 };
 
 /// Zeros farther out than this many cavity deviations are moved here: no mass is there.
@@ -97,10 +97,11 @@ impl pulp::WithSimd for Batch<'_, '_> {
                 out[i] = log_mass + 0.5 * quadratic + constant;
             }
             if let Some(out) = &mut self.out {
-                lines.halves(points, map, difference);
-                replicates.add(group, difference);
                 let mean = &mut out.mean[i * d..(i + 1) * d];
-                lines.spread(map, r, mean, &mut out.covariance[i * d * d..(i + 1) * d * d]);
+                let covariance = &mut out.covariance[i * d * d..(i + 1) * d * d];
+                let mut moments = Moments { mean, covariance };
+                lines.halves(points, (r, map), &mut moments, difference);
+                replicates.add(group, difference);
             }
         }
         Ok(self.out.as_ref().map_or(0.0, |out| {

@@ -11,7 +11,7 @@ use super::posterior::TwoLayerMmse;
 use super::smooth::{ErrorFunction, Logistic};
 use super::{Activation, Output, TwoLayer};
 use crate::family::Replicates;
-use crate::family::lines::{self, LOG_TAU, LONGEST, Lines, Whitening};
+use crate::family::lines::{self, LOG_TAU, LONGEST, Lines, Moments, Whitening};
 
 /// One call on a batch of rows.
 pub(super) struct Batch<'a, 'b> {
@@ -26,7 +26,7 @@ pub(super) struct Batch<'a, 'b> {
 }
 
 /// Values of a row that curves share between its lines, at most, as a whole number of registers.
-fn shared_len(Shape { units, outputs, nodes }: Shape) -> usize {
+fn shared_len(Shape { units, outputs, nodes, .. }: Shape) -> usize {
     ((nodes + 2) * units + 2 * outputs).next_multiple_of(LONGEST)
 }
 
@@ -61,7 +61,8 @@ impl Batch<'_, '_> {
     #[inline(always)]
     fn sized<S: pulp::Simd, C: Curve>(self, simd: S, curve: C) -> Result<f64, Breakdown> {
         let (shape, node) = (self.node.shape(), self.node);
-        let usual = |units| Shape { units, outputs: 1, nodes: C::NODES.unwrap_or(units) };
+        let far = C::NODES.is_none();
+        let usual = |units| Shape { units, outputs: 1, nodes: C::NODES.unwrap_or(units), far };
         match node.network.output {
             Output::Noise { precision } if !S::IS_SCALAR && shape == usual(4) => {
                 self.rows(simd, curve, Noise { precision }, usual(4))
@@ -83,7 +84,7 @@ impl Batch<'_, '_> {
     ) -> Result<f64, Breakdown> {
         let Self { node, observed, cavity, .. } = self;
         let network = &node.network;
-        let Shape { units: d, outputs, nodes } = shape;
+        let Shape { units: d, outputs, nodes, .. } = shape;
         let weights = &network.weights.as_slice()[..d * outputs];
         let mut rest = core::mem::take(&mut self.memory);
         let mut take = |len: usize| {
@@ -129,6 +130,7 @@ impl Batch<'_, '_> {
                 grid: &node.grid,
                 at,
                 inverse_width: 1.0 / width,
+                noise_precision: network.noise_precision(),
                 shared,
             };
             for b in 0..lines.registers() {
@@ -145,13 +147,14 @@ impl Batch<'_, '_> {
             if let Some(out) = &mut self.out {
                 let mean = &mut out.mean[i * d..(i + 1) * d];
                 let covariance = &mut out.covariance[i * d * d..(i + 1) * d * d];
+                let mut moments = Moments { mean, covariance };
                 if D::HALVED {
-                    lines.halves(points, frame.map, difference);
+                    lines.halves(points, (r, frame.map), &mut moments, difference);
                     replicates.add(group, difference);
                 } else {
-                    lines.accumulate(points);
+                    lines.accumulate(points, (r, frame.map), &mut moments);
                 }
-                lines.spread(frame.map, r, mean, covariance);
+                let Moments { mean, covariance } = moments;
                 if !finite(mean, covariance) {
                     return Err(Breakdown::NotFinite { port: 0, row: cavity.first_row() + i });
                 }

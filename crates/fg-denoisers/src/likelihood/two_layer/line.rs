@@ -11,6 +11,9 @@ use pulp::Simd;
 use super::smooth::Grid;
 use crate::family::lines::{End, Found, Gaussian, LONGEST, Part};
 
+/// Logarithm of what is nothing next to one, even where the one is a million times narrower.
+pub(super) const NEGLIGIBLE: f64 = -60.0;
+
 /// The network along one row's lines.
 pub(super) struct Ray<'a> {
     /// `W2`, `units x outputs`.
@@ -26,6 +29,8 @@ pub(super) struct Ray<'a> {
     /// Its nodes moved and scaled to the row, and the inverse of that scale.
     pub(super) at: &'a [f64],
     pub(super) inverse_width: f64,
+    /// Precision of the noise, where there is one.
+    pub(super) noise_precision: Option<f64>,
     /// What [`Curve::prepare`] computed.
     pub(super) shared: &'a [f64],
 }
@@ -37,12 +42,14 @@ pub(super) struct Shape {
     pub(super) outputs: usize,
     /// Ends of pieces on each line; smooth activations are evaluated at one more on either side.
     pub(super) nodes: usize,
+    /// Whether pieces may be too far away to have any mass, as those between kinks may be; grids go with the mass.
+    pub(super) far: bool,
 }
 
 impl Shape {
     /// Values needed by [`Line::new`].
     pub(super) fn len(self) -> usize {
-        let Self { units, outputs, nodes } = self;
+        let Self { units, outputs, nodes, .. } = self;
         LONGEST * (2 * units + 2 * nodes + outputs * (nodes + 4) + 4 * (nodes + 1))
     }
 }
@@ -70,7 +77,7 @@ pub(super) struct Line<'a, S: Simd> {
 impl<'a, S: Simd> Line<'a, S> {
     #[inline(always)]
     pub(super) fn new(simd: S, shape: Shape, memory: &'a mut [f64]) -> Self {
-        let Shape { units, outputs, nodes } = shape;
+        let Shape { units, outputs, nodes, .. } = shape;
         let (mut rest, _) = S::as_mut_simd_f64s(memory);
         let mut take = |count: usize| {
             let (head, tail) = core::mem::take(&mut rest).split_at_mut(count);
@@ -118,10 +125,21 @@ impl<'a, S: Simd> Line<'a, S> {
         }
         top = self.locate_outer(nodes, lambda, top);
         for k in 0..nodes {
-            self.height[k] = exp::exp_negative(self.load(self.height[k]) - top).get();
+            let below = self.load(self.height[k]) - top;
+            self.height[k] = if self.negligible(below) {
+                self.splat(0.0).get()
+            } else {
+                exp::exp_negative(below).get()
+            };
         }
         let part = self.collect(top);
         Found { top, part }
+    }
+
+    /// Whether nothing next to one is left in any lane of a height of this logarithm.
+    #[inline(always)]
+    fn negligible(&self, below: Lanes<S>) -> bool {
+        self.shape.far && !(below.largest() > NEGLIGIBLE)
     }
 
     /// Logarithm of the integrand at node `k`.
@@ -195,6 +213,10 @@ impl<'a, S: Simd> Line<'a, S> {
         let nodes = self.shape.nodes;
         let (mut mass, mut first, mut second) = (self.splat(0.0), self.splat(0.0), self.splat(0.0));
         for k in 0..=nodes {
+            if self.empty(k, top) {
+                self.pieces[k] = [self.splat(0.0).get(); 4];
+                continue;
+            }
             let part = self.cut(k, top);
             mass = mass + part.mass;
             first = part.mass.mul_add(part.mean, first);
@@ -208,5 +230,20 @@ impl<'a, S: Simd> Line<'a, S> {
             second = self.load(*w).mul_add(apart.mul_add(apart, self.load(*v)), second);
         }
         Part { mass, mean, variance: second * inverse }
+    }
+
+    /// Whether piece `k` has no mass next to the line's.
+    #[inline(always)]
+    fn empty(&self, k: usize, top: Lanes<S>) -> bool {
+        let gaussian = Gaussian::load(self.pieces[k].map(|v| self.load(v)));
+        let none = self.splat(f64::NEG_INFINITY);
+        let peak = if k == 0 || k == self.shape.nodes {
+            gaussian.peak_beyond(self.side(k), none)
+        } else {
+            gaussian.peak_within(none)
+        };
+        let near = self.load(self.height[k.saturating_sub(1)]);
+        let far = self.load(self.height[k.min(self.shape.nodes - 1)]);
+        self.negligible(peak - top) && !(near.at_least(far).largest() > 0.0)
     }
 }

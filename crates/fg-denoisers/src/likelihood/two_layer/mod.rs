@@ -22,6 +22,8 @@ mod maximiser;
 mod maximiser_tests;
 mod newton;
 mod nodes;
+#[cfg(test)]
+mod noise_tests;
 mod output;
 mod patterns;
 mod posterior;

@@ -1,9 +1,9 @@
 //! Where the nodes of a line lie and what the network is there: the only part of a line that knows the activation.
 
-use fg_core::special::number::Number;
+use fg_core::special::number::{Lanes, Number};
 use pulp::Simd;
 
-use super::line::{Line, Ray};
+use super::line::{Line, NEGLIGIBLE, Ray};
 
 /// Kinks farther out than this many cavity deviations are moved here: no mass is there.
 const FARTHEST: f64 = 1e8;
@@ -80,10 +80,10 @@ impl Curve for Kinked {
     fn place<S: Simd>(self, line: &mut Line<'_, S>, ray: &Ray<'_>) {
         let (units, outputs) = (line.shape.units, line.shape.outputs);
         let shared = &ray.shared[..units + 2 * outputs];
-        let (nearest, farthest) = (line.splat(-FARTHEST), line.splat(FARTHEST));
+        let reach = self.reach(line, ray);
         for j in 0..units {
             let kink = line.load(line.base[j]) * line.splat(shared[j]);
-            line.at[j] = kink.at_least(nearest).at_most(farthest).get();
+            line.at[j] = kink.at_least(-reach).at_most(reach).get();
         }
         for pass in (1..units).rev() {
             for k in 0..pass {
@@ -101,6 +101,32 @@ impl Curve for Kinked {
 }
 
 impl Kinked {
+    /// How far from the cavity's mean there is mass: beyond, `-t^2 / 2` alone is negligible next to the integrand at `t = 0`.
+    ///
+    /// Kinks are moved here from farther away, where a peak next to the cavity's mean would lose its digits: it is found
+    /// from a height at a node, and heights grow with the square of the distance.
+    #[inline(always)]
+    fn reach<S: Simd>(self, line: &Line<'_, S>, ray: &Ray<'_>) -> Lanes<S> {
+        let farthest = line.splat(FARTHEST);
+        let Some(precision) = ray.noise_precision else { return farthest };
+        let (units, outputs) = (line.shape.units, line.shape.outputs);
+        let zero = line.splat(0.0);
+        let mut square = line.splat(-2.0 * NEGLIGIBLE);
+        for o in 0..outputs {
+            let mut residual = line.splat(ray.target[o]);
+            for j in 0..units {
+                let (base, weight) = (line.load(line.base[j]), -ray.weights[j * outputs + o]);
+                let share = line.splat(weight * (self.right - self.left));
+                residual = base.at_least(zero).mul_add(share, residual);
+                if self.left != 0.0 {
+                    residual = base.mul_add(line.splat(weight * self.left), residual);
+                }
+            }
+            square = (residual * line.splat(precision)).mul_add(residual, square);
+        }
+        square.sqrt().at_most(farthest)
+    }
+
     /// Residuals of output `o` at the nodes: `sigma(z) = left z + (right - left) max(z, 0)`, of which the first part
     /// is one linear function of `t` for all units together.
     #[inline(always)]

@@ -156,7 +156,7 @@ impl TwoLayerMmse {
     pub(super) fn shape(&self) -> Shape {
         let (units, outputs) = self.network.weights.shape();
         let nodes = if self.grid.nodes.is_empty() { units } else { self.grid.inner() };
-        Shape { units, outputs, nodes }
+        Shape { units, outputs, nodes, far: self.grid.nodes.is_empty() }
     }
 }
 
