@@ -1,7 +1,9 @@
 //! Anderson acceleration: a sweep goes on to where the sweeps before say together that the fixed point is.
 
+use super::saved::Saved;
 use super::state::EdgeState;
-use crate::message::small;
+use crate::message::{Message, small};
+use crate::rows::Rows;
 
 /// The messages that earlier sweeps ended with and the steps that led there, in natural parameters of all messages that
 /// aren't fixed by the model, with what factors remember of them.
@@ -51,15 +53,15 @@ impl Acceleration {
 
     /// Moves the messages on from where a sweep that began at `saved` has left them; `false` where there is nothing to go
     /// by, or where a precision would become indefinite, after which it begins anew.
-    pub(super) fn step(&mut self, edges: &mut [EdgeState]) -> bool {
-        let known = |edge: &EdgeState| {
-            [&edge.message, &edge.saved].iter().any(|m| m.precision().any_infinite())
+    pub(super) fn step(&mut self, edges: &mut [EdgeState], saved: &Saved) -> bool {
+        let known = |(edge, (before, _)): (&EdgeState, &(Message, Rows))| {
+            !edge.constant && [&edge.message, before].iter().any(|m| m.precision().any_infinite())
         };
-        if self.depth == 0 || edges.iter().any(|edge| !edge.constant && known(edge)) {
+        if self.depth == 0 || edges.iter().zip(&saved.edges).any(known) {
             self.forget();
             return false;
         }
-        self.remember(edges);
+        self.remember(edges, saved);
         self.minimise();
         if !self.goes_on() {
             return false;
@@ -91,7 +93,7 @@ impl Acceleration {
     }
 
     /// Takes the last sweep into the history, in place of the oldest where it is full.
-    fn remember(&mut self, edges: &[EdgeState]) {
+    fn remember(&mut self, edges: &[EdgeState], saved: &Saved) {
         let mut sweep = match self.history.len() > self.depth {
             true => self.history.pop().unwrap_or_default(),
             false => Sweep::default(),
@@ -100,10 +102,11 @@ impl Acceleration {
         for buffer in [&mut *reached, &mut *step, &mut self.weights] {
             buffer.clear();
         }
-        for edge in edges.iter().filter(|e| !e.constant) {
-            let natural = [&edge.message, &edge.saved].map(|m| m.natural().as_slice());
-            let precision = [&edge.message, &edge.saved].map(|m| m.precision().values());
-            let memory = [&edge.memory, &edge.saved_memory].map(|m| m.as_slice());
+        for (edge, (message, memory)) in edges.iter().zip(&saved.edges).filter(|(e, _)| !e.constant)
+        {
+            let natural = [&edge.message, message].map(|m| m.natural().as_slice());
+            let precision = [&edge.message, message].map(|m| m.precision().values());
+            let memory = [&edge.memory, memory].map(|m| m.as_slice());
             for [now, before] in [natural, precision, memory] {
                 let size: f64 = now.iter().map(|v| v * v).sum();
                 let weight = if size > 0.0 { size.recip() } else { 0.0 };
@@ -220,21 +223,22 @@ mod tests {
         let mut state = State::new(&graph, 1.0).expect("a state");
         let mut acceleration = Acceleration::new(1);
         let sweep = |state: &mut State, edges: [[f64; 2]; 2]| {
-            for (edge, [before, now]) in state.edges.iter_mut().zip(edges) {
-                edge.saved.parts_mut().1.block_mut(0)[0] = before;
+            let moved = state.edges.iter_mut().zip(&mut state.saved[0].edges).zip(edges);
+            for ((edge, (saved, _)), [before, now]) in moved {
+                saved.parts_mut().1.block_mut(0)[0] = before;
                 edge.message.parts_mut().1.block_mut(0)[0] = now;
             }
         };
         sweep(&mut state, [[1.0, 3.0], [1.0, 1.0]]);
-        assert!(!acceleration.step(&mut state.edges), "there is nothing to go by");
+        assert!(!acceleration.step(&mut state.edges, &state.saved[0]), "there is nothing to go by");
         // Steps of 2 and 1 lead to 5; the other precision would follow, from 1 over 0 to -1.
         sweep(&mut state, [[3.0, 4.0], [1.0, 0.0]]);
-        assert!(!acceleration.step(&mut state.edges), "an indefinite precision");
+        assert!(!acceleration.step(&mut state.edges, &state.saved[0]), "an indefinite precision");
         assert_eq!(state.edges[1].message.precision().values(), [0.0]);
         sweep(&mut state, [[1.0, 3.0], [0.0, 0.0]]);
-        assert!(!acceleration.step(&mut state.edges), "it has begun anew");
+        assert!(!acceleration.step(&mut state.edges, &state.saved[0]), "it has begun anew");
         sweep(&mut state, [[3.0, 4.0], [0.0, 0.0]]);
-        assert!(acceleration.step(&mut state.edges), "nothing stays nothing");
+        assert!(acceleration.step(&mut state.edges, &state.saved[0]), "nothing stays nothing");
         let found = state.edges.iter().map(|e| e.message.precision().values()[0]);
         assert!(found.zip([5.0, 0.0]).all(|(f, e)| (f - e).abs() < 1e-12));
     }

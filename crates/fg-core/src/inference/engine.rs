@@ -210,7 +210,7 @@ impl<'g> Inference<'g> {
                 edges: Vec::with_capacity(messages),
                 learned: Vec::new(),
             };
-            self.state.save();
+            self.state.save(history.is_empty());
             let swept = self.sweep_once(&mut figures);
             if let Err(failure) = swept.and_then(|()| self.learn()) {
                 if !self.swept && failure.is_structural() {
@@ -226,7 +226,8 @@ impl<'g> Inference<'g> {
             figures.learned = self.parameters();
             let change = figures.change;
             if change >= self.options.tolerance {
-                figures.accelerated = self.acceleration.step(&mut self.state.edges);
+                let State { edges, saved: [began, _], .. } = &mut self.state;
+                figures.accelerated = self.acceleration.step(edges, began);
             }
             let (graph, state) = (self.graph, &mut self.state);
             let flow =
@@ -350,7 +351,7 @@ impl<'g> Inference<'g> {
         })
     }
 
-    /// Goes back to the last good state with more damping, or gives up.
+    /// Goes back to where the last completed sweep began, with more damping, or gives up.
     fn recover(&mut self, sweep: usize, failure: Failure) -> Option<Status> {
         self.state.restore();
         self.acceleration.forget();

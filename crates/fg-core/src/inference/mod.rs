@@ -10,6 +10,7 @@ mod observer;
 mod options;
 mod report;
 mod response;
+mod saved;
 mod solution;
 mod state;
 

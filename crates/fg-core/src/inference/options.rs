@@ -42,7 +42,7 @@ pub struct Options {
     /// belief's precision. A factor that is told the answer adds nothing to it, and a run that took that for news would
     /// forget what it has found, and start again.
     pub negligible: f64,
-    /// How often a run may go back to its last good state after a breakdown.
+    /// How often a run may go back after a breakdown, to its last good state: where the last sweep began that could be completed.
     pub retries: usize,
     /// By what the damping weight is multiplied at each retry, in `(0, 1)`.
     pub retry_damping: f64,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::beliefs::{check_finite, check_positive, gaussian_belief};
 use super::extrinsic::Extrinsic;
 use super::options::Options;
+use super::saved::Saved;
 use crate::denoiser::{Estimation, Parameter};
 use crate::factor::{Belief, Breakdown, Cavity, Factor, PartitionError, Sent};
 use crate::graph::{FactorNode, Graph, Variable};
@@ -18,11 +19,8 @@ const INLINE_PORTS: usize = 4;
 #[derive(Debug)]
 pub(super) struct EdgeState {
     pub(super) message: Message,
-    /// The message at the start of the sweep, to go back to.
-    pub(super) saved: Message,
-    /// What the factor remembers with the message, empty for most; and with the one at the start of the sweep.
+    /// What the factor remembers with the message, empty for most.
     pub(super) memory: Rows,
-    pub(super) saved_memory: Rows,
     /// The product of the other messages, where there is more than one.
     cavity: Option<Message>,
     pub(super) damping: f64,
@@ -53,9 +51,7 @@ pub(super) struct FactorState {
     /// Whether its beliefs depend on what it has sent itself.
     recurrent: bool,
     /// What learning has made of it; the graph's own until then.
-    learned: Option<Arc<dyn Factor>>,
-    /// The same at the start of the sweep, to go back to.
-    saved: Option<Arc<dyn Factor>>,
+    pub(super) learned: Option<Arc<dyn Factor>>,
     workspace: Box<dyn Any + Send>,
     pub(super) beliefs: Vec<Belief>,
     wanted: Vec<bool>,
@@ -83,14 +79,14 @@ pub(crate) struct State {
     products: Vec<Option<Belief>>,
     /// How large each variable is.
     pub(super) scales: Vec<Scale>,
+    /// Where this sweep began, and the last completed one.
+    pub(super) saved: [Saved; 2],
 }
 
 /// The largest second moment of a variable's beliefs in the first sweep.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Scale {
     largest: f64,
-    /// The same at the start of the sweep, to go back to.
-    saved: f64,
 }
 
 impl Scale {
@@ -132,8 +128,6 @@ impl State {
                 updated: constant.is_some(),
                 version: u64::from(constant.is_some()),
                 message: constant.unwrap_or_else(vacuous),
-                saved: vacuous(),
-                saved_memory: memory.clone(),
                 memory,
                 cavity: (variable.edges.len() > 2).then(vacuous),
                 damping,
@@ -146,7 +140,6 @@ impl State {
                 learns: !node.factor.learning().is_empty(),
                 recurrent: graph.is_recurrent(f),
                 learned: None,
-                saved: None,
                 workspace: node.factor.workspace(&layouts).map_err(|reason| (f, reason))?,
                 wanted: vec![false; layouts.len()],
                 computed_at: vec![None; layouts.len()],
@@ -158,7 +151,23 @@ impl State {
         let products = layouts().map(|_| None).collect();
         let fields = layouts().map(|_| None).collect();
         let scales = vec![Scale::default(); graph.variable_nodes().len()];
-        Ok(Self { edges, divisions, factors, vacuous, fields, field_version: 0, products, scales })
+        let saved = || {
+            let parts = edges.iter().map(|e| (&e.message, &e.memory));
+            Saved::new(parts, graph.factor_nodes().len(), graph.variable_nodes().len())
+        };
+        let saved = [saved(), saved()];
+        let field_version = 0;
+        Ok(Self {
+            edges,
+            divisions,
+            factors,
+            vacuous,
+            fields,
+            field_version,
+            products,
+            scales,
+            saved,
+        })
     }
 
     /// Adds `sum_i h_i . x_i` to a variable's log-density, in place of the field it had.
@@ -193,31 +202,6 @@ impl State {
     pub(super) fn set_learning(&mut self, graph: &Graph, learning: bool) {
         for (state, node) in self.factors.iter_mut().zip(graph.factor_nodes()) {
             state.learns = learning && !node.factor.learning().is_empty();
-        }
-    }
-
-    /// Remembers all messages.
-    pub(super) fn save(&mut self) {
-        for edge in &mut self.edges {
-            edge.saved.copy_from(&edge.message);
-            edge.saved_memory.copy_from(&edge.memory);
-        }
-        self.scales.iter_mut().for_each(|scale| scale.saved = scale.largest);
-        for factor in self.factors.iter_mut().filter(|f| f.learns) {
-            factor.saved = factor.learned.clone();
-        }
-    }
-
-    /// Goes back to the messages remembered.
-    pub(super) fn restore(&mut self) {
-        for edge in self.edges.iter_mut().filter(|e| !e.constant) {
-            edge.message.copy_from(&edge.saved);
-            edge.memory.copy_from(&edge.saved_memory);
-            edge.version += 1;
-        }
-        self.scales.iter_mut().for_each(|scale| scale.largest = scale.saved);
-        for factor in self.factors.iter_mut().filter(|f| f.learns) {
-            factor.learned = factor.saved.clone();
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use fg_core::denoiser::Denoiser;
 use fg_core::factor::{Breakdown, Independent, Unready};
 use fg_core::inference::{Event, Every, StartError};
+use fg_core::operator::Dense;
 use fg_core::{
     FactorId, Graph, GraphBuilder, Inference, InferenceError, IterationInfo, Message, Options,
     Precision, Rows, Status, Structure, VariableId,
@@ -127,6 +128,32 @@ fn retries_are_limited_and_divergence_is_named() {
     assert_eq!(report.recoveries.len(), 2);
     assert!(!report.status.is_usable());
     assert_eq!(solution.mean(x).first_non_finite(), None);
+}
+
+/// One equation for two unknowns leaves a direction open in the sweep after the one in which the prior says nothing, however
+/// much that is damped: the run goes back to where the prior spoke.
+#[test]
+fn a_prior_that_falls_silent_is_asked_again() {
+    let run = |prior: Faulty<Sign>| {
+        let mut builder = GraphBuilder::new();
+        let (x, z) = (builder.variable("x", 2, 1), builder.variable("z", 1, 1));
+        builder.prior("prior", x, prior);
+        let row = Rows::from_fn(1, 2, |_, j| 1.0 + 0.5 * j as f64);
+        builder.linear("A", x, z, Dense::from_rows(&row).unwrap());
+        builder.likelihood("noise", z, Rows::from_fn(1, 2, |_, j| [0.7, 1.0][j]), Weighted);
+        let solution = builder.build().unwrap().infer(&Options::default()).unwrap();
+        (solution.mean(x).clone(), solution.report().clone())
+    };
+    let (expected, report) = run(Faulty::new(Sign, 1..=0, Fault::Silent));
+    assert_eq!((&report.status, report.recoveries.len()), (&Status::Converged, 0), "{report}");
+    // Before the second call there is no estimate to go back to.
+    for silent in 3..6 {
+        let (found, report) = run(Faulty::new(Sign, silent..=silent, Fault::Silent));
+        assert_eq!(report.status, Status::Converged, "{report}");
+        let recoveries: Vec<&str> = report.recoveries.iter().map(|r| &*r.factor).collect();
+        assert_eq!(recoveries, ["A"], "{report}");
+        assert!(found.mean_squared_error(&expected).sqrt() < 1e-5, "{found:?}");
+    }
 }
 
 #[test]

@@ -92,6 +92,8 @@ pub(crate) enum Fault {
     Tiny,
     Growing,
     Negative,
+    /// The estimate is what is seen: nothing is added.
+    Silent,
 }
 
 impl<D> Faulty<D> {
@@ -120,6 +122,12 @@ impl<D: Denoiser> Denoiser for Faulty<D> {
                 Fault::Growing => {
                     out.mean.fill(10f64.powi(i32::try_from(call).unwrap_or(300)));
                     out.covariance.fill(0.5 / cavity.scalar_precision());
+                }
+                Fault::Silent => {
+                    let gamma = cavity.scalar_precision();
+                    let seen = out.mean.iter_mut().zip(cavity.natural());
+                    seen.for_each(|(mean, n)| *mean = n / gamma);
+                    out.covariance.fill(1.0 / gamma);
                 }
                 Fault::Negative => out.covariance[1] = -100.0,
                 Fault::Improper => return Err(Breakdown::ImproperCavity { port: 0, row: 2 }),
