@@ -33,8 +33,10 @@ mod product;
 mod recursion;
 mod rowwise;
 mod scalar;
+mod shared_basis;
 mod spectrum;
 mod support;
+mod symmetry;
 mod threshold;
 mod truth;
 mod warning;
@@ -49,6 +51,7 @@ pub use prediction::{
 };
 pub use spectrum::{Spectrum, SpectrumError};
 pub use support::SupportErrors;
+pub use symmetry::Symmetry;
 pub use threshold::{Threshold, ThresholdError, threshold};
 
 use crate::denoiser::{Channel, Law, Likelihood};
