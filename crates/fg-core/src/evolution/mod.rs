@@ -15,6 +15,7 @@
 //! # }
 //! ```
 
+mod atoms;
 mod check;
 mod doubling;
 mod entries;
