@@ -64,6 +64,26 @@ fn a_rademacher_spike_has_the_overlap_of_its_closed_form() {
     }
 }
 
+/// The model's own prediction starts as its fit does, and ends where any start does that knows the sign.
+#[test]
+fn predictions_of_the_model_start_spectrally() {
+    const SHAPE: (usize, usize) = (400, 1000);
+    let variance = 2.0 * 0.5 * (4e5f64).sqrt() / 2.0;
+    let prior = |variance| Gaussian::new(0.0, variance).unwrap();
+    let model = || low_rank::unobserved(SHAPE, 1, prior(2.0), prior(0.5), variance).unwrap();
+    let unknowns = model().unknowns;
+    let prediction = model().predict(&Options::default().with_max_sweeps(2000)).unwrap();
+    // Gaussian priors: the start is the fixed point.
+    let first = prediction.sweeps()[0].estimate(unknowns[1]).unwrap().overlap()[0];
+    let (expected, _) = fixed_point(model(), 1, variance);
+    for v in unknowns.iter() {
+        let [found, expected] = [&prediction, &expected].map(|p| p.estimate(*v).overlap()[0]);
+        assert!((found - expected).abs() < FIXED, "{found} for {expected}");
+    }
+    let last = expected.estimate(unknowns[1]).overlap()[0];
+    assert!((first - last).abs() < FIXED, "{first} for {last}");
+}
+
 #[test]
 fn below_the_transition_nothing_is_found() {
     const N: usize = 1000;

@@ -13,6 +13,8 @@ mod labels;
 mod learning_curve;
 mod low_rank;
 mod runs;
+mod shared_basis;
 mod simulation;
+mod symmetry;
 mod thresholds;
 mod values;

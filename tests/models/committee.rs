@@ -4,7 +4,7 @@ use fg_core::evolution::{
     Evolution, EvolutionError, MessageLaw, PredictedStatus, Spectrum, threshold,
 };
 use fg_core::operator::{Ensemble, LinearOperator};
-use fg_core::{Options, Rows};
+use fg_core::{FactorId, Graph, Options, Rows, VariableId};
 use fg_denoisers::{Committee, Discrete, Gaussian};
 use fg_models::generalised::{self, Start};
 use fg_models::metrics::unit_overlaps;
@@ -51,18 +51,23 @@ fn units_specialise_as_published() {
     specialise(4096, 0.012);
 }
 
-/// Overlaps of binary units, as [`predicted`], and how the prediction ended.
-fn binary(ratio: f64, points: usize) -> Result<([f64; 2], PredictedStatus), EvolutionError> {
+/// Binary units, and a start that knows half of their variance.
+fn binary_graph(ratio: f64) -> (Graph, VariableId, (FactorId, MessageLaw)) {
     let spectrum = Spectrum::marchenko_pastur(ratio).unwrap().scaled(ratio).unwrap();
     let signs = Discrete::new(2, &[1.0, 1.0, 1.0, -1.0, -1.0, 1.0, -1.0, -1.0], &[1.0; 4]).unwrap();
     let vote = Committee::new().with_ties();
     let model = generalised::unobserved(Ensemble::new(1000, spectrum), 2, signs, vote);
     let start = MessageLaw::guess(2, 0.5, 1.0).unwrap();
-    let graph = model.builder.build().unwrap();
+    (model.builder.build().unwrap(), model.signal, (model.operator, start))
+}
+
+/// Overlaps of binary units, as [`predicted`], and how the prediction ended.
+fn binary(ratio: f64, points: usize) -> Result<([f64; 2], PredictedStatus), EvolutionError> {
+    let (graph, signal, (operator, start)) = binary_graph(ratio);
     let options = Options::default().with_max_sweeps(600);
     let evolution = Evolution::new(&graph, &options).with_points(points);
-    let prediction = evolution.with_start(model.operator, 1, start).run()?;
-    let q = prediction.estimate(model.signal).overlap();
+    let prediction = evolution.with_start(operator, 1, start).run()?;
+    let q = prediction.estimate(signal).overlap();
     // The smaller one: both units must be found.
     Ok(([q[0].min(q[3]), 0.5 * (q[1] + q[2])], prediction.status().clone()))
 }
@@ -75,6 +80,43 @@ const EXACT: f64 = 1.0 - 1e-9;
 fn binary_units_are_found_exactly() {
     let ([own, other], status) = binary(3.0, 2048).unwrap();
     assert!(own > EXACT && own < 2.0 - EXACT, "{own} and {other}, {status}");
+}
+
+/// Few points see single rows that tell one unit and not the other once both are known to many digits: what is known stays.
+#[test]
+fn binary_units_are_found_by_few_points_too() {
+    for ratio in [2.2, 2.4, 3.0] {
+        for points in [512, 1024] {
+            let ([own, other], status) = binary(ratio, points).unwrap();
+            let found = own > EXACT && own < 2.0 - EXACT;
+            assert!(found, "{ratio}, {points} points: {own} and {other}, {status}");
+            assert_eq!(status, PredictedStatus::FixedPoint, "{ratio}, {points} points");
+        }
+    }
+}
+
+/// Errors after each sweep of a damped prediction that finds the units and goes on.
+fn damped(negligible: f64) -> Vec<f64> {
+    let options = Options::default().with_damping(0.5).with_negligible(negligible);
+    let (graph, signal, start) = binary_graph(3.0);
+    let options = options.with_max_sweeps(30);
+    let evolution = Evolution::new(&graph, &options).with_points(1024).with_tolerance(0.0);
+    let (operator, law) = start;
+    let prediction = evolution.with_start(operator, 1, law).with_exact(0.0).run().unwrap();
+    prediction.sweeps().iter().map(|s| s.estimate(signal).unwrap().nmse()).collect()
+}
+
+/// Damping halves a message that is dropped from sweep to sweep, unless it is kept: in predictions as in runs. For five
+/// sweeps, that is; by then a few points tell something again, and the message is a tiny one in place of none.
+#[test]
+fn damped_predictions_keep_what_is_found() {
+    let after = |errors: &[f64]| {
+        let found = errors.iter().position(|e| *e < 1e-12).unwrap();
+        errors[found..found + 5].iter().copied().fold(0.0, f64::max)
+    };
+    let (kept, dropped) = (damped(1e-6), damped(0.0));
+    assert!(after(&kept) < 1e-12, "{kept:?}");
+    assert!(after(&dropped) > 1e-7, "{dropped:?}");
 }
 
 /// Binary units are found exactly from two labels a weight on, to a tenth: below, the prediction settles at overlaps far from

@@ -69,6 +69,8 @@ pub enum ModelError {
         /// The shape given.
         found: (usize, usize),
     },
+    /// A prediction starts from the size of data that aren't there.
+    StartNeedsData,
     /// State evolution ends before there is an estimate.
     Unpredicted {
         /// How it ended.
@@ -113,6 +115,9 @@ impl fmt::Display for ModelError {
             Self::Inputs { columns, found: (rows, found) } => {
                 write!(f, "inputs must have {columns} columns, got {rows} x {found}")
             }
+            Self::StartNeedsData => f.write_str(
+                "the start takes its size from data, and there are none: choose one that has a size",
+            ),
             Self::Unpredicted { status } => write!(f, "state evolution has no estimate: {status}"),
         }
     }
@@ -137,6 +142,7 @@ impl core::error::Error for ModelError {
             | Self::Dependent { .. }
             | Self::Weights { .. }
             | Self::Inputs { .. }
+            | Self::StartNeedsData
             | Self::Unpredicted { .. } => None,
         }
     }

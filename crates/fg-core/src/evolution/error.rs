@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::prediction::PredictedStatus;
+use super::symmetry::Symmetry;
 use crate::evidence::EvidenceError;
 use crate::inference::OptionsError;
 use crate::schedule::ScheduleError;
@@ -132,6 +133,24 @@ pub enum Warning {
         /// Name of the factor.
         factor: String,
     },
+    /// The operators of two linear factors that meet at a variable share a singular basis there, as the same matrix used
+    /// twice: what one of them leaves unknown the other doesn't see in a basis of its own.
+    SharedBasis {
+        /// Name of the variable.
+        variable: String,
+        /// Names of the factors, in the order in which they were added.
+        factors: [String; 2],
+    },
+    /// The model doesn't change when this is done to a variable, and the recursion starts where it makes no difference: it
+    /// stays there, and predicts that nothing is learned of what the symmetry hides, whatever runs find that start
+    /// otherwise or leave the point by chance. Give it an informed start by
+    /// [`Evolution::with_start`](super::Evolution::with_start), or accept this.
+    Symmetric {
+        /// Name of the variable.
+        variable: String,
+        /// What makes no difference.
+        symmetry: Symmetry,
+    },
 }
 
 impl fmt::Display for Warning {
@@ -148,6 +167,20 @@ impl fmt::Display for Warning {
             }
             Self::NotSeparable { factor } => {
                 write!(f, "factor `{factor}` looks at all rows together")
+            }
+            Self::SharedBasis { variable, factors: [first, second] } => {
+                write!(
+                    f,
+                    "operators of factors `{first}` and `{second}` share a singular basis at variable \
+                     `{variable}`"
+                )
+            }
+            Self::Symmetric { variable, symmetry } => {
+                write!(
+                    f,
+                    "the model doesn't see {symmetry} of variable `{variable}`, and the prediction stays \
+                     where it knows nothing of it: give it a start (`Evolution::with_start`)"
+                )
             }
         }
     }

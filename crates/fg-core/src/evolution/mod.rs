@@ -15,6 +15,7 @@
 //! # }
 //! ```
 
+mod atoms;
 mod check;
 mod doubling;
 mod entries;
@@ -33,8 +34,10 @@ mod product;
 mod recursion;
 mod rowwise;
 mod scalar;
+mod shared_basis;
 mod spectrum;
 mod support;
+mod symmetry;
 mod threshold;
 mod truth;
 mod warning;
@@ -49,6 +52,7 @@ pub use prediction::{
 };
 pub use spectrum::{Spectrum, SpectrumError};
 pub use support::SupportErrors;
+pub use symmetry::Symmetry;
 pub use threshold::{Threshold, ThresholdError, threshold};
 
 use crate::denoiser::{Channel, Law, Likelihood};

@@ -16,7 +16,7 @@ use crate::denoiser::Estimation;
 use crate::factor::{Breakdown, Role};
 use crate::graph::{FactorId, Graph, VariableId};
 use crate::inference::{Extrinsic, Options, prune, reporter};
-use crate::message::small::larger;
+use crate::message::small::{self, larger};
 use crate::message::{ColumnForm, Message, Policy};
 use crate::schedule::Update;
 
@@ -279,8 +279,9 @@ impl<'g> State<'g> {
         // As in a run: a factor that is told the answer adds nothing to it.
         let (covariance, negligible) = (at.belief.covariances(), self.options.negligible);
         let precisions = [edge.law.precision(), message.precision().block(0)];
-        let mut kept = !self.joint && counts.dropped > 0;
-        kept = kept && edge.extrinsic.keeps(covariance, precisions, negligible);
+        let mut kept = counts.dropped > 0;
+        let moment = small::trace(&self.moments[variable].second, at.d);
+        kept = kept && edge.extrinsic.keeps(covariance, moment, precisions, negligible);
         let law = if kept { edge.law.clone() } else { law };
         let change = law.distance(&edge.law);
         let law = if !self.joint {
@@ -289,7 +290,11 @@ impl<'g> State<'g> {
         } else {
             let at = node.port_mut(port);
             if let Some(previous) = at.sent.as_ref().filter(|_| edge.updated) {
-                message.damp(previous, edge.damping);
+                if kept {
+                    message.clone_from(previous);
+                } else {
+                    message.damp(previous, edge.damping);
+                }
             }
             let (law, noise) = at.law_of(&message);
             let cross = at.remember(noise);

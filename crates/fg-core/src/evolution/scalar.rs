@@ -2,6 +2,7 @@
 
 use core::f64::consts::TAU;
 
+use super::atoms::atoms;
 use crate::denoiser::{Denoiser, Law, RowCavity, RowEstimate, Scratch};
 use crate::factor::Breakdown;
 use crate::special::points::GaussianPoints;
@@ -26,8 +27,6 @@ const RANGE: f64 = 9.0;
 /// The ends of a law are where this share of each of its smooth pieces is left. A sparse law reaches many of its own
 /// standard deviations, so that these don't tell.
 const TAIL: f64 = 1e-14;
-/// Draws of the law that find its atoms: values that come twice in a row.
-const PROBES: usize = 257;
 /// A density that integrates to one within this is the one the law describes.
 const NORMALISED: f64 = 1e-6;
 /// Or within this many roundings of its exponent, a difference of two numbers of the size of the signal-to-noise ratio.
@@ -36,22 +35,6 @@ const ROUNDINGS: f64 = 64.0 * f64::EPSILON;
 const LOST: f64 = 0.1;
 /// Noise is then of this many points for every draw: it matters next to atoms only.
 const NOISES: usize = 32;
-
-/// The atoms of a law of one uniform: values that it takes with a probability of at least `1 / PROBES`.
-fn atoms(law: &dyn Law) -> Vec<f64> {
-    let mut values: Vec<f64> = (0..PROBES)
-        .map(|k| {
-            let mut row = [0.0];
-            law.draw(&[(k as f64 + 0.5) / PROBES as f64], &mut row);
-            row[0]
-        })
-        .collect();
-    values.sort_by(f64::total_cmp);
-    let mut atoms: Vec<f64> =
-        values.windows(2).filter(|w| w[0].to_bits() == w[1].to_bits()).map(|w| w[0]).collect();
-    atoms.dedup();
-    atoms
-}
 
 /// The smallest and the largest value of a law of one uniform, but for its tails.
 fn ends(law: &dyn Law) -> (f64, f64) {

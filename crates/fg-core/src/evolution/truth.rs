@@ -3,6 +3,7 @@
 use core::any::Any;
 
 use super::Evolution;
+use super::atoms::{atoms, passes};
 use super::entries::of_entries;
 use super::error::EvolutionError;
 use super::innovation::{pseudo_inverse, roots};
@@ -241,9 +242,15 @@ impl<'e, 'g> Setup<'e, 'g> {
         if !separable || !self.is_scalar(factor, denoiser) || self.evolution.is_joint() {
             return None;
         }
-        let (_, jumps) = self.piecewise(factor, denoiser)?;
-        let points = if coarse { MOMENT_POINTS } else { GRID_POINTS * self.evolution.points };
-        Some(Points::grid(&jumps, points))
+        let (law, mut cuts) = self.piecewise(factor, denoiser)?;
+        if coarse {
+            return Some(Points::grid(&cuts, MOMENT_POINTS));
+        }
+        let assumed = denoiser.law().filter(|law| law.uniforms(1) == 1);
+        let spikes: Vec<f64> = assumed.into_iter().chain([law]).flat_map(atoms).collect();
+        cuts.extend(passes(law, &cuts, &spikes));
+        cuts.sort_by(f64::total_cmp);
+        Some(Points::grid(&cuts, GRID_POINTS * self.evolution.points))
     }
 
     /// Whether the likelihood is Gaussian as assumed, and its message one that its variable can carry: no row is ever

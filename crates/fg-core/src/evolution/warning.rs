@@ -2,6 +2,8 @@
 
 use super::Evolution;
 use super::error::Warning;
+use super::shared_basis::shared_bases;
+use super::symmetry::unbroken;
 use super::truth::{Anatomy, anatomy, given};
 use crate::graph::Graph;
 use crate::message::ColumnForm;
@@ -33,6 +35,8 @@ pub(super) fn warnings(evolution: &Evolution<'_>) -> Vec<Warning> {
             warnings.push(Warning::NotSeparable { factor: node.name.clone() });
         }
     }
+    warnings.extend(shared_bases(graph));
+    warnings.extend(unbroken(evolution));
     warnings
 }
 

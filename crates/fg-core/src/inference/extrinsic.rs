@@ -110,7 +110,10 @@ impl Extrinsic {
                 previous.precision().is_infinite(b) || message.precision().is_infinite(b);
             let (old, new) = (previous.precision().block(b), message.precision().block(b));
             let covariance = &belief.covariances()[b * size..(b + 1) * size];
-            if !infinite && self.keeps(covariance, [old, new], options.negligible) {
+            let rows = belief.layout().range(b);
+            let square: f64 = belief.mean().rows_slice(rows.clone()).iter().map(|x| x * x).sum();
+            let moment = square / rows.len() as f64;
+            if !infinite && self.keeps(covariance, moment, [old, new], options.negligible) {
                 let (natural, precision) = message.parts_mut();
                 let range = precision.layout().range(b);
                 precision.block_mut(b).copy_from_slice(old);
@@ -122,16 +125,23 @@ impl Extrinsic {
 
     /// Whether a block of the precision before stays where a direction of the new one was dropped: it would lose
     /// something, and what was there is a negligible share of the belief's information, the Frobenius norm of `C Gamma`.
+    ///
+    /// It loses something where there is less of it in all. Where there is more, in the directions that are left, it still does
+    /// once the answer is known, its covariance being a negligible share of the second `moment` of a row: what little a
+    /// factor adds to that hangs on single rows, which see one direction and not the other.
     pub(crate) fn keeps(
         &mut self,
         covariance: &[f64],
+        moment: f64,
         [old, new]: [&[f64]; 2],
         negligible: f64,
     ) -> bool {
-        if !(small::trace(new, self.columns) < small::trace(old, self.columns)) {
+        let d = self.columns;
+        let less = small::trace(new, d) < small::trace(old, d);
+        if !(less || small::trace(covariance, d) < negligible * moment) {
             return false;
         }
-        small::multiply(covariance, old, &mut self.vectors, self.columns);
+        small::multiply(covariance, old, &mut self.vectors, d);
         self.vectors.iter().map(|v| v * v).sum::<f64>().sqrt() < negligible
     }
 

@@ -5,6 +5,7 @@ mod learning;
 mod length;
 mod moved;
 mod parts;
+mod predict;
 mod run;
 mod spectral;
 mod start;

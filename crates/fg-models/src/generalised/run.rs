@@ -75,12 +75,13 @@ fn from_start<'g>(
     options: &Options,
     observer: &mut dyn Observer,
 ) -> Result<(Inference<'g>, Solution), ModelError> {
+    let start = start.resolved(graph, parts, options);
     let mut run = Inference::new(graph, options)?;
     start.set(&mut run, graph, parts)?;
     let mut solution = run.run(observer)?;
     if let Start::LeastStable { share } = start {
         run = Inference::new(graph, options)?;
-        moved(&mut run, graph, parts, &solution, *share)?;
+        moved(&mut run, graph, parts, &solution, share)?;
         solution = run.run(observer)?;
     }
     Ok((run, solution))

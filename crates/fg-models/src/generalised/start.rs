@@ -1,7 +1,8 @@
 //! Where a run of the generalised linear model starts: from the prior, or from the size of the data.
 
+use fg_core::evolution::{Symmetry, Warning};
 use fg_core::message::Layout;
-use fg_core::{Graph, Inference, Rows};
+use fg_core::{Evolution, Graph, Inference, Options, Rows};
 
 use super::parts::Parts;
 use super::spectral;
@@ -19,6 +20,10 @@ use crate::start::{OUTPUT_PORT, guessed_power, send, shrunk};
 #[non_exhaustive]
 pub enum Start {
     /// [`Prior`](Self::Prior) where the prior has a mean and a variance by itself, otherwise [`Data`](Self::Data).
+    ///
+    /// Where that would stay for good because the model doesn't see a [symmetry](fg_core::evolution::Symmetry) of `X`:
+    /// [`Spectral`](Self::Spectral) of the share [`AUTO_SHARE`](Self::AUTO_SHARE) for its sign, and
+    /// [`LeastStable`](Self::LeastStable) of the share [`AUTO_MOVED`](Self::AUTO_MOVED) for the order of its columns.
     #[default]
     Auto,
     /// The prior's own mean and variance. A run without them is an error when the data doesn't determine `X`.
@@ -67,6 +72,33 @@ pub enum Start {
 }
 
 impl Start {
+    /// The part of a spectral direction's variance that [`Auto`](Self::Auto) takes for true.
+    pub const AUTO_SHARE: f64 = 0.3;
+    /// The part of what is unknown that [`Auto`](Self::Auto) takes for told in the least stable direction.
+    pub const AUTO_MOVED: f64 = 0.1;
+
+    /// What [`Auto`](Self::Auto) stands for where the model doesn't see a symmetry of `X` and the graph still is what it was
+    /// made as; itself otherwise.
+    pub(super) fn resolved(&self, graph: &Graph, parts: &Parts, options: &Options) -> Self {
+        let made = parts.linear(graph).is_some() && parts.observed(graph).is_some();
+        if *self != Self::Auto || !made {
+            return self.clone();
+        }
+        let name = graph.variable_name(graph.variable_at(parts.prior, 0));
+        let warnings = Evolution::new(graph, options).warnings();
+        let unseen = |kind: Symmetry| {
+            let of = |w: &Warning| matches!(w, Warning::Symmetric { variable, symmetry } if variable == name && *symmetry == kind);
+            warnings.iter().any(of)
+        };
+        if unseen(Symmetry::Sign) {
+            Self::Spectral { share: Self::AUTO_SHARE }
+        } else if unseen(Symmetry::Columns) {
+            Self::LeastStable { share: Self::AUTO_MOVED }
+        } else {
+            Self::Auto
+        }
+    }
+
     /// Sets the first messages of a run.
     pub(super) fn set(
         &self,
@@ -134,7 +166,7 @@ mod tests {
         let operator = Dense::from_rows(&Rows::from_fn(3, 2, |i, j| (i + 2 * j) as f64)).unwrap();
         let data = Rows::column(vec![1.0, 3.0, 5.0]);
         let model = linear::graph(operator, data, L2::new(0.0).unwrap(), 1.0).unwrap();
-        let fit = model.fit(&fg_core::Options::default(), &mut ()).unwrap();
+        let fit = model.fit(&Options::default(), &mut ()).unwrap();
         // Least squares: `y = x_1 i + x_2 (i + 2)` has the solution (3/2, 1/2) where the columns are i and i + 2.
         let x = fit.estimate();
         let exact = [1.5, 0.5];
@@ -155,7 +187,7 @@ mod tests {
             let data = Rows::column(vec![3.0, 4.0]);
             let model = linear::graph(operator.unwrap(), data, prior, 1.0).unwrap();
             let model = model.with_start(Start::Variance(variance));
-            let error = model.fit(&fg_core::Options::default(), &mut ()).unwrap_err().to_string();
+            let error = model.fit(&Options::default(), &mut ()).unwrap_err().to_string();
             let expected = format!("start variance must be finite and above 0, got {found}");
             assert_eq!(error, expected);
         }
@@ -169,7 +201,7 @@ mod tests {
             let prior = BernoulliGauss::new(0.5, 0.0, 1.0).unwrap();
             let model = linear::graph(operator, Rows::column(vec![3.0, 4.0]), prior, 1.0).unwrap();
             let start = Start::Guess { values, share };
-            model.with_start(start).fit(&fg_core::Options::default(), &mut ())
+            model.with_start(start).fit(&Options::default(), &mut ())
         };
         let error = fit(Rows::zeros(2, 1), 0.5).unwrap_err().to_string();
         assert!(

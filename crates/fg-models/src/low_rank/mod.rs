@@ -1,6 +1,7 @@
 //! The low-rank model: `prior - U - [Y = U V' + noise] - V - prior`, and its symmetric form `Y = X X' + noise`.
 
 mod leading;
+mod predict;
 mod start;
 
 pub use start::Start;
@@ -101,9 +102,9 @@ pub fn noise_variance_symmetric(data: &Rows) -> f64 {
 
 /// As [`symmetric`] without data: to be drawn from, or predicted.
 ///
-/// A prediction for priors of zero mean needs a start as a run does:
-/// [`Evolution::with_start`](fg_core::Evolution::with_start) at a port of [`LowRankGraph::data`], the second where there
-/// are two, which is read first. From a tiny precision it takes the way of a run that starts without knowledge.
+/// A prediction for priors of zero mean needs a start as a run does: [`LowRankGraph::predict`] has that of its fit, and
+/// [`Evolution::with_start`](fg_core::Evolution::with_start) takes any at a port of [`LowRankGraph::data`], the second where
+/// there are two, which is read first. From a tiny precision it takes the way of a run that starts without knowledge.
 ///
 /// # Errors
 /// [`ModelError::LowRank`] when the variance isn't finite and above zero.

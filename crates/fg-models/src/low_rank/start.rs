@@ -96,6 +96,47 @@ struct Column {
     size: f64,
 }
 
+/// What the Gaussian fixed point finds of a direction: its variance, and the part of it that is found.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spike {
+    variance: f64,
+    share: f64,
+}
+
+impl Spike {
+    /// Of symmetric data of `n` rows, with entries of this variance; no fainter than directions are taken for.
+    pub(super) fn symmetric(n: f64, noise: f64, variance: f64) -> Self {
+        let variance = variance.max((FAINTEST * noise / n).sqrt());
+        Self { variance, share: 1.0 - noise / (n * variance * variance) }
+    }
+
+    /// Of both sides of other data, with entries whose variances have this `product`: the data tell no more of them, and what
+    /// the priors say of the two shares it out.
+    pub(super) fn rectangular(
+        [m, n]: [f64; 2],
+        noise: f64,
+        own: [f64; 2],
+        product: f64,
+    ) -> [Self; 2] {
+        let product = product.max((FAINTEST / (m * n)).sqrt() * noise);
+        let (a, b) = (m * product / noise, n * product / noise);
+        let scale = (product / (own[0] * own[1])).sqrt();
+        [(a, own[0]), (b, own[1])].map(|(ratio, own)| Self {
+            variance: scale * own,
+            share: (a * b - 1.0) / (ratio + a * b),
+        })
+    }
+
+    /// The precision of what is found as an observation.
+    pub(super) fn precision(self) -> f64 {
+        self.share / ((1.0 - self.share) * self.variance)
+    }
+
+    fn column(self) -> Column {
+        Column { precision: self.precision(), size: self.share.recip() }
+    }
+}
+
 /// Sends `values`, each column multiplied by its size, as observations.
 fn send(
     run: &mut Inference<'_>,
@@ -134,11 +175,8 @@ fn symmetric(
         .iter()
         .map(|value| {
             let root = (value * value - 4.0 * n * noise).max(0.0).sqrt();
-            let variance = ((value + root) / (2.0 * n)).max((FAINTEST * noise / n).sqrt());
-            let ratio = n * variance * variance / noise;
-            let share = 1.0 - ratio.recip();
-            let precision = (ratio - 1.0) / variance;
-            ((share * n * variance).sqrt(), Column { precision, size: share.recip() })
+            let spike = Spike::symmetric(n, noise, (value + root) / (2.0 * n));
+            ((spike.share * n * spike.variance).sqrt(), spike.column())
         })
         .collect();
     let estimate = scaled(&right, |k| columns[k].0);
@@ -165,16 +203,11 @@ fn rectangular(
     for value in &values {
         let excess = value * value - (m + n) * noise;
         let root = (excess * excess - 4.0 * m * n * noise * noise).max(0.0).sqrt();
-        let strength = (0.5 * (excess + root)).max((FAINTEST * m * n).sqrt() * noise);
-        let product = strength / (m * n);
-        let (a, b) = (m * product / noise, n * product / noise);
-        // The data tell the product; what the priors say of the two shares it out.
-        let scale = (product / (own[0] * own[1])).sqrt();
-        for (port, (ratio, rows)) in [(a, m), (b, n)].into_iter().enumerate() {
-            let (variance, share) = (scale * own[port], (a * b - 1.0) / (ratio + a * b));
-            let precision = share / ((1.0 - share) * variance);
-            let column = Column { precision, size: share.recip() };
-            columns[port].push(((share * rows * variance).sqrt(), column));
+        let product = 0.5 * (excess + root) / (m * n);
+        for (port, spike) in Spike::rectangular([m, n], noise, own, product).into_iter().enumerate()
+        {
+            let length = (spike.share * [m, n][port] * spike.variance).sqrt();
+            columns[port].push((length, spike.column()));
         }
     }
     let estimates = [(&left, 0), (&right, 1)].map(|(side, p)| scaled(side, |k| columns[p][k].0));

@@ -10,6 +10,7 @@ use super::{Denoiser, Estimation, Law, RowCavity, RowEstimate, Scratch};
 use crate::factor::Breakdown;
 use crate::message::{ColumnForm, small};
 use crate::rows::Rows;
+use crate::special::hash::sign;
 
 /// A denoiser from any function `|rows, noise| -> rows` of all `n x d` rows and the standard deviation of their
 /// noise: a trained network, a wavelet shrinkage, a call into another program.
@@ -278,20 +279,6 @@ impl<F> fmt::Debug for BlackBox<F> {
             .field("rows", rows)
             .finish_non_exhaustive()
     }
-}
-
-/// A sign that depends on nothing but its three arguments: the top bit of `SplitMix64`'s output function.
-fn sign(seed: u64, probe: u64, index: usize) -> f64 {
-    let state =
-        mix(mix(seed ^ 0x9e37_79b9_7f4a_7c15).wrapping_add(probe)).wrapping_add(index as u64);
-    if mix(state.wrapping_mul(0x9e37_79b9_7f4a_7c15)) >> 63 == 0 { 1.0 } else { -1.0 }
-}
-
-/// Finaliser of `SplitMix64` (Steele, Lea, Flood 2014, doi 10.1145/2660193.2660195).
-fn mix(z: u64) -> u64 {
-    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 #[cfg(test)]
