@@ -1,6 +1,7 @@
 //! Scalar functions with stated accuracy that estimators are made of, and low-discrepancy points.
 
 pub mod exp;
+pub mod log;
 mod normal;
 pub mod number;
 pub mod points;
