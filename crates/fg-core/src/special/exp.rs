@@ -10,9 +10,9 @@ use super::number::Number;
 /// `1.5 * 2^52`: adding and subtracting it rounds a double to an integer.
 const ROUND: f64 = 6_755_399_441_055_744.0;
 /// High part of `ln 2`: its trailing zeros make `n * LN2_HIGH` exact for every exponent `n`.
-const LN2_HIGH: f64 = 6.931_471_803_691_238_2e-1;
+pub(super) const LN2_HIGH: f64 = 6.931_471_803_691_238_2e-1;
 /// `ln 2 - LN2_HIGH`.
-const LN2_LOW: f64 = 1.908_214_929_270_587_7e-10;
+pub(super) const LN2_LOW: f64 = 1.908_214_929_270_587_7e-10;
 /// Below it the result is zero: the smallest power of two that is scaled to is `2^-1022`, the last normal one.
 const UNDERFLOW: f64 = -707.7;
 /// Above it the result is infinite: `ln` of the largest finite double.

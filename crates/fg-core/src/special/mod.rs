@@ -2,6 +2,7 @@
 
 pub mod exp;
 pub(crate) mod hash;
+pub mod log;
 mod normal;
 pub mod number;
 pub mod points;

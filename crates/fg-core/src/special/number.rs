@@ -41,6 +41,10 @@ pub trait Number:
     #[must_use]
     fn power_of_two(self) -> Self;
 
+    /// `m` and the integer `e` with `self = m 2^e` and `1 <= m < 2`, for positive normal numbers; arbitrary for others.
+    #[must_use]
+    fn parts(self) -> (Self, Self);
+
     /// The largest lane; the number itself, where it is one.
     #[must_use]
     fn largest(self) -> f64;
@@ -66,6 +70,14 @@ const INTEGER_BITS: f64 = 6_755_399_441_055_744.0;
 const BIAS: f64 = 1023.0;
 /// Bits of the mantissa of a double.
 const MANTISSA: u32 = 52;
+/// Those bits.
+const FRACTION: u64 = (1 << MANTISSA) - 1;
+/// `2^52`, whose mantissa takes up integers below it, and its bits.
+const INTEGERS: f64 = 4_503_599_627_370_496.0;
+/// See [`INTEGERS`].
+const INTEGERS_BITS: u64 = INTEGERS.to_bits();
+/// Bits of one.
+const ONE_BITS: u64 = 1f64.to_bits();
 
 impl Number for f64 {
     #[inline(always)]
@@ -96,6 +108,13 @@ impl Number for f64 {
     #[inline(always)]
     fn power_of_two(self) -> Self {
         Self::from_bits((self + BIAS + INTEGER_BITS).to_bits() << MANTISSA)
+    }
+
+    #[inline(always)]
+    fn parts(self) -> (Self, Self) {
+        let bits = self.to_bits();
+        let mantissa = Self::from_bits(bits & FRACTION | ONE_BITS);
+        (mantissa, Self::from_bits(bits >> MANTISSA | INTEGERS_BITS) - (INTEGERS + BIAS))
     }
 
     #[inline(always)]
@@ -228,6 +247,21 @@ impl<S: Simd> Number for Lanes<S> {
     }
 
     #[inline(always)]
+    fn parts(self) -> (Self, Self) {
+        let (mut mantissa, mut exponent) = (self.value, self.value);
+        let bits: &mut [u64] = bytemuck::cast_slice_mut(core::slice::from_mut(&mut mantissa));
+        for lane in bits {
+            *lane = *lane & FRACTION | ONE_BITS;
+        }
+        let bits: &mut [u64] = bytemuck::cast_slice_mut(core::slice::from_mut(&mut exponent));
+        for lane in bits {
+            *lane = *lane >> MANTISSA | INTEGERS_BITS;
+        }
+        let exponent = Self { value: exponent, ..self } - self.constant(INTEGERS + BIAS);
+        (Self { value: mantissa, ..self }, exponent)
+    }
+
+    #[inline(always)]
     fn largest(self) -> f64 {
         self.simd.reduce_max_f64s(self.value)
     }
@@ -243,6 +277,13 @@ mod tests {
         x.if_above(x.constant(5.0), -x, value + x)
             .at_least(x.constant(-7.0))
             .at_most(x - x.constant(0.25))
+            .mul_add(x.constant(1.0), parted(x + x.constant(1.0)))
+    }
+
+    /// Nothing: a number less its mantissa at its exponent.
+    fn parted<N: Number>(x: N) -> N {
+        let (mantissa, exponent) = x.parts();
+        x - mantissa * exponent.power_of_two()
     }
 
     struct Check;
@@ -272,6 +313,15 @@ mod tests {
     fn registers_compute_what_doubles_do() {
         pulp::Arch::new().dispatch(Check);
         pulp::WithSimd::with_simd(Check, pulp::Scalar);
+    }
+
+    #[test]
+    fn numbers_are_their_parts() {
+        for x in [f64::MIN_POSITIVE, 0.3, 0.999_999, 1.0, 1.5, 2.0, 1e300, f64::MAX] {
+            let (mantissa, exponent) = x.parts();
+            assert!((1.0..2.0).contains(&mantissa) && exponent.fract() == 0.0, "{x}");
+            assert_eq!((mantissa * exponent.power_of_two()).to_bits(), x.to_bits(), "{x}");
+        }
     }
 
     #[test]

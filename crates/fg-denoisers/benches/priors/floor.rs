@@ -12,6 +12,8 @@ use pulp::{Simd, WithSimd};
 pub(crate) enum Floor {
     /// One number read, two written.
     Memory,
+    /// A square root and a quotient.
+    Root,
     /// So many exponentials.
     Exponentials(usize),
     /// The moments of one normal tail, or of two of which one is on the light side, with the exponential of the other.
@@ -56,12 +58,16 @@ pub(crate) fn of(module: &str, instance: &str) -> Floor {
         }
         ("likelihood/quantised", _) => Floor::Points(48),
         ("likelihood/huber", "usual") => Floor::Points(48),
-        (_, "maximum" | "exponential, maximum" | "rectified, maximum") => maximum(module),
-        ("likelihood/logistic" | "likelihood/poisson" | "likelihood/survival", _) => {
-            Floor::Points(100)
-        }
+        ("likelihood/poisson", "rectified, maximum") => Floor::Root,
+        (_, "maximum" | "exponential, maximum") => maximum(module),
+        // Equal steps that are exact to rounding take 25 points for what is next to a Gaussian.
+        ("likelihood/logistic" | "likelihood/survival", _) => Floor::Points(25),
+        ("likelihood/poisson", "exponential, mean") => Floor::Points(25),
+        // A third of the rows have counts, and take 110 points each: their density has an end.
+        ("likelihood/poisson", _) => Floor::Points(110 / 3),
         ("likelihood/intensity", _) => Floor::Points(50),
-        ("likelihood/student_noise", _) => Floor::Points(200),
+        // Gaussians of so many variances.
+        ("likelihood/student_noise", _) => Floor::Points(100),
         ("likelihood/two_layer", "one ReLU, mean") => Floor::Points(512),
         _ => Floor::Memory,
     }
@@ -81,6 +87,7 @@ impl fmt::Display for Floor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Memory => write!(f, "memory"),
+            Self::Root => write!(f, "a root and a quotient"),
             Self::Exponentials(1) => write!(f, "an exponential"),
             Self::Exponentials(k) => write!(f, "{k} exponentials"),
             Self::Tails(1) => write!(f, "a tail"),
@@ -102,6 +109,7 @@ impl Floor {
         let x = n * n.constant(0.1);
         match self {
             Self::Memory => [x, n],
+            Self::Root => [x / n.mul_add(n, n.constant(1.0)).sqrt(), n],
             Self::Exponentials(1) => [exp(x), n],
             Self::Exponentials(2) => [exp(x), exp(-x)],
             Self::Exponentials(k) | Self::Points(k) => {

@@ -124,13 +124,20 @@ impl<N: Number> Span<N> {
 }
 
 impl Rule {
-    /// Mean and variance of `0 < t < length` with weight `exp(a t - gamma t^2 / 2)`: a register of intervals at a time. Each is answered by the rule that its own depth asks for, whatever its
-    /// neighbours, so that a register takes as long as all rules that it asks for.
+    /// Mean and variance of `0 < t < length` with weight `exp(a t - gamma t^2 / 2)`: a register of intervals at a time.
     #[inline(always)]
     pub(crate) fn moments<N: Number>(&self, a: N, gamma: N, length: N) -> [N; 2] {
+        let [mean, variance, ..] = self.parts(a, gamma, length);
+        [mean, variance]
+    }
+
+    /// Mean, variance, the mass relative to the largest weight, and where that is. Each interval is answered by the rule that
+    /// its own depth asks for, whatever its neighbours, so that a register takes as long as all rules that it asks for.
+    #[inline(always)]
+    pub(crate) fn parts<N: Number>(&self, a: N, gamma: N, length: N) -> [N; 4] {
         let span = Span::new(a, gamma, length);
         let (zero, one) = (a.constant(0.0), a.constant(1.0));
-        let (mut found, mut last) = ([zero; 2], -one);
+        let (mut found, mut last) = ([zero; 3], -one);
         for ([nodes, weights], (_, nats)) in self.columns.iter().zip(RULES) {
             let nats = a.constant(nats);
             let asks = span.depth.if_above(last, span.depth.if_above(nats, zero, one), zero);
@@ -143,9 +150,13 @@ impl Rule {
                 span.add(&mut sums, a.constant(*x), a.constant(*w));
             }
             let [mean, variance] = span.moments(sums);
-            found = [asks.if_above(zero, mean, found[0]), asks.if_above(zero, variance, found[1])];
+            let width = span.half * sums[0];
+            for (found, own) in found.iter_mut().zip([mean, variance, width]) {
+                *found = asks.if_above(zero, own, *found);
+            }
         }
-        found
+        let [mean, variance, width] = found;
+        [mean, variance, width, span.peak]
     }
 }
 

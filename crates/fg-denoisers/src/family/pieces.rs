@@ -10,17 +10,18 @@ use super::Rule;
 use super::cut::{Cut, anchor};
 use super::formula::{self, OneEnd};
 use super::interval::Interval;
+use super::segments::Segments;
 use super::two_ends::{Between, TwoEnds};
 
 /// One piece: `log f = height + slope t - precision t^2 / 2`, `t` counted from its anchor.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Piece {
     /// Infinite where it has no such end; equal ends are an atom.
-    start: f64,
-    end: f64,
-    height: f64,
-    slope: f64,
-    precision: f64,
+    pub(super) start: f64,
+    pub(super) end: f64,
+    pub(super) height: f64,
+    pub(super) slope: f64,
+    pub(super) precision: f64,
 }
 
 /// What a row of a cavity is answered.
@@ -67,7 +68,7 @@ impl Piece {
         !(self.start.is_finite() || self.end.is_finite())
     }
 
-    fn is_bounded(&self) -> bool {
+    pub(super) fn is_bounded(&self) -> bool {
         self.start.is_finite() && self.end.is_finite()
     }
 
@@ -173,6 +174,10 @@ pub(crate) fn estimate_alike(
     {
         let density = TwoEnds::new((slope, precision), (0.0, rule), gamma);
         formula::apply(&Between { density, start, length: end - start }, cavity, out);
+        return Ok(());
+    }
+    if let Some(segments) = Segments::new(pieces, rule, gamma) {
+        formula::apply(&segments, cavity, out);
         return Ok(());
     }
     estimate(|_| pieces, rule, cavity, out, scratch)

@@ -5,22 +5,21 @@ use core::f64::consts::PI;
 use fg_core::denoiser::{RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
 use fg_core::special::exp::exp_negative;
-use fg_core::special::number::{Lanes, Number};
-use pulp::{Simd, WithSimd};
+use fg_core::special::number::Number;
 
-/// What lies this many nats below the largest term is left out: `exp(-DEPTH)` is below rounding.
-const DEPTH: f64 = 37.0;
+use super::formula::{self, Formula};
+
+/// What lies this many nats below the largest term is left out, and [`SLACK`] more: `exp(-DEPTH)` is below rounding.
+const DEPTH: f64 = 36.0;
 /// Beyond the last scale of a problem its terms fall at their final rate but for at most so many units of `log v`.
 const SLACK: f64 = 4.0;
 /// Step in `log v`. The error of equal steps is the Fourier transform of the terms at `2 pi / step`, which for terms that
 /// are analytic up to `pi / 2` off the axis falls as `exp(-pi^2 / step)`.
-const STEP: f64 = 0.25;
+const STEP: f64 = 0.28;
 /// Degrees of freedom by which the terms become narrower than the step: their width is `sqrt(2 / nu)`.
 const NARROWING: f64 = 16.0;
-/// Values kept of each term: its logarithm at `n = 0`, `v`, `1 / (1 + gamma v)`, and its weight in a row.
-const KEPT: usize = 4;
-/// Terms come in groups of so many, a multiple of the length of every register.
-const GROUP: usize = 8;
+/// Values kept of each term: its logarithm at `n = 0`, `v / (1 + gamma v)` and `1 / (1 + gamma v)`.
+const KEPT: usize = 3;
 
 /// The law of `t = log v`, up to a common scale of the rows.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -101,23 +100,6 @@ pub(crate) struct ScaleMixture {
     step: f64,
 }
 
-/// Terms of the rule under one cavity precision.
-struct Terms<'a> {
-    log: &'a mut [f64],
-    variance: &'a mut [f64],
-    /// `1 / (1 + gamma v)`.
-    shrink: &'a mut [f64],
-    weight: &'a mut [f64],
-    gamma: f64,
-}
-
-/// Mean, variance and log-partition of a row, for rows of scale one.
-struct Answer {
-    mean: f64,
-    variance: f64,
-    log_partition: f64,
-}
-
 impl ScaleMixture {
     pub(crate) fn new(scale: f64, mixing: Mixing) -> Self {
         let step = match mixing {
@@ -142,31 +124,26 @@ impl ScaleMixture {
             reason = "positive and small"
         )]
         let count = (last - first).max(0.0) as usize + 1;
-        (first, count.next_multiple_of(GROUP))
+        (first, count)
     }
 
-    /// Terms on the part of `memory` they need.
-    fn terms<'a>(&self, gamma: f64, first: f64, memory: &'a mut [f64]) -> Terms<'a> {
-        let count = memory.len() / KEPT;
-        let (log, rest) = memory.split_at_mut(count);
-        let (variance, rest) = rest.split_at_mut(count);
-        let (shrink, weight) = rest.split_at_mut(count);
-        for k in 0..count {
+    /// The terms for rows of up to this `|n|` under a cavity of positive precision, in the memory that `make` gives.
+    fn terms<'a>(
+        &self,
+        precision: f64,
+        largest: f64,
+        make: impl FnOnce(usize) -> &'a mut [f64],
+    ) -> Terms<'a> {
+        let (gamma, square) = (precision * self.scale * self.scale, largest * self.scale);
+        let (first, count) = self.range(gamma, square * square);
+        let kept = make(KEPT * count);
+        for (k, kept) in kept.chunks_exact_mut(KEPT).enumerate() {
             let t = (first + k as f64) * self.step;
-            variance[k] = t.exp();
-            let growth = gamma * variance[k];
-            log[k] = self.mixing.log_density(t) - 0.5 * growth.ln_1p();
-            shrink[k] = 1.0 / (1.0 + growth);
+            let growth = gamma * t.exp();
+            let log = self.mixing.log_density(t) - 0.5 * growth.ln_1p();
+            kept.copy_from_slice(&[log, 1.0 / ((-t).exp() + gamma), 1.0 / (1.0 + growth)]);
         }
-        Terms { log, variance, shrink, weight, gamma }
-    }
-
-    /// Natural parameter and precision of a cavity for rows of scale one, and the terms for all its rows.
-    fn prepare(&self, cavity: &RowCavity<'_>) -> (f64, f64, usize) {
-        let gamma = cavity.scalar_precision() * self.scale * self.scale;
-        let largest = cavity.natural().iter().fold(0.0, |m: f64, n| m.max(n.abs())) * self.scale;
-        let (first, count) = self.range(gamma, largest * largest);
-        (gamma, first, count)
+        Terms { kept, gamma, scale: self.scale }
     }
 
     pub(crate) fn estimate(
@@ -187,17 +164,28 @@ impl ScaleMixture {
             }
             return Ok(());
         }
-        let (gamma, first, count) = self.prepare(cavity);
-        let mut terms = self.terms(gamma, first, scratch.slice(KEPT * count));
-        for (i, &n) in cavity.natural().iter().enumerate() {
-            let found = terms.answer(n * self.scale);
-            out.mean[i] = self.scale * found.mean;
-            out.covariance[i] = self.scale * self.scale * found.variance;
-            if !(out.mean[i].is_finite() && out.covariance[i].is_finite()) {
-                return Err(Breakdown::NotFinite { port: 0, row: row(i) });
-            }
+        let largest = cavity.natural().iter().fold(0.0, |m: f64, n| m.max(n.abs()));
+        let terms = self.terms(cavity.scalar_precision(), largest, |len| scratch.slice(len));
+        formula::apply(&terms, cavity, out);
+        check(cavity, out)
+    }
+
+    /// Of rows `z` that have been seen at `observed`, with noise of this law.
+    pub(crate) fn estimate_around(
+        &self,
+        observed: &[f64],
+        cavity: &RowCavity<'_>,
+        out: &mut RowEstimate<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<(), Breakdown> {
+        let precision = cavity.scalar_precision();
+        if !(precision > 0.0) {
+            return Err(Breakdown::ImproperCavity { port: 0, row: cavity.first_row() });
         }
-        Ok(())
+        let largest = farthest(observed, cavity);
+        let terms = self.terms(precision, largest, |len| scratch.slice(len));
+        formula::apply_observed(&Around { terms, precision }, observed, cavity, out);
+        check(cavity, out)
     }
 
     /// False where a row has no posterior of finite variance.
@@ -206,104 +194,143 @@ impl ScaleMixture {
             out.fill(0.0);
             return self.mixing.variance().is_some() && cavity.natural().iter().all(|&n| n == 0.0);
         }
-        let (gamma, first, count) = self.prepare(cavity);
-        let mut memory = vec![0.0; KEPT * count];
-        let mut terms = self.terms(gamma, first, &mut memory);
-        for (out, &n) in out.iter_mut().zip(cavity.natural()) {
-            *out = terms.answer(n * self.scale).log_partition + self.step.ln();
+        let largest = cavity.natural().iter().fold(0.0, |m: f64, n| m.max(n.abs()));
+        let mut memory = Vec::new();
+        let terms = self.terms(cavity.scalar_precision(), largest, |len| {
+            memory.resize(len, 0.0);
+            &mut memory
+        });
+        let mut total = vec![0.0; out.len()];
+        let mut found = RowEstimate { mean: out, covariance: &mut total };
+        formula::apply(&Masses(terms), cavity, &mut found);
+        for (log, total) in out.iter_mut().zip(&total) {
+            *log += total.ln() + self.step.ln();
         }
         true
     }
 }
 
-impl Terms<'_> {
-    /// The answer to `n`; the step isn't in the log-partition.
-    fn answer(&mut self, n: f64) -> Answer {
-        pulp::Arch::new().dispatch(Row { terms: self, n })
+/// The largest `|n - gamma y|`.
+fn farthest(observed: &[f64], cavity: &RowCavity<'_>) -> f64 {
+    let gamma = cavity.scalar_precision();
+    let rows = cavity.natural().iter().zip(observed);
+    rows.fold(0.0, |m: f64, (n, y)| m.max(gamma.mul_add(-y, *n).abs()))
+}
+
+/// Refuses rows that aren't numbers.
+fn check(cavity: &RowCavity<'_>, out: &RowEstimate<'_>) -> Result<(), Breakdown> {
+    let mut found = out.mean.iter().zip(&*out.covariance);
+    match found.position(|(mean, variance)| !(mean.is_finite() && variance.is_finite())) {
+        Some(i) => Err(Breakdown::NotFinite { port: 0, row: cavity.first_row() + i }),
+        None => Ok(()),
     }
 }
 
-/// One row, a register of terms at a time.
-struct Row<'a, 'b> {
-    terms: &'a mut Terms<'b>,
-    n: f64,
+/// Terms of the rule under one cavity precision, for rows of scale one.
+#[derive(Debug)]
+struct Terms<'a> {
+    kept: &'a [f64],
+    gamma: f64,
+    scale: f64,
 }
 
-/// Posterior variances given `v` and `v'` differ by `(v - v') / ((1 + gamma v) (1 + gamma v'))`; `other` is `v'` and
-/// `1 / (1 + gamma v')`.
-#[inline(always)]
-fn apart<N: Number>(variance: N, shrink: N, other: [f64; 2]) -> N {
-    (variance - variance.constant(other[0])) * (shrink * shrink.constant(other[1]))
+/// Averages of one row over all terms.
+struct Averages<N> {
+    /// Of `v / (1 + gamma v)`, the posterior variance given `v`, and the variance of that.
+    within: N,
+    spread: N,
+    /// Of `1 / (1 + gamma v)`.
+    shrink: N,
+    /// Logarithm of the largest term, but for the evidence, and all terms relative to it.
+    height: N,
+    total: N,
 }
 
-/// `v` and `1 / (1 + gamma v)` of the term of this logarithm of a weight, within one of so many registers.
-#[inline(always)]
-fn term(
-    register: f64,
-    height: f64,
-    [weight, variance, shrink]: [&[f64]; 3],
-    registers: usize,
-) -> [f64; 2] {
-    let lanes = weight.len() / registers;
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a number of a register"
-    )]
-    let start = register as usize * lanes;
-    let place = weight[start..start + lanes].iter().position(|w| !(*w < height));
-    let k = start + place.unwrap_or(0);
-    [variance[k], shrink[k]]
-}
-
-impl WithSimd for Row<'_, '_> {
-    type Output = Answer;
+impl Terms<'_> {
+    /// `n^2 v / (1 + gamma v) / 2 = evidence (1 - 1 / (1 + gamma v))`: what differs between terms keeps its digits where they
+    /// all are far more precise than needed.
+    #[inline(always)]
+    fn evidence<N: Number>(&self, n: N) -> N {
+        n.constant(0.5) * n * (n * n.constant(self.gamma.recip()))
+    }
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> Answer {
-        let Self { terms: Terms { log, variance, shrink, weight, gamma }, n } = self;
-        // n^2 v / (1 + gamma v) / 2 = evidence (1 - 1 / (1 + gamma v)): what differs between terms keeps its digits
-        // where they all are far more precise than needed.
-        let evidence = 0.5 * n * (n / *gamma);
-        let lanes = |v: &S::f64s| Lanes::new(simd, *v);
-        let zero = Lanes::splat(simd, 0.0);
-        let (logs, shrinks) = (Lanes::<S>::registers(log).0, Lanes::<S>::registers(shrink).0);
-        let variances = Lanes::<S>::registers(variance).0;
-        let weights = Lanes::<S>::registers_mut(weight).0;
-        // The largest weight so far in each lane, and the number of its register.
-        let (mut largest, mut place, mut number) = (zero.constant(f64::NEG_INFINITY), zero, zero);
-        for ((weight, log), shrink) in weights.iter_mut().zip(logs).zip(shrinks) {
-            let w = lanes(shrink).mul_add(zero.constant(-evidence), lanes(log));
-            place = w.if_above(largest, number, place);
-            largest = w.at_least(largest);
-            number = number + zero.constant(1.0);
-            *weight = w.get();
+    fn averages<N: Number>(&self, n: N) -> Averages<N> {
+        let (zero, one) = (n.constant(0.0), n.constant(1.0));
+        let against = -self.evidence(n);
+        let (mut height, mut own, mut own_shrink) = (n.constant(f64::NEG_INFINITY), zero, zero);
+        for kept in self.kept.chunks_exact(KEPT) {
+            let shrink = n.constant(kept[2]);
+            let log = against.mul_add(shrink, n.constant(kept[0]));
+            own = log.if_above(height, n.constant(kept[1]), own);
+            own_shrink = log.if_above(height, shrink, own_shrink);
+            height = log.at_least(height);
         }
-        let height = largest.largest();
-        let top = zero.constant(height).if_above(largest, zero, place).largest();
-        let own = term(top, height, [weight, variance, shrink], logs.len());
-        let weights = Lanes::<S>::registers_mut(weight).0;
-        let (mut total, mut first, mut shift) = (zero, zero, zero);
-        for ((weight, variance), shrink) in weights.iter_mut().zip(variances).zip(shrinks) {
-            let w = exp_negative(lanes(weight) - zero.constant(height));
-            let (v, s) = (lanes(variance), lanes(shrink));
-            total = total + w;
-            first = w.mul_add(v * s, first);
-            shift = w.mul_add(apart(v, s, own), shift);
-            *weight = w.get();
+        let (mut total, mut first, mut shares) = (zero, zero, zero);
+        let (mut shift, mut second) = (zero, zero);
+        for kept in self.kept.chunks_exact(KEPT) {
+            let (within, shrink) = (n.constant(kept[1]), n.constant(kept[2]));
+            let log = against.mul_add(shrink, n.constant(kept[0]));
+            let weight = exp_negative(log - height);
+            // With those of the largest term: (v - v') / ((1 + gamma v) (1 + gamma v')), the difference of variances.
+            let apart = within.mul_add(own_shrink, -(shrink * own));
+            let part = weight * apart;
+            total = total + weight;
+            first = weight.mul_add(within, first);
+            shares = weight.mul_add(shrink, shares);
+            shift = shift + part;
+            second = part.mul_add(apart, second);
         }
-        let total = total.sum();
-        let (mean, shift) = (first.sum() / total, shift.sum() / total);
-        let mut second = zero;
-        for ((weight, variance), shrink) in weights.iter().zip(variances).zip(shrinks) {
-            let off = apart(lanes(variance), lanes(shrink), own) - zero.constant(shift);
-            second = (lanes(weight) * off).mul_add(off, second);
-        }
-        let spread = n * (n * (second.sum() / total));
-        Answer {
-            mean: n * mean,
-            variance: mean + spread,
-            log_partition: evidence + height + total.ln(),
-        }
+        let inverse = one / total;
+        let shift = shift * inverse;
+        // The largest term is no further from the mean than a few deviations: little cancels.
+        let spread = second.mul_add(inverse, -(shift * shift)).at_least(zero);
+        Averages { within: first * inverse, spread, shrink: shares * inverse, height, total }
+    }
+}
+
+impl Formula<1> for Terms<'_> {
+    #[inline(always)]
+    fn row<N: Number>(&self, [n]: [N; 1]) -> [N; 2] {
+        let scale = n.constant(self.scale);
+        let n = n * scale;
+        let Averages { within, spread, .. } = self.averages(n);
+        let variance = n.mul_add(n * spread, within);
+        [n * within * scale, variance * (scale * scale)]
+    }
+}
+
+/// The logarithm of a row's mass but for the step, as that of the largest term and what is to be added to it.
+struct Masses<'a>(Terms<'a>);
+
+impl Formula<1> for Masses<'_> {
+    #[inline(always)]
+    fn row<N: Number>(&self, [n]: [N; 1]) -> [N; 2] {
+        let n = n * n.constant(self.0.scale);
+        let Averages { height, total, .. } = self.0.averages(n);
+        [self.0.evidence(n) + height, total]
+    }
+}
+
+/// The law around data: natural parameter and data to mean and variance.
+struct Around<'a> {
+    terms: Terms<'a>,
+    precision: f64,
+}
+
+impl Formula<2> for Around<'_> {
+    /// The mean is nearer to the data or to the cavity's mean, and counts from there.
+    #[inline(always)]
+    fn row<N: Number>(&self, [n, y]: [N; 2]) -> [N; 2] {
+        let (scale, precision) = (n.constant(self.terms.scale), n.constant(self.precision));
+        let pull = y.mul_add(-precision, n);
+        let tilt = pull * scale;
+        let Averages { within, spread, shrink, .. } = self.terms.averages(tilt);
+        let variance = tilt.mul_add(tilt * spread, within);
+        let inverse = n.constant(self.precision.recip());
+        let (from_data, from_cavity) = (tilt * within * scale, pull * inverse * shrink);
+        let half = n.constant(0.5);
+        let mean = half.if_above(shrink, n.mul_add(inverse, -from_cavity), y + from_data);
+        [mean, variance * (scale * scale)]
     }
 }

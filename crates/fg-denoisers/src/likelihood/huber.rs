@@ -4,9 +4,13 @@ use core::f64::consts::TAU;
 
 use fg_core::denoiser::{Estimation, Likelihood, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
+use fg_core::special::exp::exp_negative;
+use fg_core::special::number::Number;
+use fg_core::special::tail::{above, below};
 use fg_core::special::{cdf, open_uniform, quantile};
 
 use crate::error::{self, ParameterError};
+use crate::family::formula::{self, FARTHEST, Formula};
 use crate::family::{Piece, Rule, pieces};
 
 /// Data with the noise whose cost is Huber's: quadratic up to `t` scales, linear beyond.
@@ -33,8 +37,8 @@ use crate::family::{Piece, Rule, pieces};
 /// # Numerical notes and limits
 ///
 /// * The middle by a Gauss-Legendre rule over all that is within 40 nats of its peak, the sides by Mills' ratio: nothing
-///   cancels. With `gamma = 0` it is improper unless `|n| < t / s`.
-/// * About a microsecond an entry.
+///   cancels. For a register of rows at a time, but without precision. With `gamma = 0` it is improper unless
+///   `|n| < t / s`.
 ///
 /// # Reference
 ///
@@ -130,6 +134,75 @@ impl HuberNoise {
     }
 }
 
+/// The noise under one positive cavity precision: natural parameter and data to mean and variance, of `u = z - y` turned to
+/// the side that the cavity pulls to.
+struct Bounded<'a> {
+    rule: &'a Rule,
+    gamma: f64,
+    /// Curvature of the middle under the cavity, where it ends, and the slope beyond.
+    stiffness: f64,
+    end: f64,
+    slope: f64,
+    averaged: bool,
+}
+
+impl Bounded<'_> {
+    #[inline(always)]
+    fn nearest<N: Number>(&self, pull: N) -> [N; 2] {
+        let (inner, outer) =
+            (pull.constant(self.stiffness.recip()), pull.constant(self.gamma.recip()));
+        let within = pull * inner;
+        let beyond = (pull - pull.constant(self.slope)) * outer;
+        let end = pull.constant(self.end);
+        [within.if_above(end, beyond, within), within.if_above(end, outer, inner)]
+    }
+
+    /// Offsets count from the end of the middle on the side of the pull, where the left and the middle are on their left and
+    /// the right on its right. The left side falls away from its end; where the right one doesn't, all masses are taken in
+    /// units of it, and where the middle has its peak within, that is what exponents count from.
+    #[inline(always)]
+    fn moments<N: Number>(&self, pull: N) -> [N; 2] {
+        let (end, gamma) = (pull.constant(self.end), pull.constant(self.gamma));
+        let (stiffness, slope) = (pull.constant(self.stiffness), pull.constant(self.slope));
+        let (twice, limit) = (end + end, pull.constant(FARTHEST));
+        let deviation = pull.constant(self.gamma.sqrt().recip());
+        let [inwards, variance, width, peak] =
+            self.rule.parts(end.mul_add(stiffness, -pull), stiffness, twice);
+        let h = (end.mul_add(-gamma, pull) - slope) * deviation;
+        let away = (end.mul_add(gamma, pull) + slope) * deviation;
+        let right = above(h, below(h.abs().at_most(limit)));
+        let left = below(away.at_most(limit));
+        let depth = pull.constant(-0.5) * stiffness * peak * peak;
+        let middle = width * right.numerator;
+        let (near, far) = (exp_negative(depth), exp_negative(pull.mul_add(-twice, depth)));
+        let beyond = near * deviation * right.denominator;
+        let behind = far * deviation * right.numerator / left.numerator;
+        let inverse = pull.constant(1.0) / (middle + beyond + behind);
+        let shares = [middle * inverse, beyond * inverse, behind * inverse];
+        let square = deviation * deviation;
+        let offsets = [-inwards, right.mean * deviation, -(twice + left.mean * deviation)];
+        let variances = [variance, right.variance * square, left.variance * square];
+        let mean =
+            shares[0].mul_add(offsets[0], shares[1].mul_add(offsets[1], shares[2] * offsets[2]));
+        let mut total = pull.constant(0.0);
+        for ((share, offset), variance) in shares.into_iter().zip(offsets).zip(variances) {
+            let apart = offset - mean;
+            total = share.mul_add(apart.mul_add(apart, variance), total);
+        }
+        [end + mean, total]
+    }
+}
+
+impl Formula<2> for Bounded<'_> {
+    #[inline(always)]
+    fn row<N: Number>(&self, [n, y]: [N; 2]) -> [N; 2] {
+        let pull = y.mul_add(n.constant(-self.gamma), n);
+        let [u, variance] =
+            if self.averaged { self.moments(pull.abs()) } else { self.nearest(pull.abs()) };
+        [pull.if_above(n.constant(0.0), y + u, y - u), variance]
+    }
+}
+
 impl Likelihood for HuberNoise {
     fn estimate(
         &self,
@@ -138,8 +211,20 @@ impl Likelihood for HuberNoise {
         out: &mut RowEstimate<'_>,
         scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
+        let gamma = cavity.scalar_precision();
+        if gamma > 0.0 {
+            let bounded = Bounded {
+                rule: &self.rule,
+                gamma,
+                stiffness: gamma + 1.0 / (self.scale * self.scale),
+                end: self.threshold * self.scale,
+                slope: self.threshold / self.scale,
+                averaged: self.estimation == Estimation::Mmse,
+            };
+            formula::apply_observed(&bounded, observed, cavity, out);
+            return Ok(());
+        }
         if self.estimation == Estimation::Map {
-            let gamma = cavity.scalar_precision();
             for (i, (&n, &y)) in cavity.natural().iter().zip(observed).enumerate() {
                 let row = cavity.first_row() + i;
                 let found = self.nearest(y, n, gamma);
@@ -198,5 +283,46 @@ impl Likelihood for HuberNoise {
 
     fn name(&self) -> String {
         "Huber noise".to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Errors of means, next to their size and the deviation, and of variances, as a share: those of tails.
+    const AGREEMENT: f64 = 4e-12;
+
+    proptest! {
+        #[test]
+        fn registers_agree_with_rows_one_by_one(
+            mean in -8.0..8.0f64,
+            gamma in -6.0..7.0f64,
+            y in -1.0..1.0f64,
+            scale in -2.0..1.0f64,
+            threshold in 0.1..4.0f64,
+        ) {
+            let gamma = 10f64.powf(gamma);
+            let noise = HuberNoise::new(10f64.powf(scale), threshold).unwrap();
+            let (n, precision) = (mean * gamma.sqrt().min(gamma), [gamma]);
+            let (natural, data) = ([n; 5], [y; 5]);
+            let cavity = RowCavity::new(0, 1, &natural, &natural, &precision);
+            let mut kept = [0.0; 9];
+            let slow = pieces::answer(&noise.density(y), (n, gamma), &noise.rule, &mut kept).unwrap();
+            let [m, v, _] = noise.nearest(y, n, gamma).unwrap();
+            let exact = [[slow.mean, slow.variance], [m, v]];
+            for (model, [m, v]) in [noise.clone(), noise.maximised()].iter().zip(exact) {
+                let (mut mean, mut variance) = ([0.0; 5], [0.0; 5]);
+                let mut out = RowEstimate { mean: &mut mean, covariance: &mut variance };
+                model.estimate(&data, &cavity, &mut out, &mut Scratch::default()).unwrap();
+                for (found, spread) in mean.into_iter().zip(variance) {
+                    let scale = m.abs() + v.sqrt();
+                    prop_assert!((found - m).abs() <= AGREEMENT * scale, "{found} {spread} {m} {v}");
+                    prop_assert!((spread / v - 1.0).abs() <= AGREEMENT, "{found} {spread} {m} {v}");
+                }
+            }
+        }
     }
 }

@@ -3,7 +3,7 @@
 use fg_core::denoiser::{Denoiser, Estimation, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
 
-use super::thresholding::{self, Best, Jump, Jumps, Rule, Stretch};
+use super::thresholding::{self, Best, Jump, Jumps, Line, Lines, Rule, Stretch};
 use crate::error::{self, ParameterError};
 
 /// The penalty `weight` for each entry that isn't zero.
@@ -95,6 +95,14 @@ impl HardThreshold {
 }
 
 impl Rule for HardThreshold {
+    type Curve = Lines;
+
+    fn curve(&self, gamma: f64) -> Lines {
+        let from = (2.0 * self.weight * gamma).sqrt();
+        let all = Line { from, offset: 0.0, slope: gamma.recip() };
+        Lines([all, Line::NONE, Line::NONE])
+    }
+
     fn best(&self, n: f64, gamma: f64) -> Best {
         let all = Stretch { end: f64::INFINITY, constant: self.weight, slope: 0.0, curvature: 0.0 };
         thresholding::highest(&[all], n, gamma)

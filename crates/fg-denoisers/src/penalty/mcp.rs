@@ -3,7 +3,7 @@
 use fg_core::denoiser::{Denoiser, Estimation, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
 
-use super::thresholding::{self, Best, Jump, Jumps, Rule, Stretch};
+use super::thresholding::{self, Best, Jump, Jumps, Line, Lines, Rule, Stretch};
 use crate::error::{self, ParameterError};
 
 /// The minimax concave penalty (MCP) of each entry: the slope falls from `weight` to zero in a straight line.
@@ -106,6 +106,18 @@ impl MinimaxConcave {
 }
 
 impl Rule for MinimaxConcave {
+    type Curve = Lines;
+
+    fn curve(&self, gamma: f64) -> Lines {
+        let (l, b) = (self.weight, self.shape);
+        let far = |from: f64| Line { from, offset: 0.0, slope: gamma.recip() };
+        if b * gamma > 1.0 {
+            let near = Line { from: l, offset: l, slope: (gamma - b.recip()).recip() };
+            return Lines([near, far(b * gamma * l), Line::NONE]);
+        }
+        Lines([far(l * (b * gamma).sqrt()), Line::NONE, Line::NONE])
+    }
+
     fn best(&self, n: f64, gamma: f64) -> Best {
         let (l, b) = (self.weight, self.shape);
         let near = Stretch { end: b * l, constant: 0.0, slope: l, curvature: -1.0 / b };

@@ -3,7 +3,7 @@
 use fg_core::denoiser::{Denoiser, Estimation, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
 
-use super::thresholding::{self, Best, Jump, Jumps, Rule, Stretch};
+use super::thresholding::{self, Best, Jump, Jumps, Line, Lines, Rule, Stretch};
 use crate::error::{self, ParameterError};
 
 /// The smoothly clipped absolute deviation (SCAD) of each entry.
@@ -107,6 +107,24 @@ impl Scad {
 }
 
 impl Rule for Scad {
+    type Curve = Lines;
+
+    fn curve(&self, gamma: f64) -> Lines {
+        let (l, a) = (self.weight, self.shape);
+        let line = |from: f64, offset: f64| Line { from, offset, slope: gamma.recip() };
+        let flat = (a + 1.0) * gamma;
+        if (a - 1.0) * gamma > 1.0 {
+            let bend = 1.0 / (a - 1.0);
+            let slope = (gamma - bend).recip();
+            let middle = Line { from: l * (1.0 + gamma), offset: a * l * bend, slope };
+            return Lines([line(l, l), middle, line(a * l * gamma, 0.0)]);
+        }
+        if flat < 1.0 {
+            return Lines([line(l * flat.sqrt(), 0.0), Line::NONE, Line::NONE]);
+        }
+        Lines([line(l, l), line(0.5 * l * (1.0 + flat), 0.0), Line::NONE])
+    }
+
     fn best(&self, n: f64, gamma: f64) -> Best {
         let (l, a) = (self.weight, self.shape);
         let bend = 1.0 / (a - 1.0);

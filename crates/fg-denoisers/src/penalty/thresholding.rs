@@ -2,8 +2,10 @@
 
 use fg_core::denoiser::{RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
+use fg_core::special::number::Number;
 
 use crate::error::{self, ParameterError};
+use crate::family::formula::{self, Formula};
 use crate::family::proper;
 
 /// The best value of an entry, its derivative with respect to `n`, and the maximum of the exponent.
@@ -27,10 +29,74 @@ pub(super) struct Jump {
 
 /// A cost of `|x|` that vanishes at zero: the maximiser of `n x - gamma x^2 / 2` minus the cost, for `n >= 0`.
 pub(super) trait Rule {
+    /// The maximiser under one precision.
+    type Curve: Curve;
+
     fn best(&self, n: f64, gamma: f64) -> Best;
+
+    /// As [`best`](Self::best) but for the maximum, for registers of entries.
+    fn curve(&self, gamma: f64) -> Self::Curve;
 
     /// The jump of the maximiser as `n` grows from zero; there is one at most.
     fn jump(&self, gamma: f64) -> Option<Jump>;
+}
+
+/// The maximiser as a function of `n >= 0`, and its slope.
+pub(super) trait Curve {
+    fn at<N: Number>(&self, n: N) -> [N; 2];
+}
+
+/// A stretch of a maximiser: `(n - offset) slope` from `from` on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Line {
+    pub(super) from: f64,
+    pub(super) offset: f64,
+    pub(super) slope: f64,
+}
+
+impl Line {
+    /// None.
+    pub(super) const NONE: Self = Self { from: f64::INFINITY, offset: 0.0, slope: 0.0 };
+}
+
+/// A maximiser that is zero, and from some places on straight, in ascending order.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lines(pub(super) [Line; 3]);
+
+impl Curve for Lines {
+    #[inline(always)]
+    fn at<N: Number>(&self, n: N) -> [N; 2] {
+        let (mut offset, mut slope) = (n.constant(0.0), n.constant(0.0));
+        for line in self.0 {
+            let from = n.constant(line.from);
+            offset = n.if_above(from, n.constant(line.offset), offset);
+            slope = n.if_above(from, n.constant(line.slope), slope);
+        }
+        [(n - offset) * slope, slope]
+    }
+}
+
+/// Both signs of a maximiser, and the share of its jump that is a row's.
+struct Signed<C> {
+    curve: C,
+    /// Where it jumps, how far away that counts, and what is added there.
+    at: f64,
+    reach: f64,
+    share: f64,
+}
+
+impl<C: Curve> Formula<1> for Signed<C> {
+    #[inline(always)]
+    fn row<N: Number>(&self, [n]: [N; 1]) -> [N; 2] {
+        let (zero, size) = (n.constant(0.0), n.abs());
+        let [x, slope] = self.curve.at(size);
+        let (at, reach) = (n.constant(self.at), n.constant(self.reach));
+        let share = n.constant(self.share);
+        // Near zero both the jump and its mirror image may be within reach.
+        let jump =
+            reach.if_above((size - at).abs(), share, zero) + reach.if_above(size + at, share, zero);
+        [n.if_above(zero, x, -x), slope + jump]
+    }
 }
 
 /// Default of the step over which jumps count, in deviations of the cavity: the average over rows is that of a density
@@ -71,6 +137,10 @@ impl Jumps {
         // Such costs hold back no entry that the cavity doesn't.
         proper::diagonal(cavity)?;
         let d = cavity.columns();
+        if d == 1 {
+            scratch.declare(self.one_column(rule, cavity, out));
+            return Ok(());
+        }
         let rows = cavity.len() as f64;
         out.covariance.fill(0.0);
         let mut worst: f64 = 0.0;
@@ -94,16 +164,57 @@ impl Jumps {
                 squares += jump * jump;
                 total += here.slope + jump;
             }
-            // Rounding alone can take the variance below zero.
-            let variance = (squares - sum * sum / rows).max(0.0) / (rows * (rows - 1.0));
-            // A single row has no average to speak of.
-            if rows > 1.0 && variance > 0.0 {
-                worst = worst.max(variance.sqrt() / (total / rows).abs());
-            }
+            worst = worst.max(standard_error([sum, squares, total], rows));
         }
         scratch.declare(worst);
         Ok(())
     }
+
+    /// One column, a register of entries at a time; returns the standard error.
+    fn one_column(
+        &self,
+        rule: &impl Rule,
+        cavity: &RowCavity<'_>,
+        out: &mut RowEstimate<'_>,
+    ) -> f64 {
+        /// Sums that don't wait for each other.
+        const SUMS: usize = 8;
+        let gamma = cavity.scalar_precision();
+        let reach = self.step * gamma.sqrt();
+        let curve = rule.curve(gamma);
+        let Some(Jump { at, height }) = rule.jump(gamma).filter(|_| reach > 0.0) else {
+            let signed = Signed { curve, at: 0.0, reach: 0.0, share: 0.0 };
+            formula::apply(&signed, cavity, out);
+            return 0.0;
+        };
+        let share = height / (2.0 * reach);
+        formula::apply(&Signed { curve, at, reach, share }, cavity, out);
+        let (mut totals, mut once, mut twice) = ([0.0; SUMS], [0_u32; SUMS], [0_u32; SUMS]);
+        let rows = cavity.natural().chunks(SUMS).zip(out.covariance.chunks(SUMS));
+        for (n, covariance) in rows {
+            for (k, (n, covariance)) in n.iter().zip(covariance).enumerate() {
+                totals[k] += covariance;
+                let near = u32::from((n.abs() - at).abs() < reach);
+                let both = u32::from(n.abs() + at < reach);
+                once[k] += near;
+                twice[k] += near * both;
+            }
+        }
+        // Entries within reach of the mirror image are within that of the jump, too.
+        let count = |counts: [u32; SUMS]| counts.into_iter().map(f64::from).sum::<f64>();
+        let (once, twice) = (count(once), count(twice));
+        let total: f64 = totals.into_iter().sum();
+        let squares = share * share * (once + 3.0 * twice);
+        standard_error([share * (once + twice), squares, total], cavity.len() as f64)
+    }
+}
+
+/// Of the average covariance, relative to it, given the sums of the jumps, of their squares, and of all covariances.
+fn standard_error([sum, squares, total]: [f64; 3], rows: f64) -> f64 {
+    // Rounding alone can take the variance below zero.
+    let variance = (squares - sum * sum / rows).max(0.0) / (rows * (rows - 1.0));
+    // A single row has no average to speak of.
+    if rows > 1.0 && variance > 0.0 { variance.sqrt() / (total / rows).abs() } else { 0.0 }
 }
 
 fn signed(rule: &impl Rule, n: f64, gamma: f64) -> Best {
@@ -177,8 +288,18 @@ pub(super) mod tests {
                 let top = grid.fold(f64::NEG_INFINITY, f64::max);
                 let rounding = 1e-12 * (1.0 + n * n / gamma);
                 assert!(best.height >= top - rounding, "{gamma} {n} {best:?} {top}");
-                let own = exponent(best.x);
-                assert!((best.height - own).abs() <= rounding, "{gamma} {n} {best:?} {own}");
+                let [x, slope] = rule.curve(gamma).at(n);
+                for own in [exponent(best.x), exponent(x)] {
+                    assert!(
+                        (best.height - own).abs() <= rounding,
+                        "{gamma} {n} {best:?} {own} {x}"
+                    );
+                }
+                let close = |a: f64, b: f64| (a - b).abs() <= 1e-12 * (1.0 + b.abs());
+                assert!(
+                    close(x, best.x) && close(slope, best.slope),
+                    "{gamma} {n} {best:?} {x} {slope}"
+                );
             }
             check_jump(rule, gamma);
         }
@@ -234,6 +355,13 @@ pub(super) mod tests {
     fn full_and_vanishing_precisions_are_refused() {
         struct Nothing;
         impl Rule for Nothing {
+            type Curve = Lines;
+
+            fn curve(&self, gamma: f64) -> Lines {
+                let all = Line { from: 0.0, offset: 0.0, slope: gamma.recip() };
+                Lines([all, Line::NONE, Line::NONE])
+            }
+
             fn best(&self, n: f64, gamma: f64) -> Best {
                 Best { x: n / gamma, slope: 1.0 / gamma, height: 0.5 * n * n / gamma }
             }

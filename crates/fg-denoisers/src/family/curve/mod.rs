@@ -167,6 +167,38 @@ pub(crate) fn estimate<C: Curve>(
     Ok(())
 }
 
+/// As [`estimate`], of the rows alone that a formula has left open: those of a mean or a variance that isn't a number.
+pub(crate) fn settle<C: Curve>(
+    curve: impl Fn(usize) -> C,
+    how: (Estimation, &Rule),
+    cavity: &RowCavity<'_>,
+    out: &mut RowEstimate<'_>,
+) -> Result<(), Breakdown> {
+    settle_by(|i, tilt| answer(&curve(i), tilt, how.0, how.1), cavity, out)
+}
+
+/// As [`settle`], by any answer to a row.
+pub(crate) fn settle_by(
+    answer: impl Fn(usize, Tilt) -> Result<Answer, Fault>,
+    cavity: &RowCavity<'_>,
+    out: &mut RowEstimate<'_>,
+) -> Result<(), Breakdown> {
+    let finite = |values: &[f64]| values.iter().fold(true, |all, v| all & v.is_finite());
+    if finite(out.mean) && finite(out.covariance) {
+        return Ok(());
+    }
+    let gamma = cavity.scalar_precision();
+    for (i, &n) in cavity.natural().iter().enumerate() {
+        if out.mean[i].is_finite() && out.covariance[i].is_finite() {
+            continue;
+        }
+        let found = answer(i, Tilt { n, gamma })
+            .map_err(|fault| fault.breakdown(cavity.first_row() + i))?;
+        (out.mean[i], out.covariance[i]) = (found.mean, found.variance);
+    }
+    Ok(())
+}
+
 /// Log-partition of all rows; false where one has none.
 pub(crate) fn log_partition<C: Curve>(
     curve: impl Fn(usize) -> C,

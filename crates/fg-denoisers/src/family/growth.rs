@@ -1,0 +1,169 @@
+//! Densities `exp(c x - e^x - g x^2 / 2)`, of counts and of times until events, as formulas for a register of rows.
+
+use core::f64::consts::TAU;
+
+use fg_core::special::exp::exp;
+use fg_core::special::log::ln;
+use fg_core::special::number::Number;
+
+use super::outwards::{ALIASES, Exponent, Outwards};
+
+/// Steps of a climb: three from the start do in the bulk. Rows that take more are left open.
+const STEPS: usize = 10;
+/// A step of Newton's of this length is followed by one that is exact to rounding: its error is the fourth power of it.
+const LAST: f64 = 3e-5;
+/// Square of the distance from the peak, in deviations, from which a rule may count.
+const NEAR: f64 = 1.0 / 16.0;
+/// Longest step of a climb: one from a bad start is no better.
+const LONGEST: f64 = 1.0;
+/// How far off the axis a rule may look: beyond, `exp(-e^z)` grows too fast.
+const STRIP: f64 = 1.2;
+/// What `-log cos d`, by which `exp(-e^z)` grows at the distance `d` off the axis, exceeds `d^2 / 2` by, over its square's
+/// half: bounds `d^2 / 6` and the terms beyond it as far as [`STRIP`].
+const BEND: f64 = 0.3;
+
+/// The density under one positive precision `g`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Growth {
+    g: f64,
+    log_g: f64,
+}
+
+/// Where a climb has led to: the place, `e^x` there, and the slope of the exponent.
+struct Place<N> {
+    x: N,
+    rate: N,
+    slope: N,
+}
+
+impl Growth {
+    pub(crate) fn new(g: f64) -> Self {
+        Self { g, log_g: g.ln() }
+    }
+
+    /// Next to the root of `e^x + g x = c`. With `w = e^x / g` it is that of `w + log w = c / g - log g`, for which there are
+    /// forms that are right for small and for large `w`.
+    #[inline(always)]
+    fn start<N: Number>(&self, c: N) -> N {
+        let (one, half) = (c.constant(1.0), c.constant(0.5));
+        let alone = c * c.constant(self.g.recip());
+        let level = alone - c.constant(self.log_g);
+        let t = (one - level).at_least(c.constant(0.0));
+        let growth = t.mul_add(t.mul_add(t.mul_add(c.constant(1.0 / 6.0), half), one), one);
+        let small = alone - one / growth;
+        if !(level.largest() > 1.0) {
+            return small;
+        }
+        let large = level.at_least(one);
+        let log = ln(large);
+        let w = large - log + log / large;
+        level.if_above(one, ln(w) + c.constant(self.log_g), small)
+    }
+
+    /// Maximiser and one over the curvature there; NaN in lanes that are left open.
+    #[inline(always)]
+    pub(crate) fn peak<N: Number>(&self, c: N) -> [N; 2] {
+        let (zero, one, g) = (c.constant(0.0), c.constant(1.0), c.constant(self.g));
+        let nothing = c.constant(f64::NAN);
+        let mut x = self.start(c);
+        let (mut active, mut place, mut curvature) = (one, nothing, nothing);
+        for _ in 0..STEPS {
+            let rate = exp(x);
+            let inverse = one / (rate + g);
+            let newton = (x.mul_add(-g, c) - rate) * inverse;
+            let next = x + step(newton, rate * inverse);
+            // Lanes that are there keep what they have found, whatever the others take.
+            let last = active.if_above(zero, newton.abs(), nothing);
+            let there = c.constant(LAST).if_above(last, one, zero);
+            place = there.if_above(zero, next, place);
+            let apart = next - x;
+            let growth = apart.mul_add(apart.mul_add(c.constant(0.5), one), one);
+            curvature = there.if_above(zero, rate.mul_add(growth, g), curvature);
+            active = there.if_above(zero, zero, active);
+            if !(active.largest() > 0.0) {
+                break;
+            }
+            x = next;
+        }
+        [place, one / curvature]
+    }
+
+    /// A place next to the peak; NaN in lanes that are left open.
+    #[inline(always)]
+    fn near<N: Number>(&self, c: N) -> Place<N> {
+        let (zero, one, g) = (c.constant(0.0), c.constant(1.0), c.constant(self.g));
+        let nothing = c.constant(f64::NAN);
+        // A lane that finds none goes on with numbers: its neighbours look at the largest of all.
+        let mut found = Place { x: nothing, rate: zero, slope: zero };
+        let (mut x, mut active) = (self.start(c), one);
+        for _ in 0..STEPS {
+            let rate = exp(x);
+            let curvature = rate + g;
+            let slope = x.mul_add(-g, c) - rate;
+            let square = active.if_above(zero, slope * slope, nothing);
+            let there = (curvature * c.constant(NEAR)).if_above(square, one, zero);
+            found.x = there.if_above(zero, x, found.x);
+            found.rate = there.if_above(zero, rate, found.rate);
+            found.slope = there.if_above(zero, slope, found.slope);
+            active = there.if_above(zero, zero, active);
+            if !(active.largest() > 0.0) {
+                break;
+            }
+            let inverse = one / curvature;
+            x = x + step(slope * inverse, rate * inverse);
+        }
+        found
+    }
+
+    /// Mean and variance by equal steps from next to the peak; NaN in lanes that are left open.
+    #[inline(always)]
+    pub(crate) fn moments<N: Number>(&self, c: N) -> [N; 2] {
+        let Place { x, rate, slope } = self.near(c);
+        let g = c.constant(self.g);
+        // At the distance d off the axis the density has grown by (g + rate (1 + BEND d^2)) d^2 / 2 nats at most.
+        let curvature = rate + g;
+        let widest = (c.constant(2.0 * ALIASES) / curvature).at_most(c.constant(STRIP * STRIP));
+        let grown = (rate * widest).mul_add(c.constant(BEND), curvature) * widest;
+        let all = grown.mul_add(c.constant(0.5), c.constant(ALIASES));
+        let h = widest.sqrt() * c.constant(TAU) / all;
+        let below = Below { rate, half: c.constant(0.5) * g, slope };
+        let [shift, variance] = Outwards::new(h).moments(&below);
+        [x + shift, variance]
+    }
+}
+
+/// The step to the root that Newton's step `u` is the beginning of, where the second and all further derivatives are
+/// `share` of the first: the series `u = s + share (s^2 / 2 + s^3 / 6 + ..)` inverted.
+#[inline(always)]
+fn step<N: Number>(u: N, share: N) -> N {
+    let half = u.constant(0.5);
+    let cube = share * (share * half - u.constant(1.0 / 6.0));
+    let series = u.mul_add(cube, -(share * half));
+    let step = (u * u).mul_add(series, u);
+    let longest = u.constant(LONGEST);
+    step.at_most(longest).at_least(-longest)
+}
+
+/// The exponent next to the peak: `slope s - rate (e^s - 1 - s) - g s^2 / 2`.
+struct Below<N> {
+    rate: N,
+    half: N,
+    slope: N,
+}
+
+impl<N: Number> Exponent<N> for Below<N> {
+    /// Half the square of the distance from the peak.
+    const LIFT: f64 = 0.5 * NEAR;
+
+    #[inline(always)]
+    fn at(&self, s: N, growth: N) -> N {
+        let parabola = s.mul_add(-self.half, self.slope);
+        let lowered = growth.mul_add(-self.rate, s.constant(-Self::LIFT));
+        s.mul_add(parabola, lowered)
+    }
+
+    #[inline(always)]
+    fn value(&self, s: N, _growth: N) -> N {
+        s
+    }
+}
