@@ -9,6 +9,7 @@ mod detection;
 mod erm;
 mod evidence;
 mod generalised;
+mod headline;
 mod instruments;
 mod layers;
 mod learned;
