@@ -51,15 +51,17 @@ fn damped_smooth_units_are_integrated_to_a_thousandth() {
     assert!(damped < WANTED, "{damped}");
 }
 
-/// Kinked units aren't integrated to a thousandth below 65536 points: covariances of rows differ from each other by as
-/// much as their average differs from the cavity's, which is what a message is made of, and errors fall a little faster
-/// than with the root of the number of points. Measured: 4096 points 0.0023, 8192 0.0039, 16384 0.0045, 32768 0.0011.
-const KINKED: f64 = 0.006;
+/// Kinked units aren't integrated to a thousandth in every sweep below 65536 points: covariances of rows differ from each other
+/// by as much as their average differs from the cavity's, which is what a message is made of, and errors fall a little
+/// faster than with the root of the number of points. Measured: 4096 points 0.0063, 8192 0.0042, 16384 0.0020, 32768 0.0017,
+/// 0.0010 after the last sweep. With eight times as many lines in each row, which the estimator then has too, 32768 leave
+/// 0.0014; mirrored points 0.0011 there, and no less with fewer.
+const KINKED: f64 = 0.005;
 const KINKED_AT_MOST_POINTS: f64 = 0.002;
 
 #[test]
 fn kinked_units_are_integrated_to_half_a_percent() {
-    let undamped = change(Activation::Relu, 4096, &Options::default());
+    let undamped = change(Activation::Relu, 8192, &Options::default());
     assert!(undamped < KINKED, "{undamped}");
 }
 

@@ -10,6 +10,7 @@ mod erm;
 mod evidence;
 mod fast;
 mod generalised;
+mod headline;
 mod instruments;
 mod layers;
 mod learned;

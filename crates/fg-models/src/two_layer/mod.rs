@@ -32,9 +32,9 @@ use fg_denoisers::likelihood::TwoLayer;
 
 /// Weight of new messages: undamped posterior means are unstable off the matched line.
 const DAMPING: f64 = 0.7;
-/// The published experiment makes 20 sweeps. Of a thousand runs a handful, with two nearly equal output weights, need
-/// up to 30 to tell the two units apart.
-const SWEEPS: usize = 30;
+/// The published experiment makes 20 sweeps. Of a hundred runs one, with two nearly equal output weights, needs up to 40 to
+/// tell the two units apart.
+const SWEEPS: usize = 40;
 /// Bounds of the precision of messages about hidden units, whose prior precision is of order 1: next to nothing, and
 /// next to certainty.
 const PRECISIONS: (f64, f64) = (1e-6, 1e12);
@@ -123,7 +123,7 @@ impl TwoLayerModel {
         self.estimation
     }
 
-    /// Options that suit this model: damping 0.7, 30 sweeps, precisions clamped.
+    /// Options that suit this model: damping 0.7, 40 sweeps, precisions clamped.
     ///
     /// Units of nearly equal output weights start alike, and the posterior of their difference is wider than what the
     /// rest of the graph says about it: its message has a negative precision. Dropping that direction, the engine's

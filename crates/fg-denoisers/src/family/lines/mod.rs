@@ -34,14 +34,15 @@ pub(crate) struct Found<N> {
 /// What is found on all lines of a row, and the moments over them.
 pub(crate) struct Lines<'a, S: Simd> {
     simd: S,
+    /// Registers of lines of the row at hand.
+    registers: usize,
     top: &'a mut [S::f64s],
     mass: &'a mut [S::f64s],
     mean: &'a mut [S::f64s],
     variance: &'a mut [S::f64s],
-    /// Unit by unit: by how much the lines' means differ from the mean of all.
+    /// Unit by unit: `z - r` where the lines cross the plane `t = 0`, then by how much their means differ from the mean of
+    /// all.
     apart: &'a mut [S::f64s],
-    /// Mean of `(t, u)`.
-    centre: &'a mut [f64],
     /// Moments of `z - r` over one half of the lines.
     half: Moments<'a>,
 }
@@ -55,10 +56,10 @@ pub(crate) struct Moments<'a> {
 impl<'a, S: Simd> Lines<'a, S> {
     /// Values needed by [`new`](Self::new).
     pub(crate) fn len(d: usize, count: usize) -> usize {
-        (4 + d) * count + 2 * d + d * d
+        (4 + d) * count + d + d * d
     }
 
-    /// `count` lines, a multiple of a register's length, of a row of `d` units.
+    /// Up to `count` lines, a multiple of a register's length, of a row of `d` units.
     #[inline(always)]
     pub(crate) fn new(simd: S, d: usize, count: usize, memory: &'a mut [f64]) -> Self {
         let (lanes, rest) = memory.split_at_mut((4 + d) * count);
@@ -68,16 +69,37 @@ impl<'a, S: Simd> Lines<'a, S> {
         let (mass, lanes) = lanes.split_at_mut(registers);
         let (mean, lanes) = lanes.split_at_mut(registers);
         let (variance, apart) = lanes.split_at_mut(registers);
-        let (centre, rest) = rest.split_at_mut(d);
         let (first, rest) = rest.split_at_mut(d);
         let half = Moments { mean: first, covariance: &mut rest[..d * d] };
-        Self { simd, top, mass, mean, variance, apart, centre, half }
+        Self { simd, registers, top, mass, mean, variance, apart, half }
     }
 
-    /// Number of registers of lines.
+    /// Begins a row of as many lines as there are points; returns the number of registers.
     #[inline(always)]
-    pub(crate) fn registers(&self) -> usize {
-        self.top.len()
+    pub(crate) fn begin(&mut self, points: &GaussianPoints) -> usize {
+        self.registers = points.count() / S::F64_LANES;
+        self.registers
+    }
+
+    /// Where the lines of register `b` cross the plane `t = 0`: `base = r + map (0, u)`.
+    #[inline(always)]
+    pub(crate) fn place(
+        &mut self,
+        base: &mut [S::f64s],
+        points: &GaussianPoints,
+        b: usize,
+        (r, map): (&[f64], &[f64]),
+    ) {
+        let (simd, d) = (self.simd, r.len());
+        for (j, base) in base.iter_mut().enumerate() {
+            let mut z = Lanes::splat(simd, 0.0);
+            for k in 1..d {
+                let (u, _) = S::as_simd_f64s(points.component(k - 1));
+                z = Lanes::new(simd, u[b]).mul_add(Lanes::splat(simd, map[j * d + k]), z);
+            }
+            self.apart[j * self.registers + b] = z.get();
+            *base = (z + Lanes::splat(simd, r[j])).get();
+        }
     }
 
     /// Takes down what is found on register `b`.
@@ -91,15 +113,20 @@ impl<'a, S: Simd> Lines<'a, S> {
 
     /// Replaces the masses by weights that add up to one; returns the logarithm of the mean mass.
     #[inline(always)]
-    pub(crate) fn weigh(&mut self) -> f64 {
-        let simd = self.simd;
+    pub(crate) fn weigh(&mut self, points: &GaussianPoints) -> f64 {
+        let (simd, registers) = (self.simd, self.registers);
+        let masses = &mut self.mass[..registers];
         let mut highest = Lanes::splat(simd, f64::NEG_INFINITY);
-        for top in self.top.iter() {
+        for top in &self.top[..registers] {
             highest = Lanes::new(simd, *top).at_least(highest);
         }
         let highest = highest.largest();
+        let (weights, _) = S::as_simd_f64s(points.weights());
+        for (mass, weight) in masses.iter_mut().zip(weights) {
+            *mass = (Lanes::new(simd, *mass) * Lanes::new(simd, *weight)).get();
+        }
         let mut total = Lanes::splat(simd, 0.0);
-        for (mass, top) in self.mass.iter_mut().zip(&*self.top) {
+        for (mass, top) in masses.iter_mut().zip(&*self.top) {
             let share = exp::exp(Lanes::new(simd, *top) - Lanes::splat(simd, highest));
             let weight = Lanes::new(simd, *mass) * share;
             total = total + weight;
@@ -107,23 +134,16 @@ impl<'a, S: Simd> Lines<'a, S> {
         }
         let total = total.sum();
         let inverse = Lanes::splat(simd, 1.0 / total);
-        let lanes = S::F64_LANES * self.mass.len();
-        for mass in self.mass.iter_mut() {
+        for mass in masses.iter_mut() {
             *mass = (Lanes::new(simd, *mass) * inverse).get();
         }
-        highest + (total / lanes as f64).ln()
+        highest + (total / points.count() as f64).ln()
     }
 
     /// Mean and covariance of `z = r + map (t, u)`.
     #[inline(always)]
-    pub(crate) fn accumulate(
-        &mut self,
-        points: &GaussianPoints,
-        (r, map): (&[f64], &[f64]),
-        out: &mut Moments<'_>,
-    ) {
-        let registers = self.mass.len();
-        self.sum(points, map, 0..registers, out);
+    pub(crate) fn accumulate(&mut self, (r, map): (&[f64], &[f64]), out: &mut Moments<'_>) {
+        self.sum(map, 0..self.registers, out);
         out.mean.iter_mut().zip(r).for_each(|(m, r)| *m += r);
     }
 
@@ -132,12 +152,11 @@ impl<'a, S: Simd> Lines<'a, S> {
     #[inline(always)]
     pub(crate) fn halves(
         &mut self,
-        points: &GaussianPoints,
         (r, map): (&[f64], &[f64]),
         out: &mut Moments<'_>,
         difference: &mut [f64],
     ) {
-        let (simd, d, registers) = (self.simd, r.len(), self.mass.len());
+        let (simd, d, registers) = (self.simd, r.len(), self.registers);
         let mut shares = [0.0; 2];
         for (h, range) in [0..registers / 2, registers / 2..registers].into_iter().enumerate() {
             let mass = total(simd, range.clone(), |b| Lanes::new(simd, self.mass[b]));
@@ -147,7 +166,7 @@ impl<'a, S: Simd> Lines<'a, S> {
                 self.mass[b] = (Lanes::new(simd, self.mass[b]) * inverse).get();
             }
             shares[h] = mass;
-            self.sum(points, map, range, out);
+            self.sum(map, range, out);
             if h == 0 {
                 self.half.mean.copy_from_slice(out.mean);
                 self.half.covariance.copy_from_slice(out.covariance);
@@ -169,45 +188,32 @@ impl<'a, S: Simd> Lines<'a, S> {
         }
     }
 
-    /// Mean and covariance of `map (t, u)` over some registers of lines, whose masses add up to one.
+    /// Mean and covariance of `z - r` over some registers of lines, whose masses add up to one.
     ///
     /// The covariance is a sum of positive matrices, one of each line's mean about the mean of all and one along the lines:
     /// no variance is a difference, whatever the mass is and wherever it lies.
     #[inline(always)]
-    fn sum(
-        &mut self,
-        points: &GaussianPoints,
-        map: &[f64],
-        range: Range<usize>,
-        out: &mut Moments<'_>,
-    ) {
-        let (simd, d, registers) = (self.simd, self.centre.len(), self.mass.len());
-        let Self { mass, mean, variance, apart, centre, .. } = self;
+    fn sum(&mut self, map: &[f64], range: Range<usize>, out: &mut Moments<'_>) {
+        let (simd, d, registers) = (self.simd, out.mean.len(), self.registers);
+        let Self { mass, mean, variance, apart, .. } = self;
         let load = |v: S::f64s| Lanes::new(simd, v);
-        centre[0] = total(simd, range.clone(), |b| load(mass[b]) * load(mean[b]));
-        for k in 1..d {
-            let (u, _) = S::as_simd_f64s(points.component(k - 1));
-            centre[k] = total(simd, range.clone(), |b| load(mass[b]) * load(u[b]));
-        }
-        for b in range.clone() {
-            for j in 0..d {
-                let along = load(mean[b]) - Lanes::splat(simd, centre[0]);
-                let mut z = along * Lanes::splat(simd, map[j * d]);
-                for k in 1..d {
-                    let (u, _) = S::as_simd_f64s(points.component(k - 1));
-                    let across = load(u[b]) - Lanes::splat(simd, centre[k]);
-                    z = across.mul_add(Lanes::splat(simd, map[j * d + k]), z);
-                }
-                apart[j * registers + b] = z.get();
+        for j in 0..d {
+            let slope = Lanes::splat(simd, map[j * d]);
+            let z = &mut apart[j * registers..(j + 1) * registers];
+            let mut sum = Lanes::splat(simd, 0.0);
+            for b in range.clone() {
+                let here = load(mean[b]).mul_add(slope, load(z[b]));
+                sum = load(mass[b]).mul_add(here, sum);
+                z[b] = here.get();
+            }
+            out.mean[j] = sum.sum();
+            for z in &mut z[range.clone()] {
+                *z = (load(*z) - Lanes::splat(simd, out.mean[j])).get();
             }
         }
         let along = total(simd, range.clone(), |b| load(mass[b]) * load(variance[b]));
         for j in 0..d {
             let first = &apart[j * registers..(j + 1) * registers];
-            out.mean[j] = 0.0;
-            for k in 0..d {
-                out.mean[j] = map[j * d + k].mul_add(centre[k], out.mean[j]);
-            }
             for k in 0..=j {
                 let second = &apart[k * registers..(k + 1) * registers];
                 let across = total(simd, range.clone(), |b| {
@@ -218,26 +224,6 @@ impl<'a, S: Simd> Lines<'a, S> {
                 out.covariance[k * d + j] = entry;
             }
         }
-    }
-}
-
-/// Where the lines of register `b` cross the plane `t = 0`: `base = r + map (0, u)`.
-#[inline(always)]
-pub(crate) fn place<S: Simd>(
-    simd: S,
-    base: &mut [S::f64s],
-    points: &GaussianPoints,
-    b: usize,
-    (r, map): (&[f64], &[f64]),
-) {
-    let d = r.len();
-    for (j, base) in base.iter_mut().enumerate() {
-        let mut z = Lanes::splat(simd, r[j]);
-        for k in 1..d {
-            let (u, _) = S::as_simd_f64s(points.component(k - 1));
-            z = Lanes::new(simd, u[b]).mul_add(Lanes::splat(simd, map[j * d + k]), z);
-        }
-        *base = z.get();
     }
 }
 

@@ -8,7 +8,7 @@ use pulp::Simd;
 use super::Committee;
 use crate::family::Replicates;
 use crate::family::lines::{
-    self, Best, End, Found, Gaussian, LOG_TAU, LONGEST, Lines, Moments, Part, Whitening, reflect,
+    Best, End, Found, Gaussian, LOG_TAU, LONGEST, Lines, Moments, Part, Whitening, reflect,
 };
 
 /// Zeros farther out than this many cavity deviations are moved here: no mass is there.
@@ -82,11 +82,11 @@ impl pulp::WithSimd for Batch<'_, '_> {
             steepest(&whitening, r, axis);
             reflect(axis, whitening.root, map);
             along.turn(map);
-            for b in 0..lines.registers() {
-                lines::place(simd, along.base, points, b, (r, map));
+            for b in 0..lines.begin(points) {
+                lines.place(along.base, points, b, (r, map));
                 lines.record(b, &along.integrate(vote, observed[i]));
             }
-            let log_mass = lines.weigh();
+            let log_mass = lines.weigh(points);
             let lost = Breakdown::NotFinite { port: 0, row: cavity.first_row() + i };
             if !log_mass.is_finite() {
                 return Err(lost);
@@ -100,7 +100,7 @@ impl pulp::WithSimd for Batch<'_, '_> {
                 let mean = &mut out.mean[i * d..(i + 1) * d];
                 let covariance = &mut out.covariance[i * d * d..(i + 1) * d * d];
                 let mut moments = Moments { mean, covariance };
-                lines.halves(points, (r, map), &mut moments, difference);
+                lines.halves((r, map), &mut moments, difference);
                 replicates.add(group, difference);
             }
         }

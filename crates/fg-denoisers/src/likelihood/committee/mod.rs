@@ -1,6 +1,7 @@
 //! The vote of the signs of all columns: a committee machine.
 
 mod crossings;
+mod decided;
 mod pair;
 #[cfg(test)]
 mod tests;
@@ -39,7 +40,8 @@ use crossings::Batch;
 /// The posterior is a mixture of the cavity's Gaussian cut off to each orthant.
 ///
 /// * Two units: in a quadrant the first column given the second one is a Gaussian on a half line, in closed form; the second
-///   is integrated. With a precision `[a, b; b, c]`, signs `s` and `t` of the columns and `x = t z_2`:
+///   is integrated. Where a sign is beyond doubt (the other one has `e^-40` of the mass), the other column alone is on two
+///   half lines. With a precision `[a, b; b, c]`, signs `s` and `t` of the columns and `x = t z_2`:
 ///
 /// ```text
 /// exponent        t n_2 x - c x^2 / 2 + log M(s (n_1 - t b x)),     M the mass of a half line of precision a
@@ -203,9 +205,10 @@ impl Committee {
         out: Moments<'_>,
         memory: &mut [f64],
     ) -> Result<f64, Breakdown> {
-        let n = &cavity.natural()[i * self.units..(i + 1) * self.units];
-        let found = match n {
-            [a, b] => self.quadrants(y, [*a, *b], cavity.precision(), out),
+        let range = i * self.units..(i + 1) * self.units;
+        let (n, r) = (&cavity.natural()[range.clone()], &cavity.mean()[range]);
+        let found = match (n, r) {
+            ([a, b], [c, d]) => self.quadrants(y, [[*a, *b], [*c, *d]], cavity.precision(), out),
             _ => self.independent(y, n, cavity.precision(), out, memory),
         };
         found.map_err(|fault| fault.breakdown(cavity.first_row() + i))

@@ -10,27 +10,35 @@ const QUADRANTS: [[f64; 2]; 4] = [[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -
 const SINGULAR: f64 = 8.0 * f64::EPSILON;
 
 impl Committee {
-    /// Estimates a row and returns its log-partition.
+    /// Estimates a row of this natural parameter and mean, and returns its log-partition.
     pub(super) fn quadrants(
         &self,
         y: f64,
-        n: [f64; 2],
+        [n, r]: [[f64; 2]; 2],
         precision: &[f64],
         out: Moments<'_>,
     ) -> Result<f64, Fault> {
-        let found = self.pair(y, n, symmetric(precision))?;
+        let gamma = symmetric(precision);
+        let [a, b, c] = gamma;
+        if !(a > 0.0 && c > 0.0 && 1.0 - (b / a) * (b / c) > SINGULAR) {
+            return Err(Fault::Improper);
+        }
+        let found = match self.decided(y, n, r, gamma) {
+            Some(found) => found,
+            None => self.pair(y, n, gamma)?,
+        };
         let [xx, xy, yy] = found.covariance;
+        let sum = found.log_mass + found.mean[0] + found.mean[1] + xx + xy + yy;
+        if !sum.is_finite() {
+            return Err(Fault::Lost);
+        }
         out.mean.copy_from_slice(&found.mean);
         out.covariance.copy_from_slice(&[xx, xy, xy, yy]);
         Ok(found.log_mass)
     }
 
     /// Mean, covariance (`xx, xy, yy`) and log-partition of a row.
-    fn pair(&self, y: f64, n: [f64; 2], gamma: [f64; 3]) -> Result<Part, Fault> {
-        let [a, b, c] = gamma;
-        if !(a > 0.0 && c > 0.0 && a * c - b * b > SINGULAR * a * c) {
-            return Err(Fault::Improper);
-        }
+    pub(super) fn pair(&self, y: f64, n: [f64; 2], gamma: [f64; 3]) -> Result<Part, Fault> {
         let mut parts = [Part::NONE; 4];
         let mut top = 0;
         for (k, signs) in QUADRANTS.into_iter().enumerate() {
@@ -102,8 +110,9 @@ impl Committee {
 #[derive(Clone, Copy)]
 pub(super) struct Part {
     pub(super) log_mass: f64,
-    mean: [f64; 2],
-    covariance: [f64; 3],
+    pub(super) mean: [f64; 2],
+    /// `xx, xy, yy`.
+    pub(super) covariance: [f64; 3],
 }
 
 impl Part {

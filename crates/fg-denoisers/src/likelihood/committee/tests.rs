@@ -4,7 +4,10 @@ use super::*;
 use crate::family::HalfLine;
 
 fn run(vote: &Committee, y: f64, n: [f64; 2], gamma: [f64; 4]) -> ([f64; 2], [f64; 4], f64) {
-    let cavity = RowCavity::new(0, 2, &n, &n, &gamma);
+    let determinant = gamma[0] * gamma[3] - gamma[1] * gamma[2];
+    let solve = |k: usize| gamma[3 - 3 * k] * n[k] - gamma[1] * n[1 - k];
+    let r = [0, 1].map(|k| solve(k) / determinant);
+    let cavity = RowCavity::new(0, 2, &n, &r, &gamma);
     let (mut mean, mut covariance, mut log) = ([0.0; 2], [0.0; 4], [0.0]);
     let mut out = RowEstimate { mean: &mut mean, covariance: &mut covariance };
     vote.estimate(&[y], &cavity, &mut out, &mut Scratch::default()).unwrap();
@@ -245,5 +248,57 @@ fn a_coin_gives_back_the_cavity() {
         }
         let error = declared(&vote, 1.0, &r, &gamma);
         assert!(error < ROUNDING, "{error}");
+    }
+}
+
+/// Next to the point from which a sign is beyond doubt both ways agree, and beyond it there are answers at any precision.
+#[test]
+fn signs_beyond_doubt_leave_the_other_unit() {
+    // Of quadratures of some hundred nats.
+    const TOLERANCE: f64 = 1e-11;
+    /// Weights of both half lines that differ by a factor of two at most can't widen a unit by more than that.
+    const WIDEST: f64 = 2.0;
+    for vote in
+        [Committee::new(), Committee::new().with_flips(0.1).unwrap(), Committee::new().with_ties()]
+    {
+        for y in [1.0, -1.0] {
+            for r in [[9.6, 0.3], [-0.4, 12.0], [-9.8, -0.8], [9.9, -2.0]] {
+                let gamma = [1.2, 0.4, 0.9];
+                let n = [gamma[0] * r[0] + gamma[1] * r[1], gamma[1] * r[0] + gamma[2] * r[1]];
+                // Seen ties leave no label but the sign of both.
+                if vote.ties && r.iter().any(|r| r * y < -1.0) {
+                    continue;
+                }
+                let Some(short) = vote.decided(y, n, r, gamma) else { panic!("{r:?} is in doubt") };
+                let long = vote.pair(y, n, gamma).unwrap();
+                let pairs = short.mean.iter().zip(&long.mean);
+                let pairs = pairs.chain(short.covariance.iter().zip(&long.covariance));
+                for (a, b) in pairs.chain([(&short.log_mass, &long.log_mass)]) {
+                    assert!((a - b).abs() < TOLERANCE * (1.0 + b.abs()), "{y} {r:?}: {a} {b}");
+                }
+            }
+        }
+        for (a, c) in [(1e40, 1e6), (1e6, 1e40), (1e300, 1.0), (1e40, 1e40)] {
+            for share in [0.0, 1e-6, 0.9, -0.99] {
+                let b = share * f64::sqrt(a) * f64::sqrt(c);
+                for r in [[1.0, 1.0], [1.0, -0.9], [-1.0, 0.001], [0.9, 1.0]] {
+                    // A label that is possible without either unit in doubt.
+                    let y = if r[0] + r[1] > 0.0 { 1.0 } else { -1.0 };
+                    let sides = [r[0] * y, r[1] * y];
+                    if vote.ties && sides.iter().any(|s| *s < 0.0) {
+                        continue;
+                    }
+                    let found = answer(&vote, y, &r, &[a, b, b, c]).unwrap();
+                    let scaled =
+                        [found.1[0] * a, found.1[3] * c].map(|s| s * (1.0 - share * share));
+                    let inside = scaled.iter().all(|s| *s > 0.0 && *s < WIDEST);
+                    assert!(inside, "{a:e} {c:e} {share} {r:?}: {found:?}");
+                    assert!(
+                        (found.0[0] - r[0]).abs() < 0.01,
+                        "{a:e} {c:e} {share} {r:?}: {found:?}"
+                    );
+                }
+            }
+        }
     }
 }

@@ -8,10 +8,11 @@ use super::frame::Frame;
 use super::line::{Line, Ray, Shape};
 use super::nodes::{Curve, Kinked, Shared};
 use super::posterior::TwoLayerMmse;
+use super::sets::SCRAMBLINGS;
 use super::smooth::{ErrorFunction, Logistic};
 use super::{Activation, Output, TwoLayer};
 use crate::family::Replicates;
-use crate::family::lines::{self, LOG_TAU, LONGEST, Lines, Moments, Whitening};
+use crate::family::lines::{LOG_TAU, LONGEST, Lines, Moments, Whitening};
 
 /// One call on a batch of rows.
 pub(super) struct Batch<'a, 'b> {
@@ -34,9 +35,9 @@ impl Batch<'_, '_> {
     /// Values of working memory.
     pub(super) fn len(node: &TwoLayerMmse) -> usize {
         let Shape { units, outputs, .. } = node.shape();
-        let lines = Lines::<pulp::Scalar>::len(units, node.points[0].count());
+        let lines = Lines::<pulp::Scalar>::len(units, node.points.most());
         let row = node.grid.nodes.len() + outputs + units + shared_len(node.shape());
-        let replicates = Replicates::len(node.points.len(), units) + units * units;
+        let replicates = Replicates::len(SCRAMBLINGS, units) + units * units;
         let working = Whitening::len(units) + Frame::len(units, outputs) + row + replicates;
         working + lines + node.shape().len()
     }
@@ -100,10 +101,10 @@ impl Batch<'_, '_> {
         let shared = take(shared_len(shape));
         let (shared, _) =
             shared.split_at_mut(curve.shared(d, outputs, nodes).next_multiple_of(LONGEST));
-        let count = node.points[0].count();
+        let count = node.points.most();
         let mut lines = Lines::new(simd, d, count, take(Lines::<S>::len(d, count)));
         let mut line = Line::new(simd, shape, take(shape.len()));
-        let (difference, groups) = (take(d * d), node.points.len());
+        let (difference, groups) = (take(d * d), SCRAMBLINGS);
         let mut replicates = Replicates::new(groups, d, take(Replicates::len(groups, d)));
         for i in 0..cavity.len() {
             let r = &cavity.mean()[i * d..(i + 1) * d];
@@ -112,8 +113,8 @@ impl Batch<'_, '_> {
                 *t = network.output.target(*y, *b);
             }
             let group = (cavity.first_row() + i) % groups;
-            let points = &node.points[group];
-            frame.turn(simd, network, &whitening, r);
+            let steepest = frame.turn(simd, network, &whitening, r);
+            let points = node.points.of(group, density.information(steepest));
             let (centre, width) = frame.grid(network, density, y, target);
             for (t, unit) in at.iter_mut().zip(&node.grid.nodes) {
                 *t = width.mul_add(*unit, centre);
@@ -133,12 +134,12 @@ impl Batch<'_, '_> {
                 noise_precision: network.noise_precision(),
                 shared,
             };
-            for b in 0..lines.registers() {
-                lines::place(simd, line.base, points, b, (r, frame.map));
+            for b in 0..lines.begin(points) {
+                lines.place(line.base, points, b, (r, frame.map));
                 curve.place(&mut line, &ray);
                 lines.record(b, &density.integrate(&mut line, &ray));
             }
-            let log_mass = lines.weigh();
+            let log_mass = lines.weigh(points);
             if let Some(out) = &mut self.log_partition {
                 let natural = &cavity.natural()[i * d..(i + 1) * d];
                 let quadratic: f64 = natural.iter().zip(r).map(|(n, r)| n * r).sum();
@@ -149,10 +150,10 @@ impl Batch<'_, '_> {
                 let covariance = &mut out.covariance[i * d * d..(i + 1) * d * d];
                 let mut moments = Moments { mean, covariance };
                 if D::HALVED {
-                    lines.halves(points, (r, frame.map), &mut moments, difference);
+                    lines.halves((r, frame.map), &mut moments, difference);
                     replicates.add(group, difference);
                 } else {
-                    lines.accumulate(points, (r, frame.map), &mut moments);
+                    lines.accumulate((r, frame.map), &mut moments);
                 }
                 let Moments { mean, covariance } = moments;
                 if !finite(mean, covariance) {

@@ -24,6 +24,10 @@ pub(super) trait Density: Copy {
     /// Integrates along every line of the register, whose nodes have been placed.
     fn integrate<S: Simd>(self, line: &mut Line<'_, S>, ray: &Ray<'_>) -> Found<Lanes<S>>;
 
+    /// By how much data make a standard normal coordinate more precise along which the output has a slope of this square, at
+    /// most.
+    fn information(self, slope_square: f64) -> f64;
+
     /// Centre and width of a grid for the posterior of a standard normal coordinate, for outputs of this residual and slope,
     /// one pair after another, that are taken as linear in it.
     fn grid(self, observed: &[f64], outputs: impl Iterator<Item = (f64, f64)>) -> (f64, f64);
@@ -41,6 +45,11 @@ impl Density for Noise {
     #[inline(always)]
     fn integrate<S: Simd>(self, line: &mut Line<'_, S>, _: &Ray<'_>) -> Found<Lanes<S>> {
         line.integrate(self.precision)
+    }
+
+    #[inline(always)]
+    fn information(self, slope_square: f64) -> f64 {
+        self.precision * slope_square
     }
 
     #[inline(always)]
@@ -69,6 +78,11 @@ impl Density for Labels<'_> {
     #[inline(always)]
     fn integrate<S: Simd>(self, line: &mut Line<'_, S>, ray: &Ray<'_>) -> Found<Lanes<S>> {
         line.integrate_label(ray.observed[0], self.terms)
+    }
+
+    #[inline(always)]
+    fn information(self, slope_square: f64) -> f64 {
+        slope_square / (self.link.deviation() * self.link.deviation())
     }
 
     /// The posterior of a label is as wide as the cavity on one side; its centre is that of a linear network with a probit

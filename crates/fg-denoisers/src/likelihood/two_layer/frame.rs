@@ -40,7 +40,8 @@ impl<'a> Frame<'a> {
         Self { map, slopes, axis, product, units: [first, second, third] }
     }
 
-    /// Turns the first coordinate along the mean slope of the outputs under the cavity of mean `r`.
+    /// Turns the first coordinate along the mean slope of the outputs under the cavity of mean `r`; returns the square of
+    /// that slope, the largest one where there are several outputs.
     #[inline(always)]
     pub(super) fn turn<S: Simd>(
         &mut self,
@@ -48,7 +49,7 @@ impl<'a> Frame<'a> {
         network: &TwoLayer,
         whitening: &Whitening<'_>,
         r: &[f64],
-    ) {
+    ) -> f64 {
         let (d, outputs) = (r.len(), network.outputs());
         let weights = &network.weights.as_slice()[..d * outputs];
         self.sense(simd, network.activation, whitening, r);
@@ -62,8 +63,9 @@ impl<'a> Frame<'a> {
                 }
             }
         }
-        self.principal(d, outputs);
+        let steepest = self.principal(d, outputs);
         reflect(self.axis, whitening.root, self.map);
+        steepest
     }
 
     /// Averages slopes and values of the units under the cavity, a register of units at a time.
@@ -87,9 +89,10 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// The unit vector along which the outputs vary most; the first one where they don't vary at all.
+    /// The unit vector along which the outputs vary most; the first one where they don't vary at all. Returns the square of the
+    /// largest slope.
     #[inline(always)]
-    fn principal(&mut self, d: usize, outputs: usize) {
+    fn principal(&mut self, d: usize, outputs: usize) -> f64 {
         let norm = |v: &[f64]| v.iter().map(|x| x * x).sum::<f64>().sqrt();
         let (mut longest, mut at) = (0.0, 0);
         for o in 0..outputs {
@@ -101,7 +104,7 @@ impl<'a> Frame<'a> {
         if !(longest > 0.0) {
             self.axis.fill(0.0);
             self.axis[0] = 1.0;
-            return;
+            return 0.0;
         }
         for (a, g) in self.axis.iter_mut().zip(&self.slopes[at * d..(at + 1) * d]) {
             *a = g / longest;
@@ -119,6 +122,7 @@ impl<'a> Frame<'a> {
                 *a = p / length;
             }
         }
+        longest * longest
     }
 
     /// Centre and width of a grid that covers the posterior of the first coordinate that the linearised network has.

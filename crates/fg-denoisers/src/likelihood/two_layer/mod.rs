@@ -27,6 +27,7 @@ mod noise_tests;
 mod output;
 mod patterns;
 mod posterior;
+mod sets;
 mod smooth;
 mod starts;
 

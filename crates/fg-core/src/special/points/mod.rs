@@ -1,5 +1,7 @@
 //! Gaussian points decide what an average over a few directions costs and how exact it is.
 
+mod solids;
+
 use super::quantile;
 use crate::message::small;
 
@@ -7,12 +9,14 @@ use crate::message::small;
 /// them is exact for every polynomial of degree three.
 ///
 /// They are an Owen-scrambled Sobol sequence mapped to normal variables, completed by its mirror image and
-/// whitened. Points lie component after component, so that loops over points vectorise.
+/// whitened, or the corners of solids. Points lie component after component, so that loops over points vectorise.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GaussianPoints {
     dimension: usize,
     count: usize,
     values: Vec<f64>,
+    /// Weights of mean one; empty where they are all equal.
+    weights: Vec<f64>,
 }
 
 /// Half the spacing of the 24-bit uniforms of the Sobol generator: moves them off zero, symmetrically in `(0, 1)`.
@@ -45,7 +49,7 @@ impl GaussianPoints {
                 values[k * count + pairs + i] = -half[k * pairs + i];
             }
         }
-        Self { dimension, count, values }
+        Self { dimension, count, values, weights: Vec::new() }
     }
 
     /// Two independent sets in one, each of half the count (rounded up as in [`new`](Self::new)) and with the moments of a
@@ -58,7 +62,7 @@ impl GaussianPoints {
         let [first, second] = seeds.map(|seed| Self::new(dimension, count.div_ceil(2), seed));
         let both = |k| first.component(k).iter().chain(second.component(k)).copied();
         let values = (0..dimension).flat_map(both).collect();
-        Self { dimension, count: 2 * first.count, values }
+        Self { dimension, count: 2 * first.count, values, weights: Vec::new() }
     }
 
     /// Number of components of a point.
@@ -69,6 +73,12 @@ impl GaussianPoints {
     /// Number of points.
     pub fn count(&self) -> usize {
         self.count
+    }
+
+    /// Weights of the points, of mean one; none where they are all equal.
+    #[inline(always)]
+    pub fn weights(&self) -> &[f64] {
+        &self.weights
     }
 
     /// Component `k` of all points.
