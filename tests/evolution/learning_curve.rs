@@ -2,12 +2,17 @@
 
 use std::ops::ControlFlow;
 
-use fg_core::{IterationInfo, Rows};
-use fg_denoisers::likelihood::{Activation, TwoLayer};
+use fg_core::denoiser::Estimation;
+use fg_core::evolution::{Spectrum, SweepPrediction};
+use fg_core::operator::Ensemble;
+use fg_core::{IterationInfo, Options, Policy, Rows};
+use fg_denoisers::likelihood::{Activation, TwoLayer, TwoLayerMap};
+use fg_denoisers::{Gaussian, L2};
 use fg_models::TwoLayerModel;
+use fg_models::generalised;
 use fg_models::metrics::normalised_test_error;
 use fg_models::synthetic::{add_noise, correlated_weights, gaussian_rows};
-use fg_models::two_layer::{LearningSettings, Start};
+use fg_models::two_layer::{LearningErrors, LearningSettings, Predictor, Start};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
@@ -21,18 +26,40 @@ const BAND: f64 = 0.04;
 /// up and down together.
 const STANDARD_ERRORS: f64 = 3.0;
 
+/// Weights of the second layer, and variance of the noise.
+const OUTPUT: [f64; 4] = [1.2, -0.7, 0.5, 1.9];
+const NOISE: f64 = 0.3;
+
 /// `W1` error, and excess of the test error over 1 for the plug-in and the averaged predictor, after each sweep.
 type Curve = Vec<[f64; 3]>;
 
 const NAMES: [&str; 3] = ["weights", "plug-in", "averaged"];
 
-/// One run on a network of `inputs` inputs.
-fn measure(
-    model: &TwoLayerModel,
-    (inputs, samples): (usize, usize),
+/// A network of four units that learns from `ratio` samples an input.
+struct Case {
+    activation: Activation,
+    estimation: Estimation,
+    /// What becomes of directions without information; none for the model's own.
+    policy: Option<Policy>,
+    inputs: usize,
+    ratio: usize,
+    /// Part of the weights' variance that the start shares with the truth.
     share: f64,
-    rng: &mut Pcg64,
-) -> Curve {
+    runs: usize,
+}
+
+impl Case {
+    fn options(&self) -> Options {
+        let own = TwoLayerModel::options();
+        let policy = self.policy.unwrap_or(own.policy);
+        own.with_policy(policy).with_max_sweeps(SWEEPS).with_tolerance(0.0)
+    }
+}
+
+/// One run.
+fn measure(model: &TwoLayerModel, case: &Case, rng: &mut Pcg64) -> Curve {
+    let Case { inputs, ratio, share, .. } = *case;
+    let samples = ratio * inputs;
     let noise = 1.0 / model.output().noise_precision().unwrap();
     let truth = gaussian_rows(inputs, model.output().hidden(), 1.0, rng);
     let draw = |count: usize, rng: &mut Pcg64| {
@@ -59,36 +86,44 @@ fn measure(
         ]);
         ControlFlow::Continue(())
     };
-    let options = TwoLayerModel::options().with_max_sweeps(SWEEPS).with_tolerance(0.0);
-    let fit = graph.fit(&start, &options, &mut watch).unwrap();
+    let fit = graph.fit(&start, &case.options(), &mut watch).unwrap();
     let report = fit.fit().report();
     assert!(report.status.is_usable(), "{report}");
     curve
 }
 
-fn compare(activation: Activation, (inputs, ratio): (usize, usize), share: f64, runs: usize) {
-    let output = Rows::column(vec![1.2, -0.7, 0.5, 1.9]);
-    let noise = 0.3;
-    let output = TwoLayer::new(output, vec![0.4], activation, 1.0 / noise).unwrap();
-    let model = TwoLayerModel::new(output);
-    let options = TwoLayerModel::options().with_max_sweeps(SWEEPS).with_tolerance(0.0);
-    let settings = LearningSettings::new(ratio as f64).with_share(share).with_options(options);
-    let predicted = model.learning_curve(&settings).unwrap();
-    assert_eq!(predicted.errors.len(), SWEEPS, "a prediction for every sweep");
-    let mut rng = Pcg64::seed_from_u64(20);
-    let measured: Vec<Curve> =
-        (0..runs).map(|_| measure(&model, (inputs, ratio * inputs), share, &mut rng)).collect();
-    for (t, expected) in predicted.errors.iter().enumerate() {
-        let expected = [expected.parameter_error, expected.plugin - 1.0, expected.averaged - 1.0];
-        for k in 0..NAMES.len() {
+fn model(case: &Case) -> TwoLayerModel {
+    let output =
+        TwoLayer::new(Rows::column(OUTPUT.to_vec()), vec![0.4], case.activation, 1.0 / NOISE);
+    TwoLayerModel::new(output.unwrap()).with_estimation(case.estimation)
+}
+
+/// What the model itself predicts.
+fn predicted(case: &Case) -> Curve {
+    let settings = LearningSettings::new(case.ratio as f64).with_share(case.share);
+    let curve = model(case).learning_curve(&settings.with_options(case.options())).unwrap();
+    assert_eq!(curve.errors.len(), SWEEPS, "a prediction for every sweep");
+    let of = |e: &LearningErrors| [e.parameter_error, e.plugin - 1.0, e.averaged - 1.0];
+    curve.errors.iter().map(of).collect()
+}
+
+/// Asserts that test errors are within `band` of what is predicted, and weights within [`BAND`].
+fn compare(case: &Case, predicted: &Curve, band: f64) {
+    let Case { activation, estimation, ratio, runs, .. } = *case;
+    let (model, mut rng) = (model(case), Pcg64::seed_from_u64(20));
+    let measured: Vec<Curve> = (0..runs).map(|_| measure(&model, case, &mut rng)).collect();
+    // A maximiser has no posterior to average over.
+    let compared = if estimation == Estimation::Mmse { NAMES.len() } else { NAMES.len() - 1 };
+    for (t, expected) in predicted.iter().enumerate() {
+        for k in 0..compared {
             let values: Vec<f64> = measured.iter().map(|m| m[t][k]).collect();
             let mean = values.iter().sum::<f64>() / runs as f64;
             let square = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>();
             let error = (square / ((runs - 1) * runs) as f64).sqrt() / expected[k];
             let gap = mean / expected[k] - 1.0;
-            let name = NAMES[k];
-            println!("{activation:?} {name} {}: {mean:.4}, {gap:+.3} +- {error:.3}", t + 1);
-            let band = BAND.max(STANDARD_ERRORS * error);
+            let name = format!("{activation:?} {estimation:?} {ratio} {}", NAMES[k]);
+            println!("{name} {}: {mean:.4}, {gap:+.3} +- {error:.3}", t + 1);
+            let band = if k == 0 { BAND } else { band }.max(STANDARD_ERRORS * error);
             assert!(gap.abs() < band, "{name}, sweep {}: {mean} for {}", t + 1, expected[k]);
         }
     }
@@ -96,10 +131,81 @@ fn compare(activation: Activation, (inputs, ratio): (usize, usize), share: f64, 
 
 #[test]
 fn rectified_units_from_no_information() {
-    compare(Activation::Relu, (250, 4), 0.0, 10);
+    let (activation, estimation) = (Activation::Relu, Estimation::Mmse);
+    let (inputs, ratio, share, runs, policy) = (250, 4, 0.0, 10, None);
+    let case = Case { activation, estimation, policy, inputs, ratio, share, runs };
+    compare(&case, &predicted(&case), BAND);
 }
 
 #[test]
 fn sigmoid_units_from_a_correlated_start() {
-    compare(Activation::Sigmoid, (250, 4), 0.25, 10);
+    let (activation, estimation) = (Activation::Sigmoid, Estimation::Mmse);
+    let (inputs, ratio, share, runs, policy) = (250, 4, 0.25, 10, None);
+    let case = Case { activation, estimation, policy, inputs, ratio, share, runs };
+    compare(&case, &predicted(&case), BAND);
+}
+
+/// Maximisers, as minimisers of a regularised empirical risk are.
+fn maximisers(
+    activation: Activation,
+    policy: Option<Policy>,
+    (inputs, ratio): (usize, usize),
+) -> Case {
+    let (estimation, share, runs) = (Estimation::Map, 0.0, 10);
+    Case { activation, estimation, policy, inputs, ratio, share, runs }
+}
+
+/// Sizes of two thousand rows and more, at three ratios of samples to inputs.
+const LARGE: [(usize, usize); 3] = [(2000, 1), (800, 4), (400, 10)];
+
+#[test]
+#[ignore = "a minute when optimised: all ratios, at two thousand rows and more"]
+fn maximisers_of_smooth_units_generalise_as_predicted() {
+    for size in LARGE {
+        let case = maximisers(Activation::Sigmoid, None, size);
+        compare(&case, &predicted(&case), BAND);
+    }
+}
+
+/// Where directions without information are left out, as clamped ones are predicted approximately. The node's differences
+/// smooth over 0.3 deviations, which makes its messages a little dependent on their cavities: test errors are predicted up to 7
+/// percent low.
+const SMOOTHED: f64 = 0.1;
+
+#[test]
+#[ignore = "a minute when optimised: all ratios, at two thousand rows and more"]
+fn maximisers_of_rectified_units_generalise_nearly_as_predicted() {
+    for size in LARGE {
+        let case = maximisers(Activation::Relu, Some(Policy::Project), size);
+        compare(&case, &predicted(&case), SMOOTHED);
+    }
+}
+
+/// The prediction for differences over 0.1 deviations, and runs with the default, as they are the same: what is left is the
+/// scatter. Six sweeps; then the noise of these differences adds up.
+#[test]
+#[ignore = "half a minute when optimised"]
+fn maximisers_of_rectified_units_generalise_as_predicted_for_small_steps() {
+    let case = maximisers(Activation::Relu, Some(Policy::Project), (800, 4));
+    let own = model(&case);
+    let node = TwoLayerMap::new(own.output().clone()).unwrap().with_step(0.1).unwrap();
+    let spectrum = Spectrum::marchenko_pastur(4.0).unwrap().scaled(4.0).unwrap();
+    let graph =
+        generalised::unobserved(Ensemble::new(1000, spectrum), 4, L2::new(1.0).unwrap(), node);
+    let (signal, prior) = (graph.signal, graph.prior);
+    let normal = Gaussian::new(0.0, 1.0).unwrap();
+    let start = generalised::Start::Prior;
+    let prediction = graph
+        .with_start(start)
+        .predict_with(&case.options(), |e| {
+            e.with_law(prior, normal).with_points(16384).with_tolerance(0.0)
+        })
+        .unwrap();
+    let errors = |s: &SweepPrediction| {
+        let law = s.estimate(signal).unwrap();
+        let excess = |predictor| own.test_error(law, 1.0, predictor) - 1.0;
+        [law.mse(), excess(Predictor::PlugIn), excess(Predictor::Averaged)]
+    };
+    let predicted: Curve = prediction.sweeps().iter().take(6).map(errors).collect();
+    compare(&case, &predicted, BAND);
 }

@@ -54,7 +54,7 @@ fn gap(shared: bool) -> f64 {
             let mut evolution = Evolution::new(&graph, &options).with_tolerance(0.0);
             if shared {
                 let refused = evolution.run().unwrap_err();
-                assert_eq!(refused, EvolutionError::Unacknowledged(warning()));
+                assert_eq!(refused, EvolutionError::Unacknowledged(warning()), "one matrix twice");
                 evolution = evolution.accept(warning());
             }
             let prediction = evolution.run().unwrap();

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use fg_core::denoiser::{Estimation, Law};
-use fg_core::evolution::{Evolution, MessageLaw};
+use fg_core::evolution::{Evolution, EvolutionError, MessageLaw, Warning};
 use fg_core::factor::{Stratified, Uniforms};
 use fg_core::operator::Dense;
 use fg_core::{
@@ -49,6 +49,11 @@ const STANDARD_ERRORS: f64 = 3.0;
 
 /// Asserts that the mean of the runs is what is predicted, sweep by sweep.
 fn compare(name: &str, measured: &[Vec<f64>], predicted: &[f64]) {
+    compare_within(BAND, name, measured, predicted);
+}
+
+/// The same within another band.
+fn compare_within(band: f64, name: &str, measured: &[Vec<f64>], predicted: &[f64]) {
     let runs = measured.len() as f64;
     assert_eq!(predicted.len(), SWEEPS, "{name}: a prediction for every sweep");
     for (t, &expected) in predicted.iter().enumerate() {
@@ -58,7 +63,7 @@ fn compare(name: &str, measured: &[Vec<f64>], predicted: &[f64]) {
         let error = (spread / runs).sqrt() / expected;
         let gap = mean / expected - 1.0;
         println!("{name}, sweep {}: {mean:.5} for {expected:.5}, {gap:+.4} +- {error:.4}", t + 1);
-        let band = BAND.max(STANDARD_ERRORS * error);
+        let band = band.max(STANDARD_ERRORS * error);
         assert!(gap.abs() < band, "{name}, sweep {}: {mean} for {expected}", t + 1);
     }
 }
@@ -188,6 +193,17 @@ const MEAN_POINTS: usize = 8192;
 fn two_layer(
     activation: Activation,
     estimation: Estimation,
+    size: (usize, usize),
+    runs: u64,
+    policy: Policy,
+) {
+    two_layer_within(BAND, activation, estimation, size, runs, policy);
+}
+
+fn two_layer_within(
+    band: f64,
+    activation: Activation,
+    estimation: Estimation,
     (inputs, ratio): (usize, usize),
     runs: u64,
     policy: Policy,
@@ -221,7 +237,8 @@ fn two_layer(
         }
         measured.push(errors_of(Inference::new(&graph, &options).unwrap(), w, &truth));
     }
-    compare(&format!("{activation:?} {estimation:?} {ratio}"), &measured, &predicted);
+    let name = format!("{activation:?} {estimation:?} {ratio}");
+    compare_within(band, &name, &measured, &predicted);
 }
 
 /// The model's own policy.
@@ -247,6 +264,42 @@ fn two_layer_relu_mmse_at_every_ratio() {
     }
 }
 
+#[test]
+#[ignore = "half a minute: larger sizes and all ratios"]
+fn two_layer_sigmoid_mmse_at_every_ratio() {
+    for (size, runs) in [((2000, 1), 4), ((500, 4), 8), ((300, 10), 8)] {
+        two_layer(Activation::Sigmoid, Estimation::Mmse, size, runs, clamp());
+    }
+}
+
+/// Splitting with a fixed step is no expectation propagation: its messages keep their cavity's noise, and a prediction that is
+/// accepted all the same has the first sweep right and is far off after some.
+#[test]
+fn fixed_precisions_are_refused() {
+    const PRECISION: f64 = 20.0;
+    let law = BernoulliGauss::new(0.1, 0.0, 1.0).unwrap();
+    let rng = &mut Pcg64::seed_from_u64(1);
+    let problem = Sparse::draw(2000, L1::new(12.0).unwrap(), &law, rng);
+    let options = options().with_policy(Policy::Fixed);
+    let start = MessageLaw::new(1, vec![PRECISION], vec![0.0], vec![0.0], vec![0.0]).unwrap();
+    let evolution = || {
+        let evolution = Evolution::new(&problem.graph, &options).with_tolerance(0.0);
+        evolution.with_law(problem.prior, law.clone()).with_start(problem.prior, 0, start.clone())
+    };
+    let refused = evolution().run().unwrap_err();
+    assert_eq!(refused, EvolutionError::Unacknowledged(Warning::FixedPrecisions));
+    let prediction = evolution().accept(Warning::FixedPrecisions).run().unwrap();
+    let layout = problem.graph.layout(problem.x).clone();
+    let precision = Precision::isotropic(layout, PRECISION).unwrap();
+    let mut run = Inference::new(&problem.graph, &options).unwrap();
+    let first = Message::from_mean(&Rows::zeros(2000, 1), precision).unwrap();
+    run.start(problem.prior, 0, first).unwrap();
+    let measured = errors_of(run, problem.x, &problem.truth);
+    let ratio = |t: usize| measured[t] / prediction.sweeps()[t].estimate(problem.x).unwrap().mse();
+    assert!((ratio(0) - 1.0).abs() < 0.1, "{}", ratio(0));
+    assert!(ratio(SWEEPS - 1) < 0.5, "{}", ratio(SWEEPS - 1));
+}
+
 /// Maximisers of kinked units know nothing of half of the directions, and are surer of them than they can be: in every
 /// sweep clamps bite there, and a clamped message isn't free of its cavity. Predictions that report clamps are off by
 /// up to 7 percent here; with those directions left out nothing is left but the scatter and the step of the node's
@@ -256,6 +309,22 @@ fn two_layer_relu_mmse_at_every_ratio() {
 fn two_layer_relu_maximisers() {
     for (size, runs) in [((800, 1), 16), ((500, 4), 16), ((300, 10), 16)] {
         two_layer(Activation::Relu, Estimation::Map, size, runs, Policy::Project);
+    }
+}
+
+/// Clamped messages aren't free of their cavities: predictions of rectified units are off by up to 7 percent, and say in every
+/// sweep that there were clamps.
+const CLAMPED: f64 = 0.1;
+
+#[test]
+#[ignore = "half a minute when optimised: all ratios"]
+fn two_layer_relu_maximisers_with_clamps_are_predicted_nearly() {
+    let ranges = [(1e-6, 1e12), (1e-6, 1e3), (0.1, 1e3)];
+    for (minimum, maximum) in ranges {
+        for size in [(2000, 1), (500, 4), (300, 10)] {
+            let policy = Policy::Clamp { minimum, maximum };
+            two_layer_within(CLAMPED, Activation::Relu, Estimation::Map, size, 8, policy);
+        }
     }
 }
 

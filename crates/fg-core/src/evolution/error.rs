@@ -133,6 +133,9 @@ pub enum Warning {
         /// Name of the factor.
         factor: String,
     },
+    /// Messages have the precision of their cavity, [`Policy::Fixed`](crate::Policy::Fixed), and aren't free of its noise: after
+    /// the first they are predicted as if they were.
+    FixedPrecisions,
     /// The operators of two linear factors that meet at a variable share a singular basis there, as the same matrix used
     /// twice: what one of them leaves unknown the other doesn't see in a basis of its own.
     SharedBasis {
@@ -168,6 +171,9 @@ impl fmt::Display for Warning {
             Self::NotSeparable { factor } => {
                 write!(f, "factor `{factor}` looks at all rows together")
             }
+            Self::FixedPrecisions => f.write_str(
+                "precisions of messages are held fixed, which leaves them their cavity's noise",
+            ),
             Self::SharedBasis { variable, factors: [first, second] } => {
                 write!(
                     f,

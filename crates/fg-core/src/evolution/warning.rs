@@ -6,7 +6,7 @@ use super::shared_basis::shared_bases;
 use super::symmetry::unbroken;
 use super::truth::{Anatomy, anatomy, given};
 use crate::graph::Graph;
-use crate::message::ColumnForm;
+use crate::message::{ColumnForm, Policy};
 
 /// All assumptions that don't hold.
 pub(super) fn warnings(evolution: &Evolution<'_>) -> Vec<Warning> {
@@ -34,6 +34,9 @@ pub(super) fn warnings(evolution: &Evolution<'_>) -> Vec<Warning> {
         {
             warnings.push(Warning::NotSeparable { factor: node.name.clone() });
         }
+    }
+    if evolution.options.policy == Policy::Fixed {
+        warnings.push(Warning::FixedPrecisions);
     }
     warnings.extend(shared_bases(graph));
     warnings.extend(unbroken(evolution));
