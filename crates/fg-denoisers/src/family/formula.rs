@@ -1,12 +1,15 @@
 //! Closed forms of one row of one column without branches, applied to a register of rows at a time.
 
 use fg_core::denoiser::{RowCavity, RowEstimate};
-use fg_core::special::number::{Lanes, Number};
+use fg_core::special::number::{Lanes, Number, Pair};
 use fg_core::special::tail::{Tail, above, below_pair, tail};
 use pulp::{Simd, WithSimd};
 
 /// What a row is answered: from `K` numbers, of which the first is the natural parameter, to mean and variance.
 pub(crate) trait Formula<const K: usize> {
+    /// Whether registers go through it in pairs: a chain of operations waits for itself, but for what a few registers can hold.
+    const PAIRS: bool = true;
+
     fn row<N: Number>(&self, input: [N; K]) -> [N; 2];
 }
 
@@ -55,10 +58,25 @@ impl<F: Formula<K>, const K: usize> WithSimd for Apply<'_, F, K> {
         }
         let (means, mean_rest) = Lanes::<S>::registers_mut(&mut mean[..rows]);
         let (variances, variance_rest) = Lanes::<S>::registers_mut(&mut variance[..rows]);
-        for (i, (mean, variance)) in means.iter_mut().zip(variances).enumerate() {
+        let paired = if F::PAIRS { means.len() / 2 * 2 } else { 0 };
+        let pairs =
+            means[..paired].chunks_exact_mut(2).zip(variances[..paired].chunks_exact_mut(2));
+        for (i, (mean, variance)) in pairs.enumerate() {
+            let nothing = Lanes::splat(simd, 0.0);
+            let mut input = [Pair(nothing, nothing); K];
+            for (k, input) in input.iter_mut().enumerate() {
+                let own = &registers[k][2 * i..2 * i + 2];
+                *input = Pair(Lanes::new(simd, own[0]), Lanes::new(simd, own[1]));
+            }
+            let [Pair(m, n), Pair(v, w)] = formula.row(input);
+            (mean[0], mean[1]) = (m.get(), n.get());
+            (variance[0], variance[1]) = (v.get(), w.get());
+        }
+        let rest_of = means[paired..].iter_mut().zip(&mut variances[paired..]);
+        for (i, (mean, variance)) in rest_of.enumerate() {
             let mut input = [Lanes::splat(simd, 0.0); K];
             for (k, input) in input.iter_mut().enumerate() {
-                *input = Lanes::new(simd, registers[k][i]);
+                *input = Lanes::new(simd, registers[k][paired + i]);
             }
             let [m, v] = formula.row(input);
             (*mean, *variance) = (m.get(), v.get());
@@ -158,6 +176,8 @@ impl OneEnd {
 }
 
 impl Formula<1> for OneEnd {
+    const PAIRS: bool = false;
+
     #[inline(always)]
     fn row<N: Number>(&self, [n]: [N; 1]) -> [N; 2] {
         let (end, deviation) = (n.constant(self.end), n.constant(self.deviation));

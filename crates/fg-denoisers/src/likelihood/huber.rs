@@ -143,7 +143,6 @@ struct Bounded<'a> {
     stiffness: f64,
     end: f64,
     slope: f64,
-    averaged: bool,
 }
 
 impl Bounded<'_> {
@@ -193,13 +192,30 @@ impl Bounded<'_> {
     }
 }
 
+/// Answers `z`, given an answer to `u` for a pull that isn't negative.
+#[inline(always)]
+fn turned<N: Number>([n, y]: [N; 2], pull: N, [u, variance]: [N; 2]) -> [N; 2] {
+    [pull.if_above(n.constant(0.0), y + u, y - u), variance]
+}
+
 impl Formula<2> for Bounded<'_> {
+    const PAIRS: bool = false;
+
     #[inline(always)]
     fn row<N: Number>(&self, [n, y]: [N; 2]) -> [N; 2] {
         let pull = y.mul_add(n.constant(-self.gamma), n);
-        let [u, variance] =
-            if self.averaged { self.moments(pull.abs()) } else { self.nearest(pull.abs()) };
-        [pull.if_above(n.constant(0.0), y + u, y - u), variance]
+        turned([n, y], pull, self.moments(pull.abs()))
+    }
+}
+
+/// The maximiser.
+struct Nearest<'a>(Bounded<'a>);
+
+impl Formula<2> for Nearest<'_> {
+    #[inline(always)]
+    fn row<N: Number>(&self, [n, y]: [N; 2]) -> [N; 2] {
+        let pull = y.mul_add(n.constant(-self.0.gamma), n);
+        turned([n, y], pull, self.0.nearest(pull.abs()))
     }
 }
 
@@ -219,9 +235,13 @@ impl Likelihood for HuberNoise {
                 stiffness: gamma + 1.0 / (self.scale * self.scale),
                 end: self.threshold * self.scale,
                 slope: self.threshold / self.scale,
-                averaged: self.estimation == Estimation::Mmse,
             };
-            formula::apply_observed(&bounded, observed, cavity, out);
+            match self.estimation {
+                Estimation::Mmse => formula::apply_observed(&bounded, observed, cavity, out),
+                Estimation::Map => {
+                    formula::apply_observed(&Nearest(bounded), observed, cavity, out);
+                }
+            }
             return Ok(());
         }
         if self.estimation == Estimation::Map {

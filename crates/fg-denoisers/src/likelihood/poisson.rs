@@ -273,7 +273,12 @@ impl Likelihood for Poisson {
             out.mean.fill(f64::NAN);
         } else if self.rectified {
             let rates = PositiveRate::new(gamma, averaged);
-            parted::apply_parted(&rates, |y| y > 0.0, observed, cavity, out);
+            if averaged {
+                let kind = |[_, y]: [f64; 2]| usize::from(y > 0.0);
+                parted::apply_parted::<2, 2>(&rates, kind, [cavity.natural(), observed], out);
+            } else {
+                formula::apply_observed(&rates, observed, cavity, out);
+            }
         } else {
             let counts = Counts { growth: Growth::new(gamma), averaged };
             formula::apply_observed(&counts, observed, cavity, out);
