@@ -127,12 +127,19 @@ impl<N: Number> Span<N> {
         *sums = [sums[0] + weight, sums[1] + first, first.mul_add(s, sums[2])];
     }
 
-    /// Mean and variance from the sums. The mean is no further from the peak than twice the deviation: little cancels.
+    /// Mean and variance from the sums.
     #[inline(always)]
-    fn moments(&self, [mass, first, second]: [N; 3]) -> [N; 2] {
+    fn moments(&self, sums: [N; 3]) -> [N; 2] {
+        let [shift, variance] = Self::shifted(sums);
+        [self.peak + shift, variance]
+    }
+
+    /// Mean less the peak, and variance. That is no more than twice the deviation: little cancels.
+    #[inline(always)]
+    fn shifted([mass, first, second]: [N; 3]) -> [N; 2] {
         let inverse = mass.constant(1.0) / mass;
         let shift = first * inverse;
-        [self.peak + shift, second.mul_add(inverse, -(shift * shift))]
+        [shift, second.mul_add(inverse, -(shift * shift))]
     }
 }
 
@@ -140,11 +147,11 @@ impl Rule {
     /// Mean and variance of `0 < t < length` with weight `exp(a t - gamma t^2 / 2)`: a register of intervals at a time.
     #[inline(always)]
     pub(crate) fn moments<N: Number>(&self, a: N, gamma: N, length: N) -> [N; 2] {
-        let [mean, variance, ..] = self.parts(a, gamma, length);
-        [mean, variance]
+        let [shift, variance, _, peak] = self.parts(a, gamma, length);
+        [peak + shift, variance]
     }
 
-    /// Mean, variance, the mass relative to the largest weight, and where that is. Each interval is answered by the rule that
+    /// Mean less the peak, variance, the mass relative to the largest weight, and the peak, where that is. Each interval is answered by the rule that
     /// its own depth asks for, whatever its neighbours, so that a register takes as long as all rules that it asks for.
     #[inline(always)]
     pub(crate) fn parts<N: Number>(&self, a: N, gamma: N, length: N) -> [N; 4] {
@@ -162,14 +169,14 @@ impl Rule {
             for (x, w) in nodes.iter().zip(weights) {
                 span.add(&mut sums, a.constant(*x), a.constant(*w));
             }
-            let [mean, variance] = span.moments(sums);
+            let [shift, variance] = Span::shifted(sums);
             let width = span.half * sums[0];
-            for (found, own) in found.iter_mut().zip([mean, variance, width]) {
+            for (found, own) in found.iter_mut().zip([shift, variance, width]) {
                 *found = asks.if_above(zero, own, *found);
             }
         }
-        let [mean, variance, width] = found;
-        [mean, variance, width, span.peak]
+        let [shift, variance, width] = found;
+        [shift, variance, width, span.peak]
     }
 
     /// As [`parts`](Self::parts) but for the peak, of intervals that are one row's: all by the rule of the deepest.

@@ -39,7 +39,7 @@ const KEPT: usize = 3;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Logit<'a> {
     gamma: f64,
-    /// Points of the rule, none for maximisers.
+    /// Points of the rule.
     points: &'a [f64],
     h: f64,
     /// `e^h` and `e^-h`.
@@ -47,11 +47,6 @@ pub(crate) struct Logit<'a> {
 }
 
 impl<'a> Logit<'a> {
-    /// Answers by maximisers; none without precision.
-    pub(crate) fn maximised(gamma: f64) -> Option<Self> {
-        (gamma > 0.0).then(|| Self { gamma, points: &[], h: 0.0, growth: [1.0; 2] })
-    }
-
     /// Answers by means; none where the precision is too low for a rule of equal steps.
     pub(crate) fn averaged(gamma: f64, scratch: &'a mut Scratch) -> Option<Self> {
         if !(gamma >= LEAST) {
@@ -236,12 +231,29 @@ struct At<N> {
 impl Formula<2> for Logit<'_> {
     #[inline(always)]
     fn row<N: Number>(&self, [n, y]: [N; 2]) -> [N; 2] {
-        let a = y * n;
-        if self.points.is_empty() {
-            let [u, variance] = self.peak(a);
-            return [y * u, variance];
-        }
-        let [mean, variance] = self.moments(a);
+        let [mean, variance] = self.moments(y * n);
         [y * mean, variance]
+    }
+}
+
+/// The maximiser of the same.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LogitPeak(Logit<'static>);
+
+impl LogitPeak {
+    /// None without precision.
+    pub(crate) fn new(gamma: f64) -> Option<Self> {
+        let margins = Logit { gamma, points: &[], h: 0.0, growth: [1.0; 2] };
+        (gamma > 0.0).then_some(Self(margins))
+    }
+}
+
+impl Formula<2> for LogitPeak {
+    const FOURS: bool = true;
+
+    #[inline(always)]
+    fn row<N: Number>(&self, [n, y]: [N; 2]) -> [N; 2] {
+        let [u, variance] = self.0.peak(y * n);
+        [y * u, variance]
     }
 }
