@@ -44,12 +44,13 @@ pub(crate) fn of(module: &str, instance: &str) -> Floor {
         ("prior/laplace", _) | ("prior/product", "Gaussian and Laplace") => Floor::Tails(2),
         ("prior/student_t", "three degrees") => Floor::Points(105),
         ("prior/student_t", _) => Floor::Points(50),
-        ("prior/horseshoe", _) => Floor::Points(500),
+        ("prior/horseshoe", _) => Floor::Points(430),
         ("prior/tabulated", "few points") => Floor::Points(4 * 48),
         ("prior/tabulated", _) => Floor::Points(99 * 12),
         // Newton's steps from a good start.
         ("penalty/lq", _) => Floor::Powers(3),
         ("likelihood/sign", "exact" | "probit") => Floor::Tails(1),
+        ("likelihood/laplace_noise", "maximum") => Floor::Memory,
         ("likelihood/masked", "signs, all there") | ("likelihood/tuned", "probit") => {
             Floor::Tails(1)
         }
