@@ -43,16 +43,42 @@ pub fn exp<N: Number>(x: N) -> N {
 /// zero.
 #[inline(always)]
 pub fn exp_negative<N: Number>(x: N) -> N {
+    exp_moderate(x)
+}
+
+/// `e^x` for `x` up to 709, to 2 units in the last place; `e^-690` below `x = -690` and arbitrary beyond.
+#[inline(always)]
+pub fn exp_moderate<N: Number>(x: N) -> N {
     let (q, n) = split(x.at_least(x.constant(NEGLIGIBLE)));
     q * n.power_of_two()
+}
+
+/// `e^x` for `x` from -690 to 709, with relative error below `1e-14`; arbitrary elsewhere, perhaps NaN. For weights of
+/// points, whose number makes up for the digit.
+#[inline(always)]
+pub fn exp_weight<N: Number>(x: N) -> N {
+    let (r, n) = reduce(x);
+    let square = r * r;
+    let fourth = square * square;
+    let [low, middle, high] = TAYLOR;
+    let last = r.mul_add(r.constant(high[1]), r.constant(high[0]));
+    let tail = last.mul_add(fourth, cubic(r, square, middle));
+    let tail = tail.mul_add(fourth, cubic(r, square, low));
+    (square.mul_add(tail, r) + x.constant(1.0)) * n.power_of_two()
+}
+
+/// `r` and an integer `n` with `x = n ln 2 + r`.
+#[inline(always)]
+fn reduce<N: Number>(x: N) -> (N, N) {
+    let round = x.constant(ROUND);
+    let n = x.mul_add(x.constant(LOG2_E), round) - round;
+    (n.mul_add(x.constant(-LN2_LOW), n.mul_add(x.constant(-LN2_HIGH), x)), n)
 }
 
 /// `q` and an integer `n` with `e^x = 2^n q`.
 #[inline(always)]
 fn split<N: Number>(x: N) -> (N, N) {
-    let round = x.constant(ROUND);
-    let n = x.mul_add(x.constant(LOG2_E), round) - round;
-    let r = n.mul_add(x.constant(-LN2_LOW), n.mul_add(x.constant(-LN2_HIGH), x));
+    let (r, n) = reduce(x);
     // 1 + (r + r^2 p(r)): the leading terms are added last, so that only their rounding is left.
     let square = r * r;
     let fourth = square * square;
@@ -167,6 +193,8 @@ mod tests {
 
     /// Two units in the last place of a double.
     const EXP_TOLERANCE: f64 = 2.0 * f64::EPSILON;
+    /// Stated accuracy of weights.
+    const WEIGHT_TOLERANCE: f64 = 1e-14;
     /// Stated accuracy of the truncated Chebyshev series.
     const MILLS_TOLERANCE: f64 = 4e-14;
     /// Stated absolute accuracy of `tanh`.
@@ -180,6 +208,9 @@ mod tests {
             prop_assert!((exp(x) / x.exp() - 1.0).abs() <= EXP_TOLERANCE, "{} {}", exp(x), x.exp());
             let (found, expected) = (exp_negative(-x.abs()), x.abs().min(-NEGLIGIBLE));
             prop_assert!((found / (-expected).exp() - 1.0).abs() <= EXP_TOLERANCE, "{found}");
+            let x = x.clamp(NEGLIGIBLE, 709.0);
+            prop_assert!((exp_moderate(x) / x.exp() - 1.0).abs() <= EXP_TOLERANCE, "{x}");
+            prop_assert!((exp_weight(x) / x.exp() - 1.0).abs() <= WEIGHT_TOLERANCE, "{x}");
         }
 
         #[test]

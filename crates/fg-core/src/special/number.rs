@@ -267,6 +267,94 @@ impl<S: Simd> Number for Lanes<S> {
     }
 }
 
+/// Two numbers side by side: a long formula of one waits for itself, that of two for half as long.
+#[derive(Clone, Copy, Debug)]
+pub struct Pair<N>(pub N, pub N);
+
+impl<N: Number> Add for Pair<N> {
+    type Output = Self;
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        Self(self.0 + other.0, self.1 + other.1)
+    }
+}
+
+impl<N: Number> Sub for Pair<N> {
+    type Output = Self;
+    #[inline(always)]
+    fn sub(self, other: Self) -> Self {
+        Self(self.0 - other.0, self.1 - other.1)
+    }
+}
+
+impl<N: Number> Mul for Pair<N> {
+    type Output = Self;
+    #[inline(always)]
+    fn mul(self, other: Self) -> Self {
+        Self(self.0 * other.0, self.1 * other.1)
+    }
+}
+
+impl<N: Number> Div for Pair<N> {
+    type Output = Self;
+    #[inline(always)]
+    fn div(self, other: Self) -> Self {
+        Self(self.0 / other.0, self.1 / other.1)
+    }
+}
+
+impl<N: Number> Neg for Pair<N> {
+    type Output = Self;
+    #[inline(always)]
+    fn neg(self) -> Self {
+        Self(-self.0, -self.1)
+    }
+}
+
+impl<N: Number> Number for Pair<N> {
+    #[inline(always)]
+    fn constant(self, value: f64) -> Self {
+        Self(self.0.constant(value), self.1.constant(value))
+    }
+
+    #[inline(always)]
+    fn mul_add(self, b: Self, c: Self) -> Self {
+        Self(self.0.mul_add(b.0, c.0), self.1.mul_add(b.1, c.1))
+    }
+
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        Self(self.0.sqrt(), self.1.sqrt())
+    }
+
+    #[inline(always)]
+    fn abs(self) -> Self {
+        Self(self.0.abs(), self.1.abs())
+    }
+
+    #[inline(always)]
+    fn if_above(self, bound: Self, then: Self, otherwise: Self) -> Self {
+        let (a, b) = (then, otherwise);
+        Self(self.0.if_above(bound.0, a.0, b.0), self.1.if_above(bound.1, a.1, b.1))
+    }
+
+    #[inline(always)]
+    fn power_of_two(self) -> Self {
+        Self(self.0.power_of_two(), self.1.power_of_two())
+    }
+
+    #[inline(always)]
+    fn parts(self) -> (Self, Self) {
+        let ((a, e), (b, f)) = (self.0.parts(), self.1.parts());
+        (Self(a, b), Self(e, f))
+    }
+
+    #[inline(always)]
+    fn largest(self) -> f64 {
+        self.0.at_least(self.1).largest()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -301,6 +389,14 @@ mod tests {
             }
             for (x, o) in values.iter().zip(&out) {
                 assert_eq!(formula(*x).to_bits(), o.to_bits(), "{x}");
+            }
+            for pair in registers.chunks_exact(2) {
+                let both = Pair(Lanes::new(simd, pair[0]), Lanes::new(simd, pair[1]));
+                let (found, largest) = (formula(both), both.largest());
+                let single = [found.0, found.1].map(|f| f.largest());
+                let expected = pair.iter().map(|v| formula(Lanes::new(simd, *v)).largest());
+                assert!(expected.eq(single), "{single:?}");
+                assert_eq!(largest.to_bits(), both.1.largest().to_bits());
             }
             let register = Lanes::new(simd, registers[0]);
             let lanes = 16 / registers.len();

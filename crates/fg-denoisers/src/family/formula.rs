@@ -1,12 +1,17 @@
 //! Closed forms of one row of one column without branches, applied to a register of rows at a time.
 
 use fg_core::denoiser::{RowCavity, RowEstimate};
-use fg_core::special::number::{Lanes, Number};
+use fg_core::special::number::{Lanes, Number, Pair};
 use fg_core::special::tail::{Tail, above, below_pair, tail};
 use pulp::{Simd, WithSimd};
 
 /// What a row is answered: from `K` numbers, of which the first is the natural parameter, to mean and variance.
 pub(crate) trait Formula<const K: usize> {
+    /// Whether registers go through it in pairs: a chain of operations waits for itself, but for what a few registers can hold.
+    const PAIRS: bool = true;
+    /// Whether even four do: where each waits for itself most of its time.
+    const FOURS: bool = false;
+
     fn row<N: Number>(&self, input: [N; K]) -> [N; 2];
 }
 
@@ -55,10 +60,42 @@ impl<F: Formula<K>, const K: usize> WithSimd for Apply<'_, F, K> {
         }
         let (means, mean_rest) = Lanes::<S>::registers_mut(&mut mean[..rows]);
         let (variances, variance_rest) = Lanes::<S>::registers_mut(&mut variance[..rows]);
-        for (i, (mean, variance)) in means.iter_mut().zip(variances).enumerate() {
+        let fours = if F::FOURS { means.len() / 4 * 4 } else { 0 };
+        let outputs =
+            means[..fours].chunks_exact_mut(4).zip(variances[..fours].chunks_exact_mut(4));
+        for (i, (mean, variance)) in outputs.enumerate() {
+            let nothing = Lanes::splat(simd, 0.0);
+            let nothing = Pair(nothing, nothing);
+            let mut input = [Pair(nothing, nothing); K];
+            for (k, input) in input.iter_mut().enumerate() {
+                let own = &registers[k][4 * i..4 * i + 4];
+                *input = Pair(pair(simd, &own[..2]), pair(simd, &own[2..]));
+            }
+            let [m, v] = formula.row(input);
+            put(m.0, &mut mean[..2]);
+            put(m.1, &mut mean[2..]);
+            put(v.0, &mut variance[..2]);
+            put(v.1, &mut variance[2..]);
+        }
+        let paired = if F::PAIRS { means.len() / 2 * 2 } else { fours };
+        let outputs = means[fours..paired]
+            .chunks_exact_mut(2)
+            .zip(variances[fours..paired].chunks_exact_mut(2));
+        for (i, (mean, variance)) in outputs.enumerate() {
+            let nothing = Lanes::splat(simd, 0.0);
+            let mut input = [Pair(nothing, nothing); K];
+            for (k, input) in input.iter_mut().enumerate() {
+                *input = pair(simd, &registers[k][fours + 2 * i..fours + 2 * i + 2]);
+            }
+            let [m, v] = formula.row(input);
+            put(m, mean);
+            put(v, variance);
+        }
+        let rest_of = means[paired..].iter_mut().zip(&mut variances[paired..]);
+        for (i, (mean, variance)) in rest_of.enumerate() {
             let mut input = [Lanes::splat(simd, 0.0); K];
             for (k, input) in input.iter_mut().enumerate() {
-                *input = Lanes::new(simd, registers[k][i]);
+                *input = Lanes::new(simd, registers[k][paired + i]);
             }
             let [m, v] = formula.row(input);
             (*mean, *variance) = (m.get(), v.get());
@@ -71,6 +108,18 @@ impl<F: Formula<K>, const K: usize> WithSimd for Apply<'_, F, K> {
             [*mean, *variance] = formula.row(input);
         }
     }
+}
+
+/// Two registers side by side.
+#[inline(always)]
+fn pair<S: Simd>(simd: S, own: &[S::f64s]) -> Pair<Lanes<S>> {
+    Pair(Lanes::new(simd, own[0]), Lanes::new(simd, own[1]))
+}
+
+/// Writes two registers.
+#[inline(always)]
+fn put<S: Simd>(pair: Pair<Lanes<S>>, out: &mut [S::f64s]) {
+    (out[0], out[1]) = (pair.0.get(), pair.1.get());
 }
 
 /// Arguments of tails are cut off there, so that their products are finite: the tail itself has vanished long before.
@@ -158,6 +207,8 @@ impl OneEnd {
 }
 
 impl Formula<1> for OneEnd {
+    const PAIRS: bool = false;
+
     #[inline(always)]
     fn row<N: Number>(&self, [n]: [N; 1]) -> [N; 2] {
         let (end, deviation) = (n.constant(self.end), n.constant(self.deviation));

@@ -2,7 +2,7 @@
 
 use core::f64::consts::TAU;
 
-use fg_core::special::exp::exp;
+use fg_core::special::exp::exp_moderate;
 use fg_core::special::log::ln;
 use fg_core::special::number::Number;
 
@@ -12,6 +12,10 @@ use super::outwards::{ALIASES, Exponent, Outwards};
 const STEPS: usize = 10;
 /// A step of Newton's of this length is followed by one that is exact to rounding: its error is the fourth power of it.
 const LAST: f64 = 3e-5;
+/// Logarithm of `w`, in [`Growth::start`], up to which it is as good as none where two steps are to follow.
+const NOTHING: f64 = -1.0;
+/// The same where the start is to be next to the peak.
+const LITTLE: f64 = -4.0;
 /// Square of the distance from the peak, in deviations, from which a rule may count.
 const NEAR: f64 = 1.0 / 16.0;
 /// Longest step of a climb: one from a bad start is no better.
@@ -29,6 +33,14 @@ pub(crate) struct Growth {
     log_g: f64,
 }
 
+/// What is at a place: `e^x`, one over the curvature, Newton's step and the one that it begins.
+struct Step<N> {
+    rate: N,
+    inverse: N,
+    newton: N,
+    step: N,
+}
+
 /// Where a climb has led to: the place, `e^x` there, and the slope of the exponent.
 struct Place<N> {
     x: N,
@@ -42,15 +54,19 @@ impl Growth {
     }
 
     /// Next to the root of `e^x + g x = c`. With `w = e^x / g` it is that of `w + log w = c / g - log g`, for which there are
-    /// forms that are right for small and for large `w`.
+    /// forms that are right for small and for large `w`; up to `nothing` of the logarithm it is none.
     #[inline(always)]
-    fn start<N: Number>(&self, c: N) -> N {
+    fn start<N: Number>(&self, c: N, nothing: f64) -> N {
         let (one, half) = (c.constant(1.0), c.constant(0.5));
         let alone = c * c.constant(self.g.recip());
         let level = alone - c.constant(self.log_g);
+        if !(level.largest() > nothing) {
+            return alone;
+        }
+        let nothing = c.constant(nothing);
         let t = (one - level).at_least(c.constant(0.0));
         let growth = t.mul_add(t.mul_add(t.mul_add(c.constant(1.0 / 6.0), half), one), one);
-        let small = alone - one / growth;
+        let small = level.if_above(nothing, alone - one / growth, alone);
         if !(level.largest() > 1.0) {
             return small;
         }
@@ -60,32 +76,44 @@ impl Growth {
         level.if_above(one, ln(w) + c.constant(self.log_g), small)
     }
 
+    /// The step that follows from what is at `x`.
+    #[inline(always)]
+    fn onwards<N: Number>(&self, c: N, x: N) -> Step<N> {
+        let (one, g) = (c.constant(1.0), c.constant(self.g));
+        let rate = exp_moderate(x);
+        let inverse = one / (rate + g);
+        let newton = (x.mul_add(-g, c) - rate) * inverse;
+        Step { rate, inverse, newton, step: step(newton, rate * inverse) }
+    }
+
     /// Maximiser and one over the curvature there; NaN in lanes that are left open.
     #[inline(always)]
     pub(crate) fn peak<N: Number>(&self, c: N) -> [N; 2] {
-        let (zero, one, g) = (c.constant(0.0), c.constant(1.0), c.constant(self.g));
+        let (zero, one) = (c.constant(0.0), c.constant(1.0));
         let nothing = c.constant(f64::NAN);
-        let mut x = self.start(c);
-        let (mut active, mut place, mut curvature) = (one, nothing, nothing);
+        let first = self.start(c, NOTHING);
+        // No start is right to rounding; two steps are enough for most.
+        let mut x = first + self.onwards(c, first).step;
+        let last = c.constant(LAST);
+        let Step { rate, inverse, newton, step } = self.onwards(c, x);
+        let there = last.if_above(newton.abs(), zero, one);
+        if !(there.largest() > 0.0) {
+            return [x + step, variance(rate, inverse, step)];
+        }
+        let (mut active, mut place, mut spread) = (one, nothing, nothing);
         for _ in 0..STEPS {
-            let rate = exp(x);
-            let inverse = one / (rate + g);
-            let newton = (x.mul_add(-g, c) - rate) * inverse;
-            let next = x + step(newton, rate * inverse);
+            let Step { rate, inverse, newton, step } = self.onwards(c, x);
             // Lanes that are there keep what they have found, whatever the others take.
-            let last = active.if_above(zero, newton.abs(), nothing);
-            let there = c.constant(LAST).if_above(last, one, zero);
-            place = there.if_above(zero, next, place);
-            let apart = next - x;
-            let growth = apart.mul_add(apart.mul_add(c.constant(0.5), one), one);
-            curvature = there.if_above(zero, rate.mul_add(growth, g), curvature);
-            active = there.if_above(zero, zero, active);
+            let size = active.if_above(zero, newton.abs(), nothing);
+            place = last.if_above(size, x + step, place);
+            spread = last.if_above(size, variance(rate, inverse, step), spread);
+            active = last.if_above(size, zero, active);
             if !(active.largest() > 0.0) {
                 break;
             }
-            x = next;
+            x = x + step;
         }
-        [place, one / curvature]
+        [place, spread]
     }
 
     /// A place next to the peak; NaN in lanes that are left open.
@@ -95,9 +123,9 @@ impl Growth {
         let nothing = c.constant(f64::NAN);
         // A lane that finds none goes on with numbers: its neighbours look at the largest of all.
         let mut found = Place { x: nothing, rate: zero, slope: zero };
-        let (mut x, mut active) = (self.start(c), one);
+        let (mut x, mut active) = (self.start(c, LITTLE), one);
         for _ in 0..STEPS {
-            let rate = exp(x);
+            let rate = exp_moderate(x);
             let curvature = rate + g;
             let slope = x.mul_add(-g, c) - rate;
             let square = active.if_above(zero, slope * slope, nothing);
@@ -130,6 +158,13 @@ impl Growth {
         let [shift, variance] = Outwards::new(h).moments(&below);
         [x + shift, variance]
     }
+}
+
+/// One over the curvature, after a last step `s`: `e^s - 1` and the quotient to second order.
+#[inline(always)]
+fn variance<N: Number>(rate: N, inverse: N, s: N) -> N {
+    let rise = s.mul_add(s * s.constant(0.5), s) * (rate * inverse);
+    rise.mul_add(rise * inverse, inverse - rise * inverse)
 }
 
 /// The step to the root that Newton's step `u` is the beginning of, where the second and all further derivatives are

@@ -2,7 +2,7 @@
 
 use core::f64::consts::PI;
 
-use fg_core::special::exp::exp_negative;
+use fg_core::special::exp::exp_weight;
 use fg_core::special::number::{Lanes, Number};
 use pulp::{Simd, WithSimd};
 
@@ -42,6 +42,19 @@ impl Rule {
     /// Nodes and weights on `[-1, 1]`.
     pub(crate) fn nodes(&self) -> &[(f64, f64)] {
         &self.nodes
+    }
+
+    /// How many rules there are.
+    pub(crate) const KINDS: usize = RULES.len();
+
+    /// Which of the rules an interval asks for, but for rounding.
+    pub(crate) fn kind(&self, a: f64, gamma: f64, length: f64) -> usize {
+        let peak = if gamma > 0.0 { (a / gamma).clamp(0.0, length) } else { length };
+        let slope = a - gamma * peak;
+        // By how much the exponent falls to an end at this distance.
+        let fall = |s: f64| s * (0.5 * gamma * s - slope);
+        let depth = fall(-peak).max(fall(length - peak));
+        RULES.iter().position(|(_, nats)| depth <= *nats).unwrap_or(0)
     }
 
     /// Nodes and weights that are enough for an integrand that falls by so many nats.
@@ -108,18 +121,25 @@ impl<N: Number> Span<N> {
     fn add(&self, sums: &mut [N; 3], x: N, w: N) {
         let s = x.mul_add(self.half, self.centre);
         let exponent = s * (x.constant(-0.5) * self.gamma).mul_add(s, self.g);
-        // Zero at the peak and negative elsewhere, but for rounding.
-        let weight = w * exp_negative(exponent);
+        // Zero at the peak and negative elsewhere, not below -DEPTH, but for rounding.
+        let weight = w * exp_weight(exponent);
         let first = weight * s;
         *sums = [sums[0] + weight, sums[1] + first, first.mul_add(s, sums[2])];
     }
 
-    /// Mean and variance from the sums. The mean is no further from the peak than twice the deviation: little cancels.
+    /// Mean and variance from the sums.
     #[inline(always)]
-    fn moments(&self, [mass, first, second]: [N; 3]) -> [N; 2] {
+    fn moments(&self, sums: [N; 3]) -> [N; 2] {
+        let [shift, variance] = Self::shifted(sums);
+        [self.peak + shift, variance]
+    }
+
+    /// Mean less the peak, and variance. That is no more than twice the deviation: little cancels.
+    #[inline(always)]
+    fn shifted([mass, first, second]: [N; 3]) -> [N; 2] {
         let inverse = mass.constant(1.0) / mass;
         let shift = first * inverse;
-        [self.peak + shift, second.mul_add(inverse, -(shift * shift))]
+        [shift, second.mul_add(inverse, -(shift * shift))]
     }
 }
 
@@ -127,11 +147,11 @@ impl Rule {
     /// Mean and variance of `0 < t < length` with weight `exp(a t - gamma t^2 / 2)`: a register of intervals at a time.
     #[inline(always)]
     pub(crate) fn moments<N: Number>(&self, a: N, gamma: N, length: N) -> [N; 2] {
-        let [mean, variance, ..] = self.parts(a, gamma, length);
-        [mean, variance]
+        let [shift, variance, _, peak] = self.parts(a, gamma, length);
+        [peak + shift, variance]
     }
 
-    /// Mean, variance, the mass relative to the largest weight, and where that is. Each interval is answered by the rule that
+    /// Mean less the peak, variance, the mass relative to the largest weight, and the peak, where that is. Each interval is answered by the rule that
     /// its own depth asks for, whatever its neighbours, so that a register takes as long as all rules that it asks for.
     #[inline(always)]
     pub(crate) fn parts<N: Number>(&self, a: N, gamma: N, length: N) -> [N; 4] {
@@ -149,14 +169,27 @@ impl Rule {
             for (x, w) in nodes.iter().zip(weights) {
                 span.add(&mut sums, a.constant(*x), a.constant(*w));
             }
-            let [mean, variance] = span.moments(sums);
+            let [shift, variance] = Span::shifted(sums);
             let width = span.half * sums[0];
-            for (found, own) in found.iter_mut().zip([mean, variance, width]) {
+            for (found, own) in found.iter_mut().zip([shift, variance, width]) {
                 *found = asks.if_above(zero, own, *found);
             }
         }
-        let [mean, variance, width] = found;
-        [mean, variance, width, span.peak]
+        let [shift, variance, width] = found;
+        [shift, variance, width, span.peak]
+    }
+
+    /// As [`parts`](Self::parts) but for the peak, of intervals that are one row's: all by the rule of the deepest.
+    #[inline(always)]
+    pub(crate) fn together<N: Number>(&self, a: N, gamma: N, length: N) -> [N; 3] {
+        let span = Span::new(a, gamma, length);
+        let [nodes, weights] = self.reaching(span.depth.largest());
+        let mut sums = [a.constant(0.0); 3];
+        for (x, w) in nodes.iter().zip(weights) {
+            span.add(&mut sums, a.constant(*x), a.constant(*w));
+        }
+        let [mean, variance] = span.moments(sums);
+        [mean, variance, span.half * sums[0]]
     }
 }
 

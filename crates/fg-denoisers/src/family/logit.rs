@@ -3,7 +3,7 @@
 use core::f64::consts::TAU;
 
 use fg_core::denoiser::Scratch;
-use fg_core::special::exp::exp;
+use fg_core::special::exp::exp_moderate;
 use fg_core::special::number::Number;
 
 use super::formula::Formula;
@@ -11,8 +11,13 @@ use super::outwards::ALIASES;
 
 /// Steps of a climb. Rows that take more are left open.
 const STEPS: usize = 12;
-/// A step of Newton's of this length is followed by one that is exact to rounding: its error is the fourth power of it.
-const LAST: f64 = 3e-5;
+/// A step of fourth order with this bound of its error is the last.
+const LAST: f64 = 1e-14;
+/// That error, over the share of `p q` in the curvature and the fourth power of Newton's step, where the share is none, and
+/// what its square adds.
+const FIFTH: [f64; 2] = [0.05, 0.65];
+/// From this precision on climbs start where a straight line leads to.
+const PRECISE: f64 = 1.0;
 /// Square of the distance from the peak, in deviations, from which a rule may count.
 const NEAR: f64 = 1.0 / 16.0;
 /// Longest step of a climb: one from a bad start is no better.
@@ -34,7 +39,7 @@ const KEPT: usize = 3;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Logit<'a> {
     gamma: f64,
-    /// Points of the rule, none for maximisers.
+    /// Points of the rule.
     points: &'a [f64],
     h: f64,
     /// `e^h` and `e^-h`.
@@ -42,11 +47,6 @@ pub(crate) struct Logit<'a> {
 }
 
 impl<'a> Logit<'a> {
-    /// Answers by maximisers; none without precision.
-    pub(crate) fn maximised(gamma: f64) -> Option<Self> {
-        (gamma > 0.0).then(|| Self { gamma, points: &[], h: 0.0, growth: [1.0; 2] })
-    }
-
     /// Answers by means; none where the precision is too low for a rule of equal steps.
     pub(crate) fn averaged(gamma: f64, scratch: &'a mut Scratch) -> Option<Self> {
         if !(gamma >= LEAST) {
@@ -70,57 +70,107 @@ impl<'a> Logit<'a> {
         Some(Self { gamma, points, h, growth: [h.exp(), (-h).exp()] })
     }
 
-    /// A place next to the root of `a - gamma u + 1 / (1 + e^u)`, which lies between `a / gamma` and `(a + 1) / gamma`, and the
-    /// probabilities of the label and of the other there; NaN in lanes that are left open. With `exact` the root itself.
+    /// Where the climb to the root of `a - gamma u + 1 / (1 + e^u)` starts, which lies between `a / gamma` and
+    /// `(a + 1) / gamma`: where a straight line in place of the logistic function leads to, or next to zero.
     #[inline(always)]
-    fn climb<N: Number>(&self, a: N, exact: bool) -> Place<N> {
-        let (zero, one, half) = (a.constant(0.0), a.constant(1.0), a.constant(0.5));
-        let (gamma, nothing) = (a.constant(self.gamma), a.constant(f64::NAN));
-        let low = a * a.constant(self.gamma.recip());
-        let high = low + a.constant(self.gamma.recip());
-        let mut u = low.at_least(high.at_most(zero));
-        let mut active = one;
-        // A lane that finds none goes on with numbers.
-        let mut found = Place { u: nothing, p: half, q: half, bend: half };
+    fn start<N: Number>(&self, a: N) -> N {
+        let (zero, one, inverse) =
+            (a.constant(0.0), a.constant(1.0), a.constant(self.gamma.recip()));
+        let low = a * inverse;
+        if self.gamma < PRECISE {
+            return low.at_least((low + inverse).at_most(zero));
+        }
+        let level = low.mul_add(a.constant(-0.25), a.constant(0.5)).at_least(zero).at_most(one);
+        level.mul_add(inverse, low)
+    }
+
+    /// What is at `u`. With `e = e^-|u|` and `d = 1 + e` all is over `gamma d^2 + e`, which is `d^2` times the curvature.
+    #[inline(always)]
+    fn at<N: Number>(&self, a: N, u: N) -> At<N> {
+        let (zero, one, gamma) = (a.constant(0.0), a.constant(1.0), a.constant(self.gamma));
+        let e = exp_moderate(-u.abs());
+        let d = one + e;
+        let product = d * d;
+        let inverse = one / product.mul_add(gamma, e);
+        let slope = u.mul_add(-gamma, a).mul_add(d, u.if_above(zero, e, one));
+        let share = slope * inverse;
+        let newton = share * d;
+        // Newton's step times the difference of both probabilities, the other's less the label's.
+        let bend = share * u.if_above(zero, e - one, one - e);
+        let step = (newton * a.constant(-0.5)).mul_add(bend * (e * inverse), newton);
+        let longest = a.constant(LONGEST);
+        let step = step.at_most(longest).at_least(-longest);
+        At { e, d, inverse, slope, newton, bend, step }
+    }
+
+    /// The root, and one over the curvature there; NaN in lanes that are left open.
+    #[inline(always)]
+    fn peak<N: Number>(&self, a: N) -> [N; 2] {
+        let (zero, one, nothing) = (a.constant(0.0), a.constant(1.0), a.constant(f64::NAN));
+        let last = a.constant(LAST);
+        let mut u = self.start(a);
+        let mut at = self.at(a, u);
+        let (size, found) = Self::rooted(u, &at);
+        if !(last.if_above(size, zero, one).largest() > 0.0) {
+            return found;
+        }
+        let (mut active, mut place, mut variance) = (one, nothing, nothing);
         for _ in 0..STEPS {
-            let e = exp(-u.abs());
-            let large = one / (one + e);
-            let small = e * large;
-            let (p, q) = (u.if_above(zero, large, small), u.if_above(zero, small, large));
-            let (pq, apart) = (p * q, q - p);
-            let slope = u.mul_add(-gamma, a) + q;
-            let curvature = gamma + pq;
-            let inverse = one / curvature;
-            let newton = slope * inverse;
-            // Higher derivatives of the slope over the first: the series inverted.
-            let (b, c) = (-pq * apart * inverse, pq * (pq * a.constant(6.0) - one) * inverse);
-            let cube = c.mul_add(a.constant(1.0 / 6.0), half * b * b);
-            let series = newton.mul_add(cube, half * b);
-            let longest = a.constant(LONGEST);
-            let step = (newton * newton).mul_add(series, newton);
-            let step = step.at_most(longest).at_least(-longest);
-            let next = u + step;
-            if exact {
-                let size = active.if_above(zero, newton.abs(), nothing);
-                let there = a.constant(LAST).if_above(size, one, zero);
-                found.u = there.if_above(zero, next, found.u);
-                // The curvature at the root, to second order.
-                let second = apart.mul_add(apart, pq * a.constant(-2.0));
-                let change = step * step.mul_add(half * second, apart);
-                found.bend = there.if_above(zero, change.mul_add(pq, pq), found.bend);
-                active = there.if_above(zero, zero, active);
-            } else {
-                let size = active.if_above(zero, newton * slope, nothing);
-                let there = a.constant(NEAR).if_above(size, one, zero);
-                found.u = there.if_above(zero, u, found.u);
-                found.p = there.if_above(zero, p, found.p);
-                found.q = there.if_above(zero, q, found.q);
-                active = there.if_above(zero, zero, active);
-            }
+            // Lanes that are there keep what they have found, whatever the others take.
+            let (size, found) = Self::rooted(u, &at);
+            let size = active.if_above(zero, size, nothing);
+            place = last.if_above(size, found[0], place);
+            variance = last.if_above(size, found[1], variance);
+            active = last.if_above(size, zero, active);
             if !(active.largest() > 0.0) {
                 break;
             }
-            u = next;
+            u = u + at.step;
+            at = self.at(a, u);
+        }
+        [place, variance]
+    }
+
+    /// A bound of the error of a step of fourth order, where that leads to from `u`, and one over the curvature there.
+    ///
+    /// With Newton's step `x`, the share `r` of `p q` in the curvature and `b = x (q - p)`, the step is
+    /// `x (1 - r b / 2 + r^2 b^2 / 2 + r (x^2 - 3 b^2) / 12 + ..)`, and after a step `s` with `t = s (q - p)` the product `p q`
+    /// has grown by `t + (3 t^2 - s^2) / 4 + t (3 t^2 - 2 s^2) / 6 + ..` of itself.
+    #[inline(always)]
+    fn rooted<N: Number>(u: N, at: &At<N>) -> (N, [N; 2]) {
+        let (half, x, b) = (u.constant(0.5), at.newton, at.bend);
+        let (square, bends, share) = (x * x, b * b, at.e * at.inverse);
+        let third = bends.mul_add(u.constant(-3.0), square) * u.constant(1.0 / 12.0);
+        let inner = bends.mul_add(share * half, third - b * half);
+        let factor = share.mul_add(inner, u.constant(1.0));
+        let (s, t) = (x * factor, b * factor);
+        let (squares, turned) = (s * s, t * t * u.constant(3.0));
+        let second = (turned - squares) * u.constant(0.25);
+        let growth = (turned - squares - squares) * t * u.constant(1.0 / 6.0) + (t + second);
+        // The quotient to third order.
+        let (rise, one) = (-share * growth, u.constant(1.0));
+        let variance =
+            rise.mul_add(rise.mul_add(rise + one, one), one) * (at.inverse * at.d * at.d);
+        let bound = (share * share).mul_add(u.constant(FIFTH[1]), u.constant(FIFTH[0]));
+        (square * square * share * bound, [u + s, variance])
+    }
+
+    /// A place next to the root, and `e^-|u|` there; NaN in lanes that are left open.
+    #[inline(always)]
+    fn near<N: Number>(&self, a: N) -> [N; 2] {
+        let (zero, one, nothing) = (a.constant(0.0), a.constant(1.0), a.constant(f64::NAN));
+        let (mut u, mut active, mut found) = (self.start(a), one, [nothing; 2]);
+        for _ in 0..STEPS {
+            let At { e, slope, newton, step, .. } = self.at(a, u);
+            // The slope is taken times d, which is one to two.
+            let size = active.if_above(zero, newton * slope, nothing);
+            let close = a.constant(NEAR);
+            found = [close.if_above(size, u, found[0]), close.if_above(size, e, found[1])];
+            active = close.if_above(size, zero, active);
+            if !(active.largest() > 0.0) {
+                break;
+            }
+            u = u + step;
         }
         found
     }
@@ -130,10 +180,13 @@ impl<'a> Logit<'a> {
     /// products. Two points on either side share a division.
     #[inline(always)]
     fn moments<N: Number>(&self, a: N) -> [N; 2] {
-        let Place { u, p, q, .. } = self.climb(a, false);
         let (zero, one) = (a.constant(0.0), a.constant(1.0));
+        let [u, e] = self.near(a);
+        let large = one / (one + e);
+        let small = e * large;
+        let (p, q) = (u.if_above(zero, large, small), u.if_above(zero, small, large));
         let tilt = u.mul_add(a.constant(self.gamma), -a);
-        let first = exp(tilt * a.constant(self.h));
+        let first = exp_moderate(tilt * a.constant(self.h));
         let first_inverse = one / first;
         let other = first * a.constant(self.growth[1]);
         let other_inverse = first_inverse * a.constant(self.growth[0]);
@@ -158,24 +211,49 @@ impl<'a> Logit<'a> {
     }
 }
 
-/// Where a climb has led to.
-struct Place<N> {
-    u: N,
-    p: N,
-    q: N,
-    /// `p q`.
+/// What is at a place of a climb.
+struct At<N> {
+    /// `e^-|u|`.
+    e: N,
+    /// `1 + e`.
+    d: N,
+    /// One over the curvature times `d^2`.
+    inverse: N,
+    /// The slope times `d`.
+    slope: N,
+    /// Newton's step, and it times the difference of the probabilities.
+    newton: N,
     bend: N,
+    /// The step of third order.
+    step: N,
 }
 
 impl Formula<2> for Logit<'_> {
     #[inline(always)]
     fn row<N: Number>(&self, [n, y]: [N; 2]) -> [N; 2] {
-        let a = y * n;
-        if self.points.is_empty() {
-            let Place { u, bend, .. } = self.climb(a, true);
-            return [y * u, n.constant(1.0) / (bend + n.constant(self.gamma))];
-        }
-        let [mean, variance] = self.moments(a);
+        let [mean, variance] = self.moments(y * n);
         [y * mean, variance]
+    }
+}
+
+/// The maximiser of the same.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LogitPeak(Logit<'static>);
+
+impl LogitPeak {
+    /// None without precision.
+    pub(crate) fn new(gamma: f64) -> Option<Self> {
+        let margins = Logit { gamma, points: &[], h: 0.0, growth: [1.0; 2] };
+        (gamma > 0.0).then_some(Self(margins))
+    }
+}
+
+impl Formula<2> for LogitPeak {
+    const FOURS: bool = true;
+
+    #[inline(always)]
+    fn row<N: Number>(&self, [n, y]: [N; 2]) -> [N; 2] {
+        let [u, variance] = self.0.peak(y * n);
+        [y * u, variance]
     }
 }

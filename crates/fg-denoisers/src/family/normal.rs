@@ -3,9 +3,11 @@
 use fg_core::denoiser::{GaussianRow, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
 use fg_core::message::small;
+use fg_core::special::number::Number;
 use fg_core::special::{open_uniform, quantile};
 
 use super::Spread;
+use super::formula::{self, Formula};
 
 /// The estimate of rows `x_i ~ N(c_i, C)`: mean `c + S (n - Gamma c)`, covariance `S = (C^-1 + Gamma)^-1`.
 ///
@@ -44,6 +46,37 @@ pub(crate) fn estimate<'c>(
         out.covariance[i * size..(i + 1) * size].copy_from_slice(s);
     }
     Ok(())
+}
+
+/// As [`estimate`], for one column with a centre for each row.
+pub(crate) fn estimate_column(
+    spread: &Spread,
+    centres: &[f64],
+    cavity: &RowCavity<'_>,
+    out: &mut RowEstimate<'_>,
+) -> Result<(), Breakdown> {
+    let (gamma, mut s) = (cavity.scalar_precision(), [0.0]);
+    spread.combine(&[gamma], &mut s, &mut [0.0; 4], 1);
+    let [s] = s;
+    if !s.is_finite() {
+        return Err(Breakdown::NotFinite { port: 0, row: cavity.first_row() });
+    }
+    formula::apply_observed(&Column { s, gamma }, centres, cavity, out);
+    Ok(())
+}
+
+/// The estimate of one column: natural parameter and centre to mean and variance.
+struct Column {
+    s: f64,
+    gamma: f64,
+}
+
+impl Formula<2> for Column {
+    #[inline(always)]
+    fn row<N: Number>(&self, [n, c]: [N; 2]) -> [N; 2] {
+        let s = n.constant(self.s);
+        [s.mul_add(c.mul_add(n.constant(-self.gamma), n), c), s]
+    }
 }
 
 /// `log int N(x; c, C) exp(n'x - x' Gamma x / 2) dx`, with `k = n - Gamma c`:

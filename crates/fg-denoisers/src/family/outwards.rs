@@ -1,17 +1,19 @@
 //! Equal steps outwards from a peak, a register of rows at a time: a rule without an exponential of the place of a point.
 
-use fg_core::special::exp::exp_negative;
+use fg_core::special::exp::exp_weight;
 use fg_core::special::number::Number;
 
 /// The error of equal steps is the largest ratio `exp(growth - 2 pi d / step)`, over the distance `d` off the real axis, by
 /// which the integrand grows there: steps are chosen so that it lies this many nats below one.
 pub(crate) const ALIASES: f64 = 34.0;
 /// What lies this many nats below the peak is left out, once and for all on its side.
-const DEPTH: f64 = 37.0;
-/// Points between two looks at whether any lane needs more.
-const BLOCK: usize = 4;
+const DEPTH: f64 = 34.5;
+/// Points before the first look at whether any lane needs more: a Gaussian takes eleven.
+const FIRST: usize = 9;
+/// Points between two looks.
+const BLOCK: usize = 2;
 /// Most blocks to one side. Lanes that need more are left open.
-const BLOCKS: usize = 128;
+const BLOCKS: usize = 256;
 
 /// A logarithm of an integrand around `s = 0`, which falls to both sides once it has fallen by some nats.
 pub(crate) trait Exponent<N> {
@@ -55,7 +57,7 @@ impl<N: Number> Outwards<N> {
     #[inline(always)]
     pub(crate) fn moments(&self, exponent: &impl Exponent<N>) -> [N; 2] {
         let zero = self.h.constant(0.0);
-        let mut sums = [exp_negative(exponent.at(zero, zero)), zero, zero];
+        let mut sums = [exp_weight(exponent.at(zero, zero)), zero, zero];
         let right = self.side(exponent, self.h, &mut sums);
         let left = self.side(exponent, -self.h, &mut sums);
         let [mass, first, second] = sums;
@@ -81,12 +83,13 @@ impl<N: Number> Outwards<N> {
         let rise = start + h;
         let factor = rise + one;
         let (deepest, mut s, mut growth, mut last) = (h.constant(-DEPTH), zero, zero, zero);
-        for _ in 0..BLOCKS {
-            for _ in 0..BLOCK {
+        for block in 0..BLOCKS {
+            let count = if block == 0 { FIRST } else { BLOCK };
+            for _ in 0..count {
                 growth = factor.mul_add(growth, s.mul_add(rise, start));
                 s = s + h;
                 last = exponent.at(s, growth);
-                let weight = last.if_above(deepest, exp_negative(last), zero);
+                let weight = last.if_above(deepest, exp_weight(last), zero);
                 let value = exponent.value(s, growth);
                 let first = weight * value;
                 sums[0] = sums[0] + weight;

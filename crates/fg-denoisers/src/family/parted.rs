@@ -1,39 +1,54 @@
-//! Rows of two kinds put next to their like: a register whose rows are of one kind doesn't take the time of the other.
+//! Rows put next to their like: a register whose rows are of one kind doesn't take the time of the others.
 
-use fg_core::denoiser::{RowCavity, RowEstimate};
+use fg_core::denoiser::RowEstimate;
 
 use super::formula::{self, Formula};
 
 /// Rows that are parted at once.
 const PIECE: usize = 256;
 
-/// As [`formula::apply_observed`], for a formula to which rows are of two kinds by their data.
-pub(crate) fn apply_parted(
-    formula: &impl Formula<2>,
-    kind: impl Fn(f64) -> bool,
-    observed: &[f64],
-    cavity: &RowCavity<'_>,
+/// Fewer rows aren't worth it.
+const FEW: usize = 32;
+
+/// As [`formula::apply_to`], for a formula to which rows are of a few kinds, `0..KINDS`, by their inputs.
+pub(crate) fn apply_parted<const K: usize, const KINDS: usize>(
+    formula: &impl Formula<K>,
+    kind: impl Fn([f64; K]) -> usize,
+    input: [&[f64]; K],
     out: &mut RowEstimate<'_>,
 ) {
-    let (mut place, mut n, mut y) = ([0; PIECE], [0.0; PIECE], [0.0; PIECE]);
-    let (mut mean, mut variance) = ([0.0; PIECE], [0.0; PIECE]);
-    for start in (0..cavity.len()).step_by(PIECE) {
-        let len = PIECE.min(cavity.len() - start);
-        let (mut first, mut last) = (0, len);
-        for i in start..start + len {
-            // Those of the second kind fill the piece from its end.
-            let k = if kind(observed[i]) {
-                first += 1;
-                first - 1
-            } else {
-                last -= 1;
-                last
-            };
-            (place[k], n[k], y[k]) = (i, cavity.natural()[i], observed[i]);
+    if out.mean.len() < FEW {
+        formula::apply_to(formula, input, out);
+        return;
+    }
+    let (mut own, mut place) = ([0; PIECE], [0; PIECE]);
+    let (mut sorted, mut mean, mut variance) = ([[0.0; PIECE]; K], [0.0; PIECE], [0.0; PIECE]);
+    for start in (0..out.mean.len()).step_by(PIECE) {
+        let len = PIECE.min(out.mean.len() - start);
+        let mut ends = [0; KINDS];
+        for (i, own) in own[..len].iter_mut().enumerate() {
+            *own = kind(input.map(|input| input[start + i]));
+            ends[*own] += 1;
+        }
+        let mut next = [0; KINDS];
+        for k in 1..KINDS {
+            next[k] = next[k - 1] + ends[k - 1];
+        }
+        for i in 0..len {
+            let k = next[own[i]];
+            next[own[i]] += 1;
+            place[k] = start + i;
+            for (sorted, input) in sorted.iter_mut().zip(input) {
+                sorted[k] = input[start + i];
+            }
+        }
+        let mut input = [&[][..]; K];
+        for (input, sorted) in input.iter_mut().zip(&sorted) {
+            *input = &sorted[..len];
         }
         let mut found = RowEstimate { mean: &mut mean[..len], covariance: &mut variance[..len] };
-        formula::apply_to(formula, [&n[..len], &y[..len]], &mut found);
-        for ((&i, m), v) in place.iter().zip(&mean[..len]).zip(&variance[..len]) {
+        formula::apply_to(formula, input, &mut found);
+        for ((&i, m), v) in place[..len].iter().zip(&mean).zip(&variance) {
             (out.mean[i], out.covariance[i]) = (*m, *v);
         }
     }

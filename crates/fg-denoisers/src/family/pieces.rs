@@ -176,8 +176,8 @@ pub(crate) fn estimate_alike(
         formula::apply(&Between { density, start, length: end - start }, cavity, out);
         return Ok(());
     }
-    if let Some(segments) = Segments::new(pieces, rule, gamma) {
-        formula::apply(&segments, cavity, out);
+    if let Some(segments) = Segments::new(pieces, rule, gamma, scratch) {
+        segments.apply(cavity, out);
         return Ok(());
     }
     estimate(|_| pieces, rule, cavity, out, scratch)

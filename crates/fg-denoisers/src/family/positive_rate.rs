@@ -29,27 +29,24 @@ impl PositiveRate {
         Self { gamma, deviation: gamma.sqrt().recip(), averaged }
     }
 
-    /// The positive root of `gamma z^2 - (n - 1) z = y`, where the exponent is largest.
+    /// The positive root of `gamma z^2 - (n - 1) z = y`, where the exponent is largest, and one over the curvature there, which
+    /// is the root's slope in `n`: itself over the root of the discriminant.
     #[inline(always)]
-    fn peak<N: Number>(&self, n: N, y: N) -> N {
+    fn maximiser<N: Number>(&self, n: N, y: N) -> [N; 2] {
         let (zero, two) = (n.constant(0.0), n.constant(2.0));
         let (b, gamma) = (n - n.constant(1.0), n.constant(self.gamma));
         let root = (b * b + n.constant(4.0) * gamma * y).sqrt();
         // Neither form cancels on its side.
         let numerator = b.if_above(zero, b + root, two * y);
-        numerator / b.if_above(zero, two * gamma, root - b)
-    }
-
-    #[inline(always)]
-    fn maximiser<N: Number>(&self, n: N, y: N) -> [N; 2] {
-        let z = self.peak(n, y);
-        let square = z * z;
-        [z, square / square.mul_add(n.constant(self.gamma), y)]
+        let denominator = b.if_above(zero, two * gamma, root - b);
+        let inverse = n.constant(1.0) / (denominator * root);
+        let z = numerator * root * inverse;
+        [z, z * denominator * inverse]
     }
 
     #[inline(always)]
     fn moments<N: Number>(&self, n: N, y: N) -> [N; 2] {
-        let z = self.peak(n, y);
+        let [z, _] = self.maximiser(n, y);
         let stiffness = n.constant(self.gamma) * z * z;
         // The square of the distance d off the axis at which the growth (y + stiffness) (1 + BEND d^2) d^2 / 2 leaves the
         // longest step.
@@ -83,6 +80,8 @@ impl PositiveRate {
 }
 
 impl Formula<2> for PositiveRate {
+    const PAIRS: bool = false;
+
     #[inline(always)]
     fn row<N: Number>(&self, [n, y]: [N; 2]) -> [N; 2] {
         let (zero, one) = (n.constant(0.0), n.constant(1.0));

@@ -4,7 +4,7 @@ use core::f64::consts::PI;
 
 use fg_core::denoiser::{RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
-use fg_core::special::exp::exp_negative;
+use fg_core::special::exp::exp_weight;
 use fg_core::special::number::Number;
 
 use super::formula::{self, Formula};
@@ -18,6 +18,8 @@ const SLACK: f64 = 4.0;
 const STEP: f64 = 0.28;
 /// Degrees of freedom by which the terms become narrower than the step: their width is `sqrt(2 / nu)`.
 const NARROWING: f64 = 16.0;
+/// Logarithms of weights below it are taken for it: nothing next to one.
+const LOWEST: f64 = -600.0;
 /// Values kept of each term: its logarithm at `n = 0`, `v / (1 + gamma v)` and `1 / (1 + gamma v)`.
 const KEPT: usize = 3;
 
@@ -267,11 +269,11 @@ impl Terms<'_> {
             height = log.at_least(height);
         }
         let (mut total, mut first, mut shares) = (zero, zero, zero);
-        let (mut shift, mut second) = (zero, zero);
+        let (mut shift, mut second, lowest) = (zero, zero, n.constant(LOWEST));
         for kept in self.kept.chunks_exact(KEPT) {
             let (within, shrink) = (n.constant(kept[1]), n.constant(kept[2]));
             let log = against.mul_add(shrink, n.constant(kept[0]));
-            let weight = exp_negative(log - height);
+            let weight = exp_weight((log - height).at_least(lowest));
             // With those of the largest term: (v - v') / ((1 + gamma v) (1 + gamma v')), the difference of variances.
             let apart = within.mul_add(own_shrink, -(shrink * own));
             let part = weight * apart;

@@ -34,7 +34,20 @@ impl<'a> TwoEnds<'a> {
     }
 }
 
+impl TwoEnds<'_> {
+    /// Of which kind a row is: of one end, or of two ends that one of the rules is for.
+    pub(crate) fn kind(&self, [n, end, length]: [f64; 3]) -> usize {
+        if length.is_infinite() {
+            return 0;
+        }
+        let slope = n / self.k + self.slope - self.gamma * end;
+        1 + self.rule.kind(slope.copysign(slope * length), self.precision, length.abs())
+    }
+}
+
 impl Formula<3> for TwoEnds<'_> {
+    const PAIRS: bool = false;
+
     #[inline(always)]
     fn row<N: Number>(&self, [n, end, length]: [N; 3]) -> [N; 2] {
         let (zero, one) = (n.constant(0.0), n.constant(1.0));
@@ -71,6 +84,8 @@ pub(crate) struct Between<'a> {
 }
 
 impl Formula<1> for Between<'_> {
+    const PAIRS: bool = false;
+
     #[inline(always)]
     fn row<N: Number>(&self, [n]: [N; 1]) -> [N; 2] {
         self.density.row([n, n.constant(self.start), n.constant(self.length)])

@@ -108,6 +108,9 @@ impl Likelihood for Awgn {
         scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
         let d = cavity.columns();
+        if d == 1 {
+            return normal::estimate_column(&self.noise, observed, cavity, out);
+        }
         let row = |i: usize| &observed[i * d..(i + 1) * d];
         normal::estimate(&self.noise, row, cavity, out, scratch)
     }

@@ -6,7 +6,7 @@ use fg_core::special::{open_uniform, quantile};
 
 use crate::PerRow;
 use crate::error::{self, ParameterError};
-use crate::family::{Piece, Rule, TwoEnds, anchor, formula, pieces};
+use crate::family::{Piece, Rule, TwoEnds, anchor, formula, parted, pieces};
 
 /// The number of the bin that `z`, or `z` with Gaussian noise, falls into: quantisers, ordinal answers, 1-bit data.
 ///
@@ -161,7 +161,14 @@ impl Likelihood for Quantised {
             [*start, *length] = self.bins[number(*y)];
         }
         let bins = TwoEnds::new((0.0, 0.0), (self.variance, &self.rule), gamma);
-        formula::apply_to(&bins, [cavity.natural(), starts, lengths], out);
+        let kind = |input: [f64; 3]| bins.kind(input);
+        let input = [cavity.natural(), &*starts, &*lengths];
+        if self.edges.len() == 1 {
+            // All bins are outer ones.
+            formula::apply_to(&bins, input, out);
+        } else {
+            parted::apply_parted::<3, { 1 + Rule::KINDS }>(&bins, kind, input, out);
+        }
         Ok(())
     }
 

@@ -140,6 +140,8 @@ struct Label {
 }
 
 impl Formula<2> for Label {
+    const PAIRS: bool = false;
+
     #[inline(always)]
     fn row<N: Number>(&self, [n, y]: [N; 2]) -> [N; 2] {
         let (zero, own, step) = (n.constant(0.0), n.constant(self.own), n.constant(self.step));

@@ -44,8 +44,8 @@ use crate::error::{self, ParameterError};
 ///   it is the slope, zero where the entry is. How far the average is from that of other rows is declared as
 ///   [standard error](Scratch::declare). With a precision of its own for each row there is nothing to average
 ///   over: a step of zero leaves the slope alone.
-/// * The function of the root is convex and rises right of `s`: Newton's steps from `n / gamma` fall to the root without
-///   passing it, and end where rounding stops them.
+/// * The function of the root is convex and rises right of `s`, and its slope changes by less than a half from there to `n / gamma`:
+///   steps of fourth order from there reach rounding in two to four, each of one power, for a register of entries at a time.
 /// * The precision must be positive, otherwise [`Breakdown::ImproperCavity`], and diagonal, otherwise
 ///   [`Breakdown::Form`]: with correlated columns the global maximum is a search over all supports.
 ///

@@ -76,6 +76,17 @@ impl Curve for Lines {
     }
 }
 
+/// Both signs of a maximiser.
+struct Slopes<C>(C);
+
+impl<C: Curve> Formula<1> for Slopes<C> {
+    #[inline(always)]
+    fn row<N: Number>(&self, [n]: [N; 1]) -> [N; 2] {
+        let [x, slope] = self.0.at(n.abs());
+        [n.if_above(n.constant(0.0), x, -x), slope]
+    }
+}
+
 /// Both signs of a maximiser, and the share of its jump that is a row's.
 struct Signed<C> {
     curve: C,
@@ -183,8 +194,7 @@ impl Jumps {
         let reach = self.step * gamma.sqrt();
         let curve = rule.curve(gamma);
         let Some(Jump { at, height }) = rule.jump(gamma).filter(|_| reach > 0.0) else {
-            let signed = Signed { curve, at: 0.0, reach: 0.0, share: 0.0 };
-            formula::apply(&signed, cavity, out);
+            formula::apply(&Slopes(curve), cavity, out);
             return 0.0;
         };
         let share = height / (2.0 * reach);

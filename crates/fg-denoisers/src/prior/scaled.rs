@@ -150,6 +150,15 @@ impl Scaled {
         for (p, gamma) in precision.iter_mut().zip(cavity.precision()) {
             *p = self.scale * self.scale * gamma;
         }
+        if d == 1 {
+            let (shift, scale, gamma) = (self.shift_at(0), self.scale, cavity.scalar_precision());
+            let (pull, shrink) = (gamma * shift, scale.recip());
+            let rows = cavity.natural().iter().zip(cavity.mean());
+            for ((n, r), (own, mean)) in rows.zip(natural.iter_mut().zip(mean.iter_mut())) {
+                (*own, *mean) = (scale * (n - pull), shrink * (r - shift));
+            }
+            return RowCavity::new(cavity.first_row(), d, natural, mean, precision);
+        }
         for (k, n) in natural.iter_mut().enumerate() {
             let row = &cavity.precision()[(k % d) * d..(k % d + 1) * d];
             let pull: f64 = row.iter().enumerate().map(|(j, g)| g * self.shift_at(j)).sum();
@@ -170,8 +179,10 @@ impl Denoiser for Scaled {
         let d = cavity.columns();
         let (memory, scratch) = scratch.nested(Self::memory(cavity));
         self.denoiser.estimate(&self.inner(cavity, memory), out, scratch)?;
-        for (k, mean) in out.mean.iter_mut().enumerate() {
-            *mean = self.scale.mul_add(*mean, self.shift_at(k % d));
+        for row in out.mean.chunks_exact_mut(d) {
+            for (j, mean) in row.iter_mut().enumerate() {
+                *mean = self.scale * *mean + self.shift_at(j);
+            }
         }
         out.covariance.iter_mut().for_each(|c| *c *= self.scale * self.scale);
         Ok(())
