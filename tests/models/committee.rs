@@ -106,17 +106,18 @@ fn damped(negligible: f64) -> Vec<f64> {
     prediction.sweeps().iter().map(|s| s.estimate(signal).unwrap().nmse()).collect()
 }
 
-/// Damping halves a message that is dropped from sweep to sweep, unless it is kept: in predictions as in runs. For five
-/// sweeps, that is; by then a few points tell something again, and the message is a tiny one in place of none.
+/// Damping halves a message that is dropped from sweep to sweep, unless it is kept: in predictions as in runs. A few points
+/// that tell something again unsettle both, which a prediction that ends where it is exact doesn't get to see.
 #[test]
 fn damped_predictions_keep_what_is_found() {
-    let after = |errors: &[f64]| {
+    let worst_after = |errors: &[f64]| {
         let found = errors.iter().position(|e| *e < 1e-12).unwrap();
-        errors[found..found + 5].iter().copied().fold(0.0, f64::max)
+        errors[found..].iter().copied().fold(0.0, f64::max)
     };
     let (kept, dropped) = (damped(1e-6), damped(0.0));
-    assert!(after(&kept) < 1e-12, "{kept:?}");
-    assert!(after(&dropped) > 1e-7, "{dropped:?}");
+    // 1.3e-5 and 4.6e-3.
+    assert!(worst_after(&kept) < 1e-4, "{kept:?}");
+    assert!(worst_after(&dropped) > 1e-3, "{dropped:?}");
 }
 
 /// Binary units are found exactly from two labels a weight on, to a tenth: below, the prediction settles at overlaps far from

@@ -244,7 +244,7 @@ impl Extrinsic {
 
     /// Keeps the eigenvalues `alpha` of `L' C L`, with `Gamma = L L'`, inside `[minimum, maximum]`; ratios of
     /// one and more are left alone, since bounding them would invent precision that projection drops. Where
-    /// `Gamma` is singular there is no ratio, and `C` is left as it is.
+    /// `Gamma` is singular only [what has no variance left](Self::bound_below) is bounded.
     fn bound(&mut self, gamma: &[f64], minimum: f64, maximum: f64) {
         let d = self.columns;
         let outside = |alpha: f64| alpha < minimum || (alpha > maximum && alpha < 1.0);
@@ -258,6 +258,7 @@ impl Extrinsic {
         }
         self.root.copy_from_slice(gamma);
         if small::cholesky(&mut self.root, d).is_err() {
+            self.bound_below(gamma, minimum);
             return;
         }
         let work = &mut self.work[..d * d];
@@ -290,7 +291,29 @@ impl Extrinsic {
         }
         small::rebuild(&self.vectors, &self.values, &mut self.covariance, d);
     }
+
+    /// Where `Gamma = sum_k g_k q_k q_k'` is singular, and so is `C`: adds `minimum / g_k` along each `q_k` that is told
+    /// anything, so that a direction that is known beyond doubt has a variance beside one of which nothing is known.
+    fn bound_below(&mut self, gamma: &[f64], minimum: f64) {
+        let d = self.columns;
+        self.root.copy_from_slice(&self.covariance);
+        if small::cholesky(&mut self.root, d).is_ok() {
+            return;
+        }
+        self.whitened.copy_from_slice(gamma);
+        small::eigen_symmetric(&mut self.whitened, &mut self.values, &mut self.vectors, d);
+        let told = SINGULAR * self.values.iter().copied().fold(0.0, f64::max);
+        for value in &mut self.values {
+            *value = if *value > told { minimum / *value } else { 0.0 };
+        }
+        self.counts.bounded += self.values.iter().filter(|v| **v > 0.0).count();
+        small::rebuild(&self.vectors, &self.values, &mut self.whitened, d);
+        self.covariance.iter_mut().zip(&self.whitened).for_each(|(c, floor)| *c += floor);
+    }
 }
+
+/// Eigenvalues of a cavity's precision that are a smaller share of the largest are none, but rounding.
+const SINGULAR: f64 = 1e-14;
 
 /// Whether deviations are below the rounding of values.
 fn known_to_rounding(variance: f64, moment: f64) -> bool {
@@ -314,5 +337,41 @@ fn reflect(belief: &Belief, cavity: &Message, b: usize, message: &mut Message) {
         let row = natural.row_mut(i);
         small::row_times(belief.mean().row(i), gamma, row, d);
         row.iter_mut().zip(cavity.natural().row(i)).for_each(|(n, c)| *n = 2.0 * *n - c);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{Precision, Structure};
+    use crate::rows::Rows;
+
+    /// One column known beyond doubt and told, the other not told at all.
+    #[test]
+    fn certainty_beside_ignorance_is_a_finite_message() {
+        let layout = Structure::shared().layout(1, 2).expect("a layout");
+        let told = |precision: &[f64]| {
+            let precision = Precision::from_matrix(layout.clone(), precision).expect("a precision");
+            Message::new(Rows::from_fn(1, 2, |_, j| [8.0, 0.0][j]), precision).expect("a message")
+        };
+        let mut belief = Belief::new(layout.clone());
+        let (mean, covariance) = belief.blocks_mut();
+        mean.row_mut(0).copy_from_slice(&[2.0, 0.5]);
+        covariance.copy_from_slice(&[0.0, 0.0, 0.0, 3.0]);
+        let (mut extrinsic, options) = (Extrinsic::new(2), Options::default());
+        let mut message = Message::vacuous(layout.clone());
+        let cavity = told(&[4.0, 0.0, 0.0, 0.0]);
+        extrinsic.divide(&belief, &cavity, &options, &mut message).expect("a message");
+        let precision = message.precision().block(0);
+        let certain = 4.0 / options.alpha_min;
+        assert!((precision[0] / certain - 1.0).abs() < 1e-9, "{precision:?}");
+        assert!((precision[3] - 1.0 / 3.0).abs() < 1e-12, "{precision:?}");
+        let natural = message.natural().row(0);
+        assert!((natural[0] / (2.0 * certain) - 1.0).abs() < 1e-9, "{natural:?}");
+        assert!((natural[1] - 0.5 / 3.0).abs() < 1e-12, "{natural:?}");
+        assert_eq!(extrinsic.counts.bounded, 1);
+        // A variance below zero is no certainty.
+        belief.blocks_mut().1.copy_from_slice(&[-1.0, 0.0, 0.0, 3.0]);
+        assert!(extrinsic.divide(&belief, &cavity, &options, &mut message).is_err());
     }
 }
