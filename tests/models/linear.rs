@@ -9,7 +9,7 @@ use fg_core::{Inference, IterationInfo, Options, Precision, Rows, Status};
 use fg_denoisers::{BernoulliGauss, L1};
 use fg_models::baseline::amp;
 use fg_models::generalised::Start;
-use fg_models::metrics::nmse_db;
+use fg_models::metrics::{Quartiles, nmse_db};
 use fg_models::synthetic::{
     add_noise, exactly_sparse, gaussian_matrix, geometric_spectrum, noise_variance,
     rotationally_invariant,
@@ -190,7 +190,7 @@ fn amp_errors(condition: f64, seed: u64) -> Vec<f64> {
 #[test]
 #[ignore = "three minutes in a release build"]
 fn medians_are_those_of_an_independent_implementation() {
-    const RUNS: u64 = 400;
+    const RUNS: usize = 400;
     const THEIRS: f64 = 40.0;
     /// Condition number, their median, and state evolution, in decibels.
     const EXPECTED: [[f64; 3]; 5] = [
@@ -203,7 +203,7 @@ fn medians_are_those_of_an_independent_implementation() {
     let options = Options::default().with_max_sweeps(200).with_tolerance(1e-5);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     for [condition, theirs, predicted] in EXPECTED {
-        let mut errors: Vec<f64> = in_order(RUNS as usize, threads, |seed| {
+        let errors: Vec<f64> = in_order(RUNS, threads, |seed| {
             let Problem { operator, signal, observations, noise } =
                 Problem::draw(condition, seed as u64);
             let prior = BernoulliGauss::new(0.1, 0.0, 1.0).unwrap();
@@ -212,11 +212,10 @@ fn medians_are_those_of_an_independent_implementation() {
             assert!(fit.report().status.is_usable(), "{condition}, {seed}: {}", fit.report());
             nmse_db(fit.estimate(), &signal)
         });
-        errors.sort_by(f64::total_cmp);
-        let at = |share: f64| errors[(share * RUNS as f64) as usize];
-        let scatter = (at(0.75) - at(0.25)) / 1.349;
+        let Quartiles { lower, median, upper } = Quartiles::of(&errors).unwrap();
+        let scatter = (upper - lower) / 1.349;
         let error = |runs: f64| 1.253 * scatter / runs.sqrt();
-        let (median, own) = (at(0.5), error(RUNS as f64));
+        let own = error(RUNS as f64);
         println!(
             "condition {condition}: {median:.2} +- {own:.2} dB, theirs {theirs:.2} +- {:.2}, predicted {predicted:.2}",
             error(THEIRS)
