@@ -144,7 +144,7 @@ fn a_prior_that_falls_silent_is_asked_again() {
         let solution = builder.build().unwrap().infer(&Options::default()).unwrap();
         (solution.mean(x).clone(), solution.report().clone())
     };
-    let (expected, report) = run(Faulty::new(Sign, 1..=0, Fault::Silent));
+    let (expected, report) = run(Faulty::new(Sign, 1000..=1000, Fault::Silent));
     assert_eq!((&report.status, report.recoveries.len()), (&Status::Converged, 0), "{report}");
     // Before the second call there is no estimate to go back to.
     for silent in 3..6 {
