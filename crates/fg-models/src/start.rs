@@ -1,9 +1,10 @@
 //! How a run is told what is known before its first sweep: a first message of independent errors.
 
+use fg_core::evolution::{Evolution, MessageLaw, Prediction};
 use fg_core::factor::{Belief, Cavity};
 use fg_core::inference::StartError;
 use fg_core::message::{MessageError, small};
-use fg_core::{FactorId, Graph, Inference, Message, Precision, Rows, VariableId};
+use fg_core::{FactorId, Graph, Inference, Message, Options, Precision, Rows, VariableId};
 use fg_denoisers::{Awgn, ParameterError};
 
 use crate::ModelError;
@@ -118,4 +119,21 @@ pub(crate) fn alone(graph: &Graph, prior: FactorId) -> Option<f64> {
         total += layout.range(b).len() as f64 * small::trace(block, d);
     }
     Some(total / (layout.rows() * d) as f64)
+}
+
+/// A message's law, and where it is sent.
+pub(crate) type Sent = (FactorId, usize, MessageLaw);
+
+/// The prediction of a run from these messages, with what `change` sets besides.
+pub(crate) fn predicted_from(
+    graph: &Graph,
+    options: &Options,
+    starts: Vec<Sent>,
+    change: impl for<'g> FnOnce(Evolution<'g>) -> Evolution<'g>,
+) -> Result<Prediction, ModelError> {
+    let mut evolution = Evolution::new(graph, options);
+    for (factor, port, law) in starts {
+        evolution = evolution.with_start(factor, port, law);
+    }
+    Ok(change(evolution).run()?)
 }

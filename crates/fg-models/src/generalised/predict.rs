@@ -8,7 +8,7 @@ use fg_denoisers::ParameterError;
 use super::parts::Parts;
 use super::{GeneralisedGraph, Start};
 use crate::ModelError;
-use crate::start::{OUTPUT_PORT, guessed_power};
+use crate::start::{OUTPUT_PORT, Sent, guessed_power, predicted_from};
 
 impl GeneralisedGraph {
     /// Predicts [`fit`](Self::fit) with these options, from the law of its [`Start`], the true signal and data being as the
@@ -52,16 +52,10 @@ impl GeneralisedGraph {
         let parts = Parts::of(&self);
         let Self { builder, start, .. } = self;
         let graph = builder.build()?;
-        let mut evolution = Evolution::new(&graph, options);
-        for (factor, port, law) in start.resolved(&graph, &parts, options).laws(&graph, &parts)? {
-            evolution = evolution.with_start(factor, port, law);
-        }
-        Ok(change(evolution).run()?)
+        let laws = start.resolved(&graph, &parts, options).laws(&graph, &parts)?;
+        predicted_from(&graph, options, laws, change)
     }
 }
-
-/// A message's law, and where it is sent.
-type Sent = (fg_core::FactorId, usize, MessageLaw);
 
 impl Start {
     /// The laws of the first messages of a run.

@@ -9,7 +9,7 @@ use fg_core::{Graph, Options};
 use super::start::Spike;
 use super::{LowRankGraph, Start};
 use crate::ModelError;
-use crate::start::{alone, guessed_power};
+use crate::start::{Sent, alone, guessed_power, predicted_from};
 
 impl LowRankGraph {
     /// Predicts [`fit`](Self::fit) with these options, from the law of its [`Start`], the truth being as the model assumes. A
@@ -61,12 +61,12 @@ impl LowRankGraph {
                 spectral(&graph, data, &own?)
             }
         };
-        let mut evolution = Evolution::new(&graph, options);
-        for (port, precision) in precisions {
+        let law = |(port, precision)| {
             let d = graph.layout(graph.variable_at(data, port)).columns();
-            evolution = evolution.with_start(data, port, MessageLaw::isotropic(precision, d)?);
-        }
-        Ok(change(evolution).run()?)
+            Ok((data, port, MessageLaw::isotropic(precision, d)?))
+        };
+        let laws: Result<Vec<Sent>, ModelError> = precisions.into_iter().map(law).collect();
+        predicted_from(&graph, options, laws?, change)
     }
 }
 
