@@ -4,7 +4,7 @@ use fg_core::denoiser::{Denoiser, Likelihood};
 use fg_core::evolution::{Evolution, EvolutionError, MessageLaw, Spectrum, Symmetry, Warning};
 use fg_core::operator::Ensemble;
 use fg_core::{GraphBuilder, Options};
-use fg_denoisers::likelihood::{Activation, TwoLayer, TwoLayerMmse};
+use fg_denoisers::likelihood::{Activation, Link, TwoLayer, TwoLayerMmse};
 use fg_denoisers::{
     Awgn, BernoulliGauss, Committee, ComplexMagnitude, Discrete, Gaussian, L1, Laplace, Logistic,
     Magnitude, MixedColumns, PiecewiseLinear, Sign,
@@ -62,6 +62,15 @@ fn symmetries_are_found() {
     };
     assert_eq!(unseen(model(2, normal(), network(&[1.0, 1.0]))), [Columns]);
     assert_eq!(unseen(model(2, normal(), network(&[1.0, 1.1]))), []);
+    // Labels of both orders of units are the same where these are nearly alike.
+    let labels = |weights: &[f64]| {
+        let layer = TwoLayer::labels(weights, 0.0, Activation::Relu, Link::Logistic).unwrap();
+        model(2, normal(), TwoLayerMmse::new(layer))
+    };
+    assert_eq!(unseen(labels(&[1.0, 1.0])), [Columns]);
+    for second in [1.3, 1.01, 1.001] {
+        assert_eq!(unseen(labels(&[1.0, second])), [], "{second}");
+    }
 }
 
 #[test]

@@ -16,6 +16,9 @@ const SAME_DATA: f64 = 1e-9;
 /// as far as that is exact.
 const SAME_ESTIMATE: f64 = 1e-6;
 
+/// Halvings of the interval in which data change: what is left is below the smallest difference that is looked at.
+const HALVINGS: usize = 40;
+
 /// Seeds of the rows of either port, and of uniforms.
 const PORTS: [u64; 2] = [1, 2];
 const UNIFORMS: u64 = 3;
@@ -44,8 +47,10 @@ pub(super) fn symmetric_likelihood(
     let told = |size: f64| Told::new(rows, d, size, PORTS[0]);
     let same_data = |size: &f64| {
         let told = told(*size);
-        let pair = drawn(likelihood, &told.mean).zip(drawn(likelihood, &told.turned(turn).mean));
+        let turned = told.turned(turn).mean;
+        let pair = drawn(likelihood, &told.mean).zip(drawn(likelihood, &turned));
         pair.is_some_and(|(a, b)| close(a.as_slice(), b.as_slice(), rms(a.as_slice()), SAME_DATA))
+            && close(&steps(likelihood, &told.mean), &steps(likelihood, &turned), 1.0, SAME_DATA)
     };
     let same_estimates = |size: &f64| {
         let told = told(*size);
@@ -216,10 +221,41 @@ fn drawn(likelihood: &dyn Likelihood, rows: &Rows) -> Option<Rows> {
     let mut data = Rows::zeros(rows.rows(), likelihood.outputs(d));
     for i in 0..rows.rows() {
         let model = model_of(likelihood, i);
-        let needed = model.uniforms(d).unwrap_or(count).min(count);
-        model.draw(rows.row(i), &uniforms(i, needed), data.row_mut(i));
+        model.draw(rows.row(i), &uniforms(i, needed(model, d, count)), data.row_mut(i));
     }
     Some(data)
+}
+
+/// Uniforms that a row takes, of those that all of them take.
+fn needed(model: &dyn Likelihood, d: usize, count: usize) -> usize {
+    model.uniforms(d).unwrap_or(count).min(count)
+}
+
+/// For each row the first uniform at which its data aren't any more what they are at zero: with labels a probability, which
+/// differs also where the labels are the same by chance.
+fn steps(likelihood: &dyn Likelihood, rows: &Rows) -> Vec<f64> {
+    let d = rows.columns();
+    let Some(count) = likelihood.uniforms(d) else { return Vec::new() };
+    let [mut start, mut data] = [(); 2].map(|()| vec![0.0; likelihood.outputs(d)]);
+    let mut step = |i: usize| {
+        let model = model_of(likelihood, i);
+        let mut uniforms = uniforms(i, needed(model, d, count));
+        let mut at = |u: f64, data: &mut [f64]| {
+            if let Some(first) = uniforms.first_mut() {
+                *first = u;
+            }
+            model.draw(rows.row(i), &uniforms, data);
+        };
+        at(0.0, &mut start);
+        let (mut low, mut high) = (0.0, 1.0);
+        for _ in 0..HALVINGS {
+            let middle = 0.5 * (low + high);
+            at(middle, &mut data);
+            *if data == start { &mut low } else { &mut high } = middle;
+        }
+        low
+    };
+    (0..rows.rows()).map(&mut step).collect()
 }
 
 /// Whether two answers are the same but for the turn, or as they are.
