@@ -4,6 +4,7 @@
 
 mod engine;
 mod graph_errors;
+mod limits;
 mod memory;
 mod render;
 mod rows_models;
