@@ -15,6 +15,9 @@ const PRECISION: f64 = 4.0;
 /// Data along both directions.
 const SEEN: [f64; 2] = [3.0, -2.0];
 
+/// What the estimator believes along both directions where it is told nothing.
+const CENTRE: [f64; 2] = [0.7, 1.1];
+
 /// Both directions, at an angle to the columns.
 fn directions() -> [[f64; 2]; 2] {
     let (sin, cos) = 0.5_f64.sin_cos();
@@ -25,7 +28,7 @@ fn along(row: &[f64], direction: [f64; 2]) -> f64 {
     row[0] * direction[0] + row[1] * direction[1]
 }
 
-/// Keeps a share of what it sees along each direction.
+/// Keeps a share of what it sees along each direction, and takes the rest from its centre.
 #[derive(Clone, Copy, Debug)]
 struct Shares([f64; 2]);
 
@@ -38,9 +41,10 @@ impl Denoiser for Shares {
     ) -> Result<(), Breakdown> {
         out.mean.fill(0.0);
         out.covariance.fill(0.0);
-        for (share, q) in self.0.iter().zip(directions()) {
+        for ((share, centre), q) in self.0.iter().zip(CENTRE).zip(directions()) {
             for (seen, mean) in cavity.mean().chunks_exact(2).zip(out.mean.chunks_exact_mut(2)) {
-                (0..2).for_each(|j| mean[j] += share * along(seen, q) * q[j]);
+                let value = share * along(seen, q) + (1.0 - share) * centre;
+                (0..2).for_each(|j| mean[j] += value * q[j]);
             }
             for covariance in out.covariance.chunks_exact_mut(4) {
                 for (k, entry) in covariance.iter_mut().enumerate() {
@@ -117,13 +121,19 @@ fn after(shares: [f64; 2], options: &Options) -> ([Along; 2], [usize; 3]) {
         Along { mean: (PRECISION * SEEN[k] + along(natural, q)) / total, variance: total.recip() }
     });
     let figures = &report.history[0].edges[0];
-    assert_eq!(figures.factor, prior);
+    assert_eq!(figures.factor, prior, "the first update");
     (believed, [figures.dropped, figures.clamped, figures.bounded])
+}
+
+/// The estimator's mean along direction `k`, with the variance of a message of this share.
+fn answer(k: usize, share: f64, bounded: f64) -> Along {
+    let mean = share * SEEN[k] + (1.0 - share) * CENTRE[k];
+    Along { mean, variance: bounded / PRECISION }
 }
 
 /// What an estimator that keeps this share believes along direction `k`.
 fn kept(k: usize, share: f64) -> Along {
-    Along { mean: share * SEEN[k], variance: share / PRECISION }
+    answer(k, share, share)
 }
 
 #[track_caller]
@@ -160,11 +170,9 @@ fn clamps_move_precisions_and_keep_the_mean() {
     let (minimum, maximum) = (0.5, 10.0);
     let options = Options::default().with_policy(Policy::Clamp { minimum, maximum });
     let (found, counts) = after([0.25, 1.5], &options);
-    let of = |share: f64, k: usize, message: f64| Along {
-        mean: share * SEEN[k],
-        variance: (PRECISION + message).recip(),
-    };
-    assert_near(found, [of(0.25, 0, maximum), of(1.5, 1, minimum)]);
+    let of =
+        |k: usize, share: f64, message: f64| answer(k, share, PRECISION / (PRECISION + message));
+    assert_near(found, [of(0, 0.25, maximum), of(1, 1.5, minimum)]);
     assert_eq!(counts, [0, 2, 0]);
 }
 
@@ -172,15 +180,11 @@ fn clamps_move_precisions_and_keep_the_mean() {
 #[test]
 fn ratios_of_covariances_are_bounded_and_keep_the_mean() {
     let options = Options::default().with_alpha_bounds(0.1, 0.5);
-    let of = |share: f64, k: usize, bounded: f64| Along {
-        mean: share * SEEN[k],
-        variance: bounded / PRECISION,
-    };
     let (found, counts) = after([1e-3, 0.8], &options);
-    assert_near(found, [of(1e-3, 0, 0.1), of(0.8, 1, 0.5)]);
+    assert_near(found, [answer(0, 1e-3, 0.1), answer(1, 0.8, 0.5)]);
     assert_eq!(counts, [0, 0, 2]);
     let (found, counts) = after([1e-3, 1.5], &options);
-    assert_near(found, [of(1e-3, 0, 0.1), kept(1, 1.0)]);
+    assert_near(found, [answer(0, 1e-3, 0.1), kept(1, 1.0)]);
     assert_eq!(counts, [1, 0, 1]);
 }
 
@@ -188,7 +192,6 @@ fn ratios_of_covariances_are_bounded_and_keep_the_mean() {
 #[test]
 fn fixed_precisions_are_those_of_the_cavity() {
     let (found, counts) = after([0.25, 1.5], &Options::default().with_policy(Policy::Fixed));
-    let of = |share: f64, k: usize| Along { mean: share * SEEN[k], variance: 0.5 / PRECISION };
-    assert_near(found, [of(0.25, 0), of(1.5, 1)]);
+    assert_near(found, [answer(0, 0.25, 0.5), answer(1, 1.5, 0.5)]);
     assert_eq!(counts, [0, 0, 0]);
 }
