@@ -3,11 +3,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
+use core::ops::Range;
+
 use fg_core::faer::Mat;
 use fg_core::faer::linalg::solvers::Solve;
 use fg_core::operator::Dense;
 use fg_core::{
-    ColumnForm, Graph, GraphBuilder, Inference, Options, Rows, Status, Structure, VariableId,
+    ColumnForm, Graph, GraphBuilder, Inference, Options, Rows, ScheduleChoice, Solution, Status,
+    Structure, VariableId,
 };
 use fg_denoisers::channel::GaussianNoise;
 use fg_denoisers::likelihood::Awgn;
@@ -147,11 +150,21 @@ impl Joint {
 /// A random tree of operators and noise channels, observed at its leaves and elsewhere; with `looped`, one more
 /// channel between two of its variables.
 fn model(seed: u64, looped: bool) -> Model {
+    of_rows(seed, looped, 2..6, structure)
+}
+
+/// The same with numbers of rows from a range, and messages of these structures.
+fn of_rows(
+    seed: u64,
+    looped: bool,
+    range: Range<usize>,
+    structure: fn(&mut Pcg64, usize) -> Structure,
+) -> Model {
     let mut rng = Pcg64::seed_from_u64(seed);
     let rng = &mut rng;
     let d = rng.random_range(1..=4);
     let mut builder = GraphBuilder::new();
-    let rows = rng.random_range(2..6);
+    let rows = rng.random_range(range.clone());
     let x = builder.variable("x0", rows, d);
     builder.structure(x, structure(rng, rows));
     let mean: Vec<f64> = (0..d).map(|_| normal(rng)).collect();
@@ -164,7 +177,7 @@ fn model(seed: u64, looped: bool) -> Model {
         let parent = rng.random_range(0..k);
         let (x, n) = variables[parent];
         let linear = rng.random_bool(0.6);
-        let rows = if linear { rng.random_range(2..6) } else { n };
+        let rows = if linear { rng.random_range(range.clone()) } else { n };
         let z = builder.variable(&format!("x{k}"), rows, d);
         builder.structure(z, structure(rng, rows));
         if linear {
@@ -218,6 +231,11 @@ fn check_means(model: &Model) -> Result<(), TestCaseError> {
     let solution = model.graph.infer(&options).unwrap();
     let report = solution.report();
     prop_assert_eq!(&report.status, &Status::Converged, "{}\n{}", report, model.graph.to_mermaid());
+    compare_means(model, &solution)
+}
+
+fn compare_means(model: &Model, solution: &Solution) -> Result<(), TestCaseError> {
+    let report = solution.report();
     let (mean, _) = model.joint.posterior(model.columns);
     let scale = mean.col_as_slice(0).iter().fold(0.0f64, |s, v| s.max(v.abs()));
     for (k, &(x, _)) in model.variables.iter().enumerate() {
@@ -303,6 +321,18 @@ proptest! {
     #[test]
     fn means_on_loops_are_those_of_the_dense_joint(seed in any::<u64>()) {
         check_means(&model(seed, true))?;
+    }
+
+    /// One row a variable: messages hold all that there is to say, and don't depend on where a sweep starts.
+    #[test]
+    fn one_sweep_inward_and_outward_is_exact_from_any_root(seed in any::<u64>()) {
+        let whole = |_: &mut Pcg64, _: usize| Structure::shared().with_columns(ColumnForm::Full);
+        let model = of_rows(seed, false, 1..2, whole);
+        for &(root, _) in &model.variables {
+            let choice = ScheduleChoice::ForwardBackward(root);
+            let options = Options::default().with_schedule(choice).with_max_sweeps(1);
+            compare_means(&model, &model.graph.infer(&options).unwrap())?;
+        }
     }
 
     #[test]
