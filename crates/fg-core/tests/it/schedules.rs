@@ -1,5 +1,6 @@
 //! Orders of updates.
 
+use fg_core::operator::Dense;
 use fg_core::schedule::ScheduleError;
 use fg_core::{GraphBuilder, Options, Rows, Schedule, ScheduleChoice, Update};
 
@@ -16,10 +17,42 @@ fn the_generative_order_goes_back_from_the_data_and_forward_again() {
     let schedule = ScheduleChoice::Auto.resolve(&graph).unwrap();
     assert_eq!(schedule.start, [Update::new(prior, 0)]);
     assert_eq!(schedule.sweep, [Update::new(noise, 0), Update::new(prior, 0)]);
-    let rooted = ScheduleChoice::ForwardBackward(x).resolve(&graph).unwrap();
-    assert_eq!(rooted.sweep.len(), 2);
-    let robin = ScheduleChoice::RoundRobin.resolve(&graph).unwrap();
-    assert_eq!(robin.sweep.len(), 2);
+}
+
+#[test]
+fn the_orders_of_a_chain() {
+    let mut builder = GraphBuilder::new();
+    let x = builder.variable("x", 2, 1);
+    let z = builder.variable("z", 1, 1);
+    let prior = builder.prior("prior", x, Sign);
+    let operator = builder.linear("A", x, z, Dense::from_rows(&Rows::zeros(1, 2)).unwrap());
+    let data = Rows::from_vec(1, 2, vec![0.5, 1.0]).unwrap();
+    let noise = builder.likelihood("noise", z, data, Weighted);
+    let graph = builder.build().unwrap();
+    let of = |choice: ScheduleChoice| {
+        let Schedule { start, sweep } = choice.resolve(&graph).unwrap();
+        let pairs = |updates: Vec<Update>| -> Vec<_> {
+            updates.into_iter().map(|u| (u.factor, u.ports)).collect()
+        };
+        (pairs(start), pairs(sweep))
+    };
+    let back = [(noise, vec![0]), (operator, vec![0])];
+    let forth = [(prior, vec![0]), (operator, vec![1])];
+    let sweep = [back, forth.clone()].concat();
+    let forth = forth.to_vec();
+    assert_eq!(of(ScheduleChoice::Generative), (forth.clone(), sweep), "backward and forward");
+    // Inward from both ends, and outward to the one that isn't the root.
+    let (start, sweep) = of(ScheduleChoice::ForwardBackward(x));
+    assert_eq!(start, [], "nothing has to be said before");
+    let at = |factor, port| {
+        let position = sweep.iter().position(|u| *u == (factor, vec![port]));
+        position.unwrap_or_else(|| panic!("{sweep:?} has no {factor:?} at {port}"))
+    };
+    assert_eq!(sweep.len(), 4, "one message each way over each edge: {sweep:?}");
+    assert!(at(noise, 0) < at(operator, 0), "inward: {sweep:?}");
+    assert!(at(prior, 0) < at(operator, 1), "outward: {sweep:?}");
+    let robin = vec![(prior, vec![0]), (operator, vec![0, 1]), (noise, vec![0])];
+    assert_eq!(of(ScheduleChoice::RoundRobin), (forth, robin), "each factor in turn at all ports");
 }
 
 #[test]
