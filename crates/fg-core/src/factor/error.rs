@@ -71,6 +71,13 @@ pub enum Unready {
     NoMatrix,
     /// The solver asked for needs spectral factors, and the operator has none.
     NoFactors,
+    /// The operator neither stores a matrix nor has spectral factors, and the matrix would be larger than may be built.
+    MatrixTooLarge {
+        /// Entries of the matrix.
+        entries: usize,
+        /// Entries allowed: [`LinearFactor::with_matrix_limit`](super::LinearFactor::with_matrix_limit).
+        limit: usize,
+    },
     /// Row `row` of the data can't come from the model.
     BadData {
         /// The first such row.
@@ -221,6 +228,10 @@ impl fmt::Display for Unready {
             Self::NoFactors => {
                 write!(f, "operator has no spectral factors, which the solver needs")
             }
+            Self::MatrixTooLarge { entries, limit } => write!(
+                f,
+                "operator has no spectral factors, and its matrix would have {entries} entries, of {limit} allowed"
+            ),
             Self::BadData { row, reason } => write!(f, "data row {row}: {reason}"),
             Self::DataShape { expected, found } => write!(
                 f,

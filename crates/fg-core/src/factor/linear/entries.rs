@@ -78,7 +78,7 @@ impl Factor for LinearEntries {
     }
 
     fn ready(&self, variables: &[Layout]) -> Result<(), Unready> {
-        self.linear.ready(variables)
+        self.linear.ready(&[X, Z].map(|port| variables[port].of_entries()))
     }
 
     fn workspace(&self, variables: &[Layout]) -> Result<Box<dyn Any + Send>, Breakdown> {

@@ -25,7 +25,7 @@ use super::{Belief, Breakdown, Cavity, Factor, Misfit, PartitionError, Port, Rol
 use super::{Uniforms, Unready};
 use crate::denoiser::Estimation;
 use crate::message::Layout;
-use crate::operator::LinearOperator;
+use crate::operator::{Complex, LinearOperator, Spectral};
 use crate::rows::Rows;
 pub(crate) use beliefs::exact_gain;
 use decomposition::Decomposition;
@@ -66,6 +66,7 @@ pub struct LinearFactor {
     operator: Box<dyn LinearOperator>,
     solver: Solver,
     bias: Option<Vec<f64>>,
+    matrix_limit: usize,
     matrix: OnceLock<Mat<f64>>,
     normal: OnceLock<Padded>,
     decomposition: OnceLock<Result<Decomposition, Breakdown>>,
@@ -77,12 +78,17 @@ enum Workspace {
 }
 
 impl LinearFactor {
+    /// Entries of a matrix that is built from products unless more are [allowed](Self::with_matrix_limit): two gigabytes,
+    /// whose decomposition takes a quarter of an hour.
+    pub const MATRIX_LIMIT: usize = 1 << 28;
+
     /// `Z = A X`.
     pub fn new(operator: impl LinearOperator + 'static) -> Self {
         Self {
             operator: Box::new(operator),
             solver: Solver::Auto,
             bias: None,
+            matrix_limit: Self::MATRIX_LIMIT,
             matrix: OnceLock::new(),
             normal: OnceLock::new(),
             decomposition: OnceLock::new(),
@@ -101,6 +107,14 @@ impl LinearFactor {
     #[must_use]
     pub fn with_bias(mut self, bias: Vec<f64>) -> Self {
         self.bias = Some(bias);
+        self
+    }
+
+    /// How many entries the matrix of an operator may have that neither stores it nor has spectral factors, and is built from
+    /// products with unit vectors. Default: [`MATRIX_LIMIT`](Self::MATRIX_LIMIT).
+    #[must_use]
+    pub fn with_matrix_limit(mut self, entries: usize) -> Self {
+        self.matrix_limit = entries;
         self
     }
 
@@ -131,19 +145,34 @@ impl LinearFactor {
     }
 
     fn decomposition(&self) -> Result<&Decomposition, Breakdown> {
-        let own = || match self.solver {
-            Solver::Auto | Solver::Operator => self.operator.spectral(),
-            Solver::Svd | Solver::Gram => None,
-        };
-        let decompose = || match own() {
+        let decompose = || match self.own_factors() {
             Some(operator) => Ok(Decomposition::given(operator)),
-            None => match self.operator.complex().filter(|_| self.solver != Solver::Gram) {
+            None => match self.complex_matrix() {
                 Some(operator) => Decomposition::complex(operator),
                 None => Decomposition::new(self.matrix(), self.solver),
             }
             .map_err(|_| Breakdown::Factorisation),
         };
         self.decomposition.get_or_init(decompose).as_ref().map_err(|error| *error)
+    }
+
+    /// The operator's own factors, where they are used.
+    fn own_factors(&self) -> Option<&Spectral> {
+        match self.solver {
+            Solver::Auto | Solver::Operator => self.operator.spectral(),
+            Solver::Svd | Solver::Gram => None,
+        }
+    }
+
+    /// The complex matrix, where it is what is decomposed.
+    fn complex_matrix(&self) -> Option<&Complex> {
+        self.operator.complex().filter(|_| self.solver != Solver::Gram)
+    }
+
+    /// Whether the matrix is built from products, by the spectral solvers or by those of other precisions.
+    fn builds_matrix(&self, spectral: bool) -> bool {
+        let other = spectral && (self.own_factors().is_some() || self.complex_matrix().is_some());
+        self.operator.dense().is_none() && !other
     }
 
     /// The matrix: the operator's own, or built once from products with unit vectors.
@@ -158,6 +187,11 @@ impl LinearFactor {
         let normal = || fg_linalg::spectral::gram(self.matrix().transpose());
         self.normal.get_or_init(normal).as_ref()
     }
+}
+
+/// One block of rows at both ports.
+fn spectral_solvers_apply(variables: &[Layout]) -> bool {
+    variables[X].blocks() == 1 && variables[Z].blocks() == 1
 }
 
 /// Refuses wanted beliefs whose means aren't finite.
@@ -227,21 +261,25 @@ impl Factor for LinearFactor {
         Ok(())
     }
 
-    fn ready(&self, _variables: &[Layout]) -> Result<(), Unready> {
+    fn ready(&self, variables: &[Layout]) -> Result<(), Unready> {
         if !self.operator.is_realised() {
-            Err(Unready::NoMatrix)
-        } else if self.solver == Solver::Operator && self.operator.spectral().is_none() {
-            Err(Unready::NoFactors)
-        } else {
-            Ok(())
+            return Err(Unready::NoMatrix);
         }
+        if self.solver == Solver::Operator && self.operator.spectral().is_none() {
+            return Err(Unready::NoFactors);
+        }
+        let entries = self.operator.outputs().saturating_mul(self.operator.inputs());
+        let limit = self.matrix_limit;
+        if entries > limit && self.builds_matrix(spectral_solvers_apply(variables)) {
+            return Err(Unready::MatrixTooLarge { entries, limit });
+        }
+        Ok(())
     }
 
     fn workspace(&self, variables: &[Layout]) -> Result<Box<dyn Any + Send>, Breakdown> {
         let d = variables[X].columns();
         let (m, n) = (self.operator.outputs(), self.operator.inputs());
-        // One block of rows at both ports: the spectral solvers apply.
-        Ok(Box::new(if variables[X].blocks() == 1 && variables[Z].blocks() == 1 {
+        Ok(Box::new(if spectral_solvers_apply(variables) {
             self.decomposition()?;
             Workspace::Shared(Box::new(SharedWorkspace::new(m, n, d)))
         } else {

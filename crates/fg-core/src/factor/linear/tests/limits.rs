@@ -2,7 +2,7 @@
 
 use super::{ColumnForm, Numbers, Solver, averaged, beliefs, distance, factor, shared};
 use crate::factor::{Breakdown, Factor, Independent, LinearFactor, Misfit, Unready};
-use crate::operator::{Chain, Cosine, Dense, LinearOperator, Signs, Spectral};
+use crate::operator::{Chain, Cosine, Dense, Hadamard, LinearOperator, Signs, Spectral};
 use crate::testing::reference::linear_posterior;
 use crate::{Message, Precision, Rows, Structure};
 
@@ -277,6 +277,56 @@ fn a_solver_without_what_it_needs_is_not_ready() {
     let factor = factor(&Numbers::new(1).matrix(2, 3, 2), Solver::Operator);
     let layouts = [shared(ColumnForm::Full, 3, 1), shared(ColumnForm::Full, 2, 1)];
     assert_eq!(factor.ready(&layouts), Err(Unready::NoFactors));
+}
+
+/// A matrix of ones that nobody stores.
+#[derive(Debug)]
+struct Ones(usize);
+
+impl LinearOperator for Ones {
+    fn outputs(&self) -> usize {
+        self.0
+    }
+
+    fn inputs(&self) -> usize {
+        self.0
+    }
+
+    fn apply(&self, x: &[f64], z: &mut [f64], columns: usize) {
+        for (k, z) in z.iter_mut().enumerate() {
+            *z = x.iter().skip(k % columns).step_by(columns).sum();
+        }
+    }
+
+    fn apply_adjoint(&self, z: &[f64], x: &mut [f64], columns: usize) {
+        self.apply(z, x, columns);
+    }
+
+    fn name(&self) -> String {
+        "ones".to_owned()
+    }
+}
+
+#[test]
+fn matrices_beyond_the_limit_are_not_built() {
+    let ready = |factor: &LinearFactor, rows: usize| {
+        let layouts = [shared(ColumnForm::Full, rows, 1), shared(ColumnForm::Full, rows, 1)];
+        factor.ready(&layouts)
+    };
+    let refused = |entries, limit| Err(Unready::MatrixTooLarge { entries, limit });
+    let large = 100_000;
+    let ones = LinearFactor::new(Ones(large));
+    assert_eq!(ready(&ones, large), refused(large * large, LinearFactor::MATRIX_LIMIT));
+    assert_eq!(ready(&ones.with_matrix_limit(large * large), large), Ok(()), "more is allowed");
+    assert_eq!(ready(&LinearFactor::new(Ones(3)).with_matrix_limit(8), 3), refused(9, 8));
+    assert_eq!(ready(&LinearFactor::new(Ones(3)).with_matrix_limit(9), 3), Ok(()));
+    // What is stored, and what has factors of its own, isn't built.
+    let stored = factor(&Numbers::new(1).matrix(3, 3, 2), Solver::Auto).with_matrix_limit(8);
+    assert_eq!(ready(&stored, 3), Ok(()));
+    let factors = || Spectral::rows_of(Hadamard::new(4).unwrap(), &[0, 1, 2, 3]).unwrap();
+    assert_eq!(ready(&LinearFactor::new(factors()).with_matrix_limit(8), 4), Ok(()));
+    let decomposed = LinearFactor::new(factors()).with_solver(Solver::Svd).with_matrix_limit(8);
+    assert_eq!(ready(&decomposed, 4), refused(16, 8));
 }
 
 #[test]
