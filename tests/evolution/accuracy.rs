@@ -51,23 +51,33 @@ fn damped_smooth_units_are_integrated_to_a_thousandth() {
     assert!(damped < WANTED, "{damped}");
 }
 
-/// Kinked units aren't integrated to a thousandth in every sweep below 65536 points: covariances of rows differ from each other
-/// by as much as their average differs from the cavity's, which is what a message is made of, and errors fall a little
-/// faster than with the root of the number of points. Measured: 4096 points 0.0063, 8192 0.0042, 16384 0.0020, 32768 0.0017,
-/// 0.0010 after the last sweep. With eight times as many lines in each row, which the estimator then has too, 32768 leave
-/// 0.0014; mirrored points 0.0011 there, and no less with fewer.
-const KINKED: f64 = 0.005;
-const KINKED_AT_MOST_POINTS: f64 = 0.002;
+/// Kinked units of a matched model, which is integrated over the data of a cavity; of drawn hidden rows even 32768 points leave
+/// 0.0017. Measured: 4096 points 0.0042, 8192 0.0010, 16384 0.0002, 32768 0.0003.
+const KINKED_COARSE: f64 = 0.002;
 
 #[test]
-fn kinked_units_are_integrated_to_half_a_percent() {
+fn kinked_units_are_integrated_to_two_thousandths_by_few_points() {
     let undamped = change(Activation::Relu, 8192, &Options::default());
-    assert!(undamped < KINKED, "{undamped}");
+    assert!(undamped < KINKED_COARSE, "{undamped}");
 }
 
 #[test]
-#[ignore = "half a minute unless optimised: as many points as there can be"]
-fn kinked_units_are_integrated_to_two_thousandths_by_most_points() {
-    let undamped = change(Activation::Relu, 32768, &Options::default());
-    assert!(undamped < KINKED_AT_MOST_POINTS, "{undamped}");
+#[ignore = "half a minute unless optimised"]
+fn kinked_units_are_integrated_to_a_thousandth() {
+    for points in [16384, 32768] {
+        let undamped = change(Activation::Relu, points, &Options::default());
+        assert!(undamped < WANTED, "{points}: {undamped}");
+    }
+}
+
+/// Where claims aren't what is true, rows are drawn. Covariances of rows then differ from each other by as much as their average
+/// differs from the cavity's, which is what a message is made of, and errors fall a little faster than with the root of the
+/// number of points. Measured: 16384 points 0.0061, 32768 0.0013.
+const DAMPED: f64 = 0.002;
+
+#[test]
+#[ignore = "a minute unless optimised: as many points as there can be"]
+fn damped_kinked_units_are_integrated_to_two_thousandths_by_most_points() {
+    let damped = change(Activation::Relu, 32768, &TwoLayerModel::options());
+    assert!(damped < DAMPED, "{damped}");
 }

@@ -25,6 +25,7 @@ mod innovation;
 mod law;
 mod linear;
 mod low_rank;
+mod marginal;
 mod node;
 mod phase;
 mod points;

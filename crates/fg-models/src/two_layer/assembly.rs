@@ -44,7 +44,9 @@ impl TwoLayerModel {
                 }
             },
             Estimation::Map => {
-                add_output(&mut builder, hidden, targets, TwoLayerMap::new(self.output.clone())?)
+                let node = TwoLayerMap::new(self.output.clone())?;
+                let node = self.step.map_or(Ok(node.clone()), |step| node.with_step(step))?;
+                add_output(&mut builder, hidden, targets, node)
             }
         };
         let model = self.clone();

@@ -47,6 +47,8 @@ pub struct TwoLayerModel {
     bias_variance: Option<f64>,
     estimation: Estimation,
     learns: Learns,
+    /// That of the maximiser's differences, where it isn't its own default.
+    step: Option<f64>,
 }
 
 /// What a run learns beside the first layer.
@@ -84,6 +86,7 @@ impl TwoLayerModel {
             bias_variance: None,
             estimation: Estimation::Mmse,
             learns: Learns::default(),
+            step: None,
         }
     }
 
