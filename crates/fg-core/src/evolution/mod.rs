@@ -18,6 +18,7 @@
 mod atoms;
 mod check;
 mod doubling;
+mod echo;
 mod entries;
 mod error;
 mod evidence;

@@ -8,6 +8,7 @@ use super::prediction::{EstimateLaw, Samples};
 use super::rowwise::RowwiseNode;
 use crate::factor::Breakdown;
 use crate::message::Message;
+use crate::rows::Rows;
 
 /// The kinds of factor that can be followed.
 #[derive(Debug)]
@@ -35,10 +36,16 @@ impl Node<'_> {
     }
 
     /// Makes `law` the cavity of a port; `cross` as in [`RowwiseNode::tell`].
-    pub(super) fn tell(&mut self, port: usize, law: &MessageLaw, cross: Option<&[Vec<f64>]>) {
+    pub(super) fn tell(
+        &mut self,
+        port: usize,
+        law: &MessageLaw,
+        cross: Option<&[Vec<f64>]>,
+        echo: Option<&Rows>,
+    ) {
         match self {
-            Self::Rowwise(node) => node.tell(port, law, cross),
-            Self::Linear(node) => node.tell(port, law, cross),
+            Self::Rowwise(node) => node.tell(port, law, cross, echo),
+            Self::Linear(node) => node.tell(port, law, cross, echo),
             Self::LowRank(node) => node.tell(port, law, cross),
         }
     }
@@ -49,6 +56,27 @@ impl Node<'_> {
             Self::Rowwise(node) => node.message(port, law),
             Self::Linear(node) => node.message(port, law),
             Self::LowRank(node) => node.message(port, law),
+        }
+    }
+
+    /// Whether it can be told what it has sent itself.
+    pub(super) fn hears_echoes(&self) -> bool {
+        match self {
+            Self::Rowwise(_) => true,
+            Self::Linear(node) => !node.is_over_entries(),
+            Self::LowRank(_) => false,
+        }
+    }
+
+    /// The noise that a port was told for the `t`-th time, on its rows.
+    pub(super) fn fresh(&self, port: usize, t: usize) -> Rows {
+        match self {
+            Self::Rowwise(node) => node.fresh(port, t),
+            Self::Linear(node) => node.fresh(port, t),
+            Self::LowRank(node) => {
+                let port = &node.ports[port];
+                Rows::zeros(port.truth.rows(), port.d)
+            }
         }
     }
 

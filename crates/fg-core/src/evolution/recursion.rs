@@ -2,11 +2,12 @@
 
 use super::Evolution;
 use super::check::check;
+use super::echo::{self, Echo};
 use super::error::EvolutionError;
 use super::evidence;
 use super::law::MessageLaw;
 use super::node::Node;
-use super::port::matched_law;
+use super::port::{matched_law, second_moment};
 use super::prediction::{
     EstimateLaw, MessagePrediction, PredictedStatus, Prediction, Samples, SweepPrediction,
 };
@@ -36,6 +37,8 @@ struct Edge {
     extrinsic: Extrinsic,
     /// The versions of the other messages at each time the factor was told their product.
     told: Vec<Vec<usize>>,
+    /// What the message holds of its own cavity's noise, which isn't among the noises above.
+    echo: Echo,
 }
 
 struct State<'g> {
@@ -49,6 +52,8 @@ struct State<'g> {
     matched: bool,
     /// Whether a factor has been told nothing new since its beliefs were computed.
     fresh: Vec<bool>,
+    /// Variables between two factors that can be told what they have sent themselves.
+    echoes: Vec<bool>,
 }
 
 /// A step that failed, and at which factor.
@@ -158,10 +163,15 @@ impl<'g> State<'g> {
                 damping: damping.unwrap_or(options.damping),
                 extrinsic: Extrinsic::new(d),
                 told: Vec::new(),
+                echo: Echo::default(),
             });
         }
         let fresh = vec![false; nodes.len()];
-        let mut state = Self { graph, options, nodes, moments, edges, joint, matched, fresh };
+        let hears = |e: &usize| nodes[graph.edges()[*e].factor].hears_echoes();
+        let between = |edges: &[usize]| joint && edges.len() == 2 && edges.iter().all(hears);
+        let echoes = graph.variable_nodes().iter().map(|v| between(&v.edges)).collect();
+        let mut state =
+            Self { graph, options, nodes, moments, edges, joint, matched, fresh, echoes };
         state.start(evolution)?;
         Ok(state)
     }
@@ -220,7 +230,16 @@ impl<'g> State<'g> {
                 self.edges[e].told.clear();
             }
             self.edges[e].told.push(versions);
-            self.nodes[factor].tell(port, &law, cross.as_deref());
+            let echo = match &others[..] {
+                [other] if !self.edges[*other].echo.is_empty() => {
+                    let other = &self.edges[*other];
+                    law.noise.clone_from(&other.noises[other.version]);
+                    let sent = self.nodes[factor].port(port);
+                    other.echo.rows(|t| sent.noise(other.told[t][0]).clone())
+                }
+                _ => None,
+            };
+            self.nodes[factor].tell(port, &law, cross.as_deref(), echo.as_ref());
             self.fresh[factor] = false;
         }
         if !self.fresh[factor] {
@@ -284,23 +303,46 @@ impl<'g> State<'g> {
         kept = kept && edge.extrinsic.keeps(covariance, moment, precisions, negligible);
         let law = if kept { edge.law.clone() } else { law };
         let change = law.distance(&edge.law);
+        // What is divided by another covariance than the belief's isn't free of the cavity.
+        let limited = counts.clamped + counts.bounded;
+        let held = self.echoes[variable] && limited > 0 && counts.dropped == 0;
+        let maximises = self.graph.factor_nodes()[factor].factor.estimation() == Estimation::Map;
+        let measured = self.echoes[variable] && maximises && at.belief.standard_error() > 0.0;
         let law = if !self.joint {
             // Weights below one are those of a fixed point that is looked for.
             if edge.updated { law.damped(&edge.law, edge.damping) } else { law }
         } else {
+            let mut echo = Echo::default();
+            if measured {
+                let (told, noise) = (edge.told.len() - 1, node.fresh(port, edge.told.len() - 1));
+                let weights = &node.port(port).weights;
+                echo = Echo::regressed(told, &noise, message.natural(), weights);
+            } else if held {
+                let at = node.port(port);
+                let precisions = [at.cavity.precision().block(0), message.precision().block(0)];
+                echo = Echo::new(edge.told.len() - 1, at.belief.covariances(), precisions, at.d);
+            }
             let at = node.port_mut(port);
             if let Some(previous) = at.sent.as_ref().filter(|_| edge.updated) {
                 if kept {
                     message.clone_from(previous);
                 } else {
                     message.damp(previous, edge.damping);
+                    edge.echo = echo.damped(&edge.echo, edge.damping);
                 }
+            } else {
+                edge.echo = echo;
             }
-            let (law, noise) = at.law_of(&message);
-            let cross = at.remember(noise);
+            let (law, mut noise) = at.law_of(&message);
             at.sent = Some(message);
-            edge.cross.push(cross);
-            edge.noises.push(law.noise.clone());
+            let mut free = law.noise.clone();
+            if let Some(echo) = edge.echo.rows(|t| node.fresh(port, t)) {
+                echo::add(&echo, &mut noise, -1.0);
+                free = second_moment(&noise, &noise, &node.port(port).weights);
+                small::symmetrise(&mut free, law.columns());
+            }
+            edge.cross.push(node.port_mut(port).remember(noise));
+            edge.noises.push(free);
             node.finish(port, law)
         };
         if !self.joint {
@@ -310,7 +352,7 @@ impl<'g> State<'g> {
         edge.law = law.clone();
         edge.version += 1;
         edge.updated = true;
-        let (dropped, limited) = (counts.dropped, counts.clamped + counts.bounded);
+        let dropped = counts.dropped;
         let (factor, variable) = (FactorId(factor), VariableId(variable));
         Ok(MessagePrediction { factor, port, variable, law, change, dropped, limited })
     }

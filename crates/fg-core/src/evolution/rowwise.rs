@@ -1,5 +1,6 @@
 //! A row-wise factor under state evolution: its own belief code on low-discrepancy rows of truth, data and messages.
 
+use super::echo;
 use super::innovation::Innovations;
 use super::law::MessageLaw;
 use super::marginal::Marginal;
@@ -102,7 +103,14 @@ impl<'g> RowwiseNode<'g> {
 
     /// Makes `law` the cavity of a port; `cross` holds the covariances of its noise with those of all earlier ones,
     /// or nothing when only the present matters.
-    pub(super) fn tell(&mut self, port: usize, law: &MessageLaw, cross: Option<&[Vec<f64>]>) {
+    /// The rows of `echo` are what the cavity holds of messages that the port has sent, beside that noise.
+    pub(super) fn tell(
+        &mut self,
+        port: usize,
+        law: &MessageLaw,
+        cross: Option<&[Vec<f64>]>,
+        echo: Option<&Rows>,
+    ) {
         if self.average.is_some() {
             let target = &mut self.ports[port];
             let block = target.cavity.parts_mut().1.block_mut(0);
@@ -120,6 +128,17 @@ impl<'g> RowwiseNode<'g> {
         }
         let target = &mut self.ports[port];
         write(&target.truth, law, coefficients, &told.realised, &mut target.cavity);
+        if let Some(echo) = echo {
+            echo::add(echo, target.cavity.parts_mut().0, 1.0);
+        }
+    }
+
+    /// The noise that a port was told for the `t`-th time, on its rows.
+    pub(super) fn fresh(&self, port: usize, t: usize) -> Rows {
+        let (told, port) = (&self.told[port], &self.ports[port]);
+        let mut rows = Rows::zeros(port.truth.rows(), port.d);
+        add_noise(told.innovations.coefficients(t), &told.realised, &mut rows);
+        rows
     }
 
     /// A message of this law with a noise of its own, on the rows of a port: what a run starts from.
@@ -336,12 +355,17 @@ fn write(
         row.copy_from_slice(&law.offset);
         add_product(truth.row(i), &law.signal, row);
     }
+    add_noise(coefficients, xi, natural);
+}
+
+/// Adds `sum_s xi_s K_s`.
+fn add_noise(coefficients: &[Vec<f64>], xi: &[Rows], out: &mut Rows) {
     for (xi, k) in xi.iter().zip(coefficients) {
         if k.iter().all(|&v| v == 0.0) {
             continue;
         }
-        for i in 0..truth.rows() {
-            add_product(xi.row(i), k, natural.row_mut(i));
+        for i in 0..out.rows() {
+            add_product(xi.row(i), k, out.row_mut(i));
         }
     }
 }

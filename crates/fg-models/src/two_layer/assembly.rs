@@ -44,9 +44,7 @@ impl TwoLayerModel {
                 }
             },
             Estimation::Map => {
-                let node = TwoLayerMap::new(self.output.clone())?;
-                let node = self.step.map_or(Ok(node.clone()), |step| node.with_step(step))?;
-                add_output(&mut builder, hidden, targets, node)
+                add_output(&mut builder, hidden, targets, TwoLayerMap::new(self.output.clone())?)
             }
         };
         let model = self.clone();

@@ -13,11 +13,6 @@ use crate::start::OUTPUT_PORT;
 
 /// Rows of `W1` in the graph that is predicted: only ratios of sizes matter.
 const NOMINAL_INPUTS: usize = 1000;
-/// Step of the differences of a maximiser of kinked units. Runs hardly depend on it, but predictions take their average for
-/// the derivative: at the default of runs test errors come out up to 7 percent low.
-const STEP: f64 = 0.1;
-/// Points of such a prediction, at least: the smaller the step, the fewer rows find a jump.
-const JUMP_POINTS: usize = 16384;
 
 /// What is to be predicted: inputs with independent Gaussian entries, `E |x|^2 = 1`, and a teacher with weights from the
 /// model's prior and the model's own second layer.
@@ -28,8 +23,7 @@ pub struct LearningSettings {
     pub ratio: f64,
     /// Share of the weights' variance that the start has in common with the truth. Default: 0, the uninformed start.
     pub share: f64,
-    /// Points of each row integral (of maximisers of kinked units 16384 at least), and of averages over new labels.
-    /// Default: 4096.
+    /// Points of each row integral, and of averages over new labels. Default: 4096.
     pub points: usize,
     /// Options of the run that is predicted. Default: the model's.
     pub options: Options,
@@ -130,13 +124,9 @@ impl TwoLayerModel {
     pub fn learning_curve(&self, settings: &LearningSettings) -> Result<LearningCurve, ModelError> {
         // Entries of X have variance 1 / N_in, those of the law 1 / N.
         let spectrum = Spectrum::marchenko_pastur(settings.ratio)?.scaled(settings.ratio)?;
-        let (mut model, mut points) = (self.clone(), settings.points);
-        if self.estimation == Estimation::Map && self.output.activation().slopes().is_some() {
-            (model.step, points) = (Some(STEP), points.max(JUMP_POINTS));
-        }
-        let parts = model.unobserved(Ensemble::new(NOMINAL_INPUTS, spectrum))?;
+        let parts = self.unobserved(Ensemble::new(NOMINAL_INPUTS, spectrum))?;
         let graph = parts.builder.build()?;
-        let mut evolution = Evolution::new(&graph, &settings.options).with_points(points);
+        let mut evolution = Evolution::new(&graph, &settings.options).with_points(settings.points);
         if self.estimation == Estimation::Map {
             evolution = evolution.with_law(parts.prior, Gaussian::new(0.0, self.weight_variance)?);
         }
@@ -153,9 +143,12 @@ impl TwoLayerModel {
             plugin: self.test_error(law, 1.0, Predictor::PlugIn),
             averaged: self.test_error(law, 1.0, Predictor::Averaged),
             plugin_labels: self.label_errors_at(law, 1.0, Predictor::PlugIn, settings.points),
-            averaged_labels: (self.estimation == Estimation::Mmse)
-                .then(|| self.label_errors_at(law, 1.0, Predictor::Averaged, settings.points))
-                .flatten(),
+            averaged_labels: match self.estimation {
+                Estimation::Mmse => {
+                    self.label_errors_at(law, 1.0, Predictor::Averaged, settings.points)
+                }
+                Estimation::Map => None,
+            },
         };
         let sweeps = prediction.sweeps().iter();
         let errors = sweeps.filter_map(|s| Some(of(s.sweep, s.estimate(parts.weights)?))).collect();

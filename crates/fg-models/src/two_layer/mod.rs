@@ -47,8 +47,6 @@ pub struct TwoLayerModel {
     bias_variance: Option<f64>,
     estimation: Estimation,
     learns: Learns,
-    /// That of the maximiser's differences, where it isn't its own default.
-    step: Option<f64>,
 }
 
 /// What a run learns beside the first layer.
@@ -86,7 +84,6 @@ impl TwoLayerModel {
             bias_variance: None,
             estimation: Estimation::Mmse,
             learns: Learns::default(),
-            step: None,
         }
     }
 
