@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
-use fg_core::evolution::{Evolution, Spectrum};
+use fg_core::evolution::{Evolution, PredictedStatus, Spectrum};
 use fg_core::operator::Ensemble;
-use fg_core::{Options, Rows};
+use fg_core::{GraphBuilder, Options, Rows};
 use fg_denoisers::likelihood::{Activation, TwoLayer};
+use fg_denoisers::{Awgn, BernoulliGauss};
 use fg_models::TwoLayerModel;
 
 /// Sweeps predicted.
@@ -80,4 +81,30 @@ const DAMPED: f64 = 0.002;
 fn damped_kinked_units_are_integrated_to_two_thousandths_by_most_points() {
     let damped = change(Activation::Relu, 32768, &TwoLayerModel::options());
     assert!(damped < DAMPED, "{damped}");
+}
+
+/// Seconds that the fixed point of a scalar model may take, the best of some runs, as other work on the machine only adds.
+const SCALAR_SECONDS: f64 = 5e-3;
+const TIMED: usize = 20;
+
+#[test]
+#[ignore = "a time, which only an optimised build keeps"]
+fn a_scalar_fixed_point_takes_milliseconds() {
+    let mut builder = GraphBuilder::new();
+    let operator = Ensemble::new(1000, Spectrum::marchenko_pastur(0.5).unwrap());
+    let x = builder.variable("x", 1000, 1);
+    let z = builder.variable("z", 500, 1);
+    builder.prior("prior", x, BernoulliGauss::new(0.1, 0.0, 10.0).unwrap());
+    builder.linear("A", x, z, operator);
+    builder.unobserved("noise", z, Awgn::new(1e3).unwrap());
+    let graph = builder.build().unwrap();
+    let mut best = f64::INFINITY;
+    for _ in 0..TIMED {
+        let clock = Instant::now();
+        let prediction = graph.predict(&Options::default()).unwrap();
+        best = best.min(clock.elapsed().as_secs_f64());
+        assert_eq!(*prediction.status(), PredictedStatus::FixedPoint, "a fixed point");
+    }
+    println!("scalar fixed point: {:.2} ms", 1e3 * best);
+    assert!(best < SCALAR_SECONDS, "{best}");
 }

@@ -8,7 +8,7 @@ use fg_denoisers::likelihood::{Activation, TwoLayer};
 use fg_models::TwoLayerModel;
 use fg_models::metrics::normalised_test_error;
 use fg_models::synthetic::{add_noise, correlated_weights, gaussian_rows};
-use fg_models::two_layer::{LearningErrors, LearningSettings, Predictor, Start};
+use fg_models::two_layer::{LearningErrors, LearningSettings, Start};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 

@@ -62,6 +62,24 @@ impl Echo {
         self.parts.is_empty()
     }
 
+    /// `sum_t g_t B_t` as combinations of innovations, given those of each `g_t`.
+    pub(super) fn combined<'a>(
+        &self,
+        noise: impl Fn(usize) -> &'a [Vec<f64>],
+        d: usize,
+    ) -> Vec<Vec<f64>> {
+        let (mut blocks, mut product) = (Vec::new(), vec![0.0; d * d]);
+        for (told, b) in &self.parts {
+            let coefficients = noise(*told);
+            blocks.resize(coefficients.len().max(blocks.len()), vec![0.0; d * d]);
+            for (block, k) in blocks.iter_mut().zip(coefficients) {
+                small::multiply(k, b, &mut product, d);
+                block.iter_mut().zip(&product).for_each(|(o, p)| *o += p);
+            }
+        }
+        blocks
+    }
+
     /// `sum_t g_t B_t` on rows that realise the noises.
     pub(super) fn rows(&self, noise: impl Fn(usize) -> Rows) -> Option<Rows> {
         let mut sum: Option<Rows> = None;
@@ -79,4 +97,53 @@ impl Echo {
 /// Adds rows to those of a message, of which there may be more.
 pub(super) fn add(rows: &Rows, to: &mut Rows, sign: f64) {
     to.as_mut_slice().iter_mut().zip(rows.as_slice()).for_each(|(t, r)| *t += sign * r);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rounding of products of small matrices.
+    const ROUNDING: f64 = 1e-13;
+    const COVARIANCE: [f64; 4] = [0.5, 0.1, 0.1, 0.3];
+    const CAVITY: [f64; 4] = [1.0, 0.2, 0.2, 2.0];
+
+    #[test]
+    fn a_quotient_holds_nothing_of_its_cavity() {
+        let mut message = [0.0; 4];
+        small::invert_positive(&COVARIANCE, &mut message, &mut [0.0; 8], 2).unwrap();
+        message.iter_mut().zip(CAVITY).for_each(|(m, g)| *m -= g);
+        let echo = Echo::new(3, &COVARIANCE, [&CAVITY, &message], 2);
+        assert!(echo.parts[0].0 == 3 && echo.parts[0].1.iter().all(|b| b.abs() < ROUNDING));
+        // Clamped to nothing it is C Gamma - I.
+        let echo = Echo::new(0, &COVARIANCE, [&CAVITY, &[0.0; 4]], 2);
+        for (b, expected) in echo.parts[0].1.iter().zip([-0.48, 0.3, 0.16, -0.38]) {
+            assert!((b - expected).abs() < ROUNDING, "{echo:?}");
+        }
+    }
+
+    #[test]
+    fn regression_and_damping_keep_what_is_held() {
+        let noise = Rows::from_vec(4, 2, vec![1.0, 0.5, -1.0, 0.2, 0.3, -0.9, -0.3, 0.2]).unwrap();
+        let weights = [0.25; 4];
+        let b = [0.2, -0.1, 0.05, 0.3];
+        let mut message = Rows::zeros(4, 2);
+        (0..4).for_each(|i| add_product(noise.row(i), &b, message.row_mut(i)));
+        let first = Echo::regressed(0, &noise, &message, &weights);
+        let second = Echo::regressed(1, &noise, &message, &weights).damped(&first, 0.7);
+        let third = Echo::default().damped(&second, 0.5);
+        let shares = third.parts.iter().map(|(told, found)| {
+            let share = found[0] / b[0];
+            let near = |(f, b): (&f64, &f64)| (f - share * b).abs() < ROUNDING;
+            assert!(found.iter().zip(&b).all(near), "{third:?}");
+            (*told, share)
+        });
+        for ((told, share), expected) in shares.zip([(1, 0.35), (0, 0.15)]) {
+            assert!(told == expected.0 && (share - expected.1).abs() < ROUNDING, "{told} {share}");
+        }
+        let rows = second.rows(|_| noise.clone()).unwrap();
+        let apart = rows.as_slice().iter().zip(message.as_slice()).map(|(a, b)| (a - b).abs());
+        assert!(apart.fold(0.0, f64::max) < ROUNDING, "both parts of one noise");
+        assert!(Echo::default().is_empty() && Echo::default().rows(|_| noise.clone()).is_none());
+    }
 }

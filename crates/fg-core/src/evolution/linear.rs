@@ -181,11 +181,16 @@ impl LinearNode {
         self.entries.is_some()
     }
 
-    /// As [`super::rowwise::RowwiseNode::fresh`].
-    pub(super) fn fresh(&self, port: usize, t: usize) -> Rows {
-        let (d, count, told) = (self.d, self.directions.len(), &self.told[port]);
+    /// As [`super::rowwise::RowwiseNode::coefficients`].
+    pub(super) fn noise_coefficients(&self, port: usize, t: usize) -> &[Vec<f64>] {
+        self.told[port].innovations.coefficients(t)
+    }
+
+    /// As [`super::rowwise::RowwiseNode::realise`].
+    pub(super) fn realise(&self, port: usize, coefficients: &[Vec<f64>]) -> Rows {
+        let (d, count) = (self.d, self.directions.len());
         let mut rows = Rows::zeros(self.groups.len() * count, d);
-        for (block, first) in told.innovations.coefficients(t).iter().zip(&told.groups) {
+        for (block, first) in coefficients.iter().zip(&self.told[port].groups) {
             for (g, component) in block.chunks_exact(d).enumerate() {
                 for (k, direction) in self.directions.iter().enumerate() {
                     let row = rows.row_mut((first + g) * count + k);

@@ -19,6 +19,7 @@ mod atoms;
 mod check;
 mod doubling;
 mod echo;
+mod edge;
 mod entries;
 mod error;
 mod evidence;

@@ -68,15 +68,21 @@ impl Node<'_> {
         }
     }
 
-    /// The noise that a port was told for the `t`-th time, on its rows.
-    pub(super) fn fresh(&self, port: usize, t: usize) -> Rows {
+    /// The noise that a port was told for the `t`-th time, as combinations of innovations.
+    pub(super) fn noise_coefficients(&self, port: usize, t: usize) -> &[Vec<f64>] {
         match self {
-            Self::Rowwise(node) => node.fresh(port, t),
-            Self::Linear(node) => node.fresh(port, t),
-            Self::LowRank(node) => {
-                let port = &node.ports[port];
-                Rows::zeros(port.truth.rows(), port.d)
-            }
+            Self::Rowwise(node) => node.coefficients(port, t),
+            Self::Linear(node) => node.noise_coefficients(port, t),
+            Self::LowRank(_) => &[],
+        }
+    }
+
+    /// Combinations of innovations on the rows of a port.
+    pub(super) fn realise(&self, port: usize, coefficients: &[Vec<f64>]) -> Rows {
+        match self {
+            Self::Rowwise(node) => node.realise(port, coefficients),
+            Self::Linear(node) => node.realise(port, coefficients),
+            Self::LowRank(node) => Rows::zeros(node.ports[port].truth.rows(), node.ports[port].d),
         }
     }
 

@@ -2,12 +2,13 @@
 
 use super::Evolution;
 use super::check::check;
-use super::echo::{self, Echo};
+use super::echo::Echo;
+use super::edge::{Edge, echo_of};
 use super::error::EvolutionError;
 use super::evidence;
 use super::law::MessageLaw;
 use super::node::Node;
-use super::port::{matched_law, second_moment};
+use super::port::matched_law;
 use super::prediction::{
     EstimateLaw, MessagePrediction, PredictedStatus, Prediction, Samples, SweepPrediction,
 };
@@ -20,26 +21,6 @@ use crate::inference::{Extrinsic, Options, prune, reporter};
 use crate::message::small::{self, larger};
 use crate::message::{ColumnForm, Message, Policy};
 use crate::schedule::Update;
-
-/// What is known of the messages at one edge.
-#[derive(Debug)]
-struct Edge {
-    law: MessageLaw,
-    /// Where versions are followed jointly: covariance of the noise of each version of the message, and those with the
-    /// noises of all versions before it.
-    noises: Vec<Vec<f64>>,
-    cross: Vec<Vec<Vec<f64>>>,
-    version: usize,
-    constant: bool,
-    /// Whether there is a message to damp towards.
-    updated: bool,
-    damping: f64,
-    extrinsic: Extrinsic,
-    /// The versions of the other messages at each time the factor was told their product.
-    told: Vec<Vec<usize>>,
-    /// What the message holds of its own cavity's noise, which isn't among the noises above.
-    echo: Echo,
-}
 
 struct State<'g> {
     graph: &'g Graph,
@@ -312,37 +293,8 @@ impl<'g> State<'g> {
             // Weights below one are those of a fixed point that is looked for.
             if edge.updated { law.damped(&edge.law, edge.damping) } else { law }
         } else {
-            let mut echo = Echo::default();
-            if measured {
-                let (told, noise) = (edge.told.len() - 1, node.fresh(port, edge.told.len() - 1));
-                let weights = &node.port(port).weights;
-                echo = Echo::regressed(told, &noise, message.natural(), weights);
-            } else if held {
-                let at = node.port(port);
-                let precisions = [at.cavity.precision().block(0), message.precision().block(0)];
-                echo = Echo::new(edge.told.len() - 1, at.belief.covariances(), precisions, at.d);
-            }
-            let at = node.port_mut(port);
-            if let Some(previous) = at.sent.as_ref().filter(|_| edge.updated) {
-                if kept {
-                    message.clone_from(previous);
-                } else {
-                    message.damp(previous, edge.damping);
-                    edge.echo = echo.damped(&edge.echo, edge.damping);
-                }
-            } else {
-                edge.echo = echo;
-            }
-            let (law, mut noise) = at.law_of(&message);
-            at.sent = Some(message);
-            let mut free = law.noise.clone();
-            if let Some(echo) = edge.echo.rows(|t| node.fresh(port, t)) {
-                echo::add(&echo, &mut noise, -1.0);
-                free = second_moment(&noise, &noise, &node.port(port).weights);
-                small::symmetrise(&mut free, law.columns());
-            }
-            edge.cross.push(node.port_mut(port).remember(noise));
-            edge.noises.push(free);
+            let echo = echo_of(node, edge, port, &message, [measured, held]);
+            let law = edge.send(node, port, (!kept).then_some((message, echo)));
             node.finish(port, law)
         };
         if !self.joint {

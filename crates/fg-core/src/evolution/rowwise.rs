@@ -133,11 +133,15 @@ impl<'g> RowwiseNode<'g> {
         }
     }
 
-    /// The noise that a port was told for the `t`-th time, on its rows.
-    pub(super) fn fresh(&self, port: usize, t: usize) -> Rows {
-        let (told, port) = (&self.told[port], &self.ports[port]);
-        let mut rows = Rows::zeros(port.truth.rows(), port.d);
-        add_noise(told.innovations.coefficients(t), &told.realised, &mut rows);
+    /// The noise that a port was told for the `t`-th time, as combinations of innovations.
+    pub(super) fn coefficients(&self, port: usize, t: usize) -> &[Vec<f64>] {
+        self.told[port].innovations.coefficients(t)
+    }
+
+    /// Combinations of innovations on the rows of a port.
+    pub(super) fn realise(&self, port: usize, coefficients: &[Vec<f64>]) -> Rows {
+        let mut rows = Rows::zeros(self.ports[port].truth.rows(), self.ports[port].d);
+        add_noise(coefficients, &self.told[port].realised, &mut rows);
         rows
     }
 
