@@ -151,6 +151,8 @@ fn maximisers(
     Case { activation, estimation, policy, inputs, ratio, share, runs }
 }
 
+/// How far it may be at [`LARGE`] sizes.
+const NARROW: f64 = 0.03;
 /// Sizes of two thousand rows and more, at three ratios of samples to inputs.
 const LARGE: [(usize, usize); 3] = [(2000, 1), (800, 4), (400, 10)];
 
@@ -159,7 +161,7 @@ const LARGE: [(usize, usize); 3] = [(2000, 1), (800, 4), (400, 10)];
 fn maximisers_of_smooth_units_generalise_as_predicted() {
     for size in LARGE {
         let case = maximisers(Activation::Sigmoid, None, size);
-        compare(&case, &predicted(&case), BAND);
+        compare(&case, &predicted(&case), NARROW);
     }
 }
 
@@ -171,7 +173,7 @@ fn maximisers_of_smooth_units_generalise_as_predicted() {
 fn maximisers_of_rectified_units_generalise_as_predicted() {
     for size in LARGE {
         let case = maximisers(Activation::Relu, Some(Policy::Project), size);
-        compare(&case, &predicted(&case), BAND);
+        compare(&case, &predicted(&case), NARROW);
     }
 }
 
@@ -185,7 +187,7 @@ const OVERSHOT: f64 = 0.12;
 #[test]
 #[ignore = "a minute when optimised"]
 fn clamped_maximisers_of_rectified_units_generalise_nearly_as_predicted() {
-    for (size, band) in [((2000, 1), BAND), ((800, 4), OVERSHOT), ((400, 10), OVERSHOT)] {
+    for (size, band) in [((2000, 1), NARROW), ((800, 4), OVERSHOT), ((400, 10), OVERSHOT)] {
         let case = maximisers(Activation::Relu, None, size);
         compare(&case, &predicted(&case), band);
     }

@@ -129,12 +129,12 @@ impl Marginal {
         )?;
         let constant = 0.5 * (log_determinant - d as f64 * TAU.ln());
         let mut mass = 0.0;
-        for i in 0..count {
+        for (i, (value, weight)) in log_partition.iter().zip(&mut self.weights).enumerate() {
             let (n, r) = (&natural[i * d..(i + 1) * d], &r[i * d..(i + 1) * d]);
             let quadratic: f64 = n.iter().zip(r).map(|(n, r)| n * r).sum();
-            let density = log_partition[i] - 0.5 * quadratic + constant;
-            self.weights[i] = (density + self.weights[i]).exp() / count as f64;
-            mass += self.weights[i];
+            let density = value - 0.5 * quadratic + constant;
+            *weight = (density + *weight).exp() / count as f64;
+            mass += *weight;
         }
         let tolerance = NORMALISED + SCATTER / (count as f64).sqrt();
         if !((mass - 1.0).abs() < tolerance) {
@@ -257,12 +257,11 @@ mod tests {
             for (i, y) in observed.iter().enumerate() {
                 let r = &cavity.mean()[2 * i..2 * i + 2];
                 let error = (y - Self::WEIGHTS[0] * r[0] - Self::WEIGHTS[1] * r[1]) / variance;
-                for j in 0..2 {
-                    out.mean[2 * i + j] = gain[j].mul_add(error, r[j]);
-                    for k in 0..2 {
-                        out.covariance[4 * i + 2 * j + k] =
-                            v[2 * j + k] - gain[j] * gain[k] / variance;
-                    }
+                for (j, gain) in gain.iter().enumerate() {
+                    out.mean[2 * i + j] = gain.mul_add(error, r[j]);
+                }
+                for (k, v) in v.iter().enumerate() {
+                    out.covariance[4 * i + k] = v - gain[k / 2] * gain[k % 2] / variance;
                 }
             }
             Ok(())
