@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
-use fg_core::evolution::{Evolution, Spectrum};
+use fg_core::evolution::{Evolution, PredictedStatus, Spectrum};
 use fg_core::operator::Ensemble;
-use fg_core::{Options, Rows};
+use fg_core::{GraphBuilder, Options, Rows};
 use fg_denoisers::likelihood::{Activation, TwoLayer};
+use fg_denoisers::{Awgn, BernoulliGauss};
 use fg_models::TwoLayerModel;
 
 /// Sweeps predicted.
@@ -51,23 +52,59 @@ fn damped_smooth_units_are_integrated_to_a_thousandth() {
     assert!(damped < WANTED, "{damped}");
 }
 
-/// Kinked units aren't integrated to a thousandth in every sweep below 65536 points: covariances of rows differ from each other
-/// by as much as their average differs from the cavity's, which is what a message is made of, and errors fall a little
-/// faster than with the root of the number of points. Measured: 4096 points 0.0063, 8192 0.0042, 16384 0.0020, 32768 0.0017,
-/// 0.0010 after the last sweep. With eight times as many lines in each row, which the estimator then has too, 32768 leave
-/// 0.0014; mirrored points 0.0011 there, and no less with fewer.
-const KINKED: f64 = 0.005;
-const KINKED_AT_MOST_POINTS: f64 = 0.002;
+/// Kinked units of a matched model, which is integrated over the data of a cavity; of drawn hidden rows even 32768 points leave
+/// 0.0017. Measured: 4096 points 0.0042, 8192 0.0010, 16384 0.0002, 32768 0.0003.
+const KINKED_COARSE: f64 = 0.002;
 
 #[test]
-fn kinked_units_are_integrated_to_half_a_percent() {
+fn kinked_units_are_integrated_to_two_thousandths_by_few_points() {
     let undamped = change(Activation::Relu, 8192, &Options::default());
-    assert!(undamped < KINKED, "{undamped}");
+    assert!(undamped < KINKED_COARSE, "{undamped}");
 }
 
 #[test]
-#[ignore = "half a minute unless optimised: as many points as there can be"]
-fn kinked_units_are_integrated_to_two_thousandths_by_most_points() {
-    let undamped = change(Activation::Relu, 32768, &Options::default());
-    assert!(undamped < KINKED_AT_MOST_POINTS, "{undamped}");
+#[ignore = "half a minute unless optimised"]
+fn kinked_units_are_integrated_to_a_thousandth() {
+    for points in [16384, 32768] {
+        let undamped = change(Activation::Relu, points, &Options::default());
+        assert!(undamped < WANTED, "{points}: {undamped}");
+    }
+}
+
+/// Where claims aren't what is true, rows are drawn. Covariances of rows then differ from each other by as much as their average
+/// differs from the cavity's, which is what a message is made of, and errors fall a little faster than with the root of the
+/// number of points. Measured: 16384 points 0.0061, 32768 0.0013.
+const DAMPED: f64 = 0.002;
+
+#[test]
+#[ignore = "a minute unless optimised: as many points as there can be"]
+fn damped_kinked_units_are_integrated_to_two_thousandths_by_most_points() {
+    let damped = change(Activation::Relu, 32768, &TwoLayerModel::options());
+    assert!(damped < DAMPED, "{damped}");
+}
+
+/// Seconds that the fixed point of a scalar model may take, the best of some runs, as other work on the machine only adds.
+const SCALAR_SECONDS: f64 = 5e-3;
+const TIMED: usize = 20;
+
+#[test]
+#[ignore = "a time, which only an optimised build keeps"]
+fn a_scalar_fixed_point_takes_milliseconds() {
+    let mut builder = GraphBuilder::new();
+    let operator = Ensemble::new(1000, Spectrum::marchenko_pastur(0.5).unwrap());
+    let x = builder.variable("x", 1000, 1);
+    let z = builder.variable("z", 500, 1);
+    builder.prior("prior", x, BernoulliGauss::new(0.1, 0.0, 10.0).unwrap());
+    builder.linear("A", x, z, operator);
+    builder.unobserved("noise", z, Awgn::new(1e3).unwrap());
+    let graph = builder.build().unwrap();
+    let mut best = f64::INFINITY;
+    for _ in 0..TIMED {
+        let clock = Instant::now();
+        let prediction = graph.predict(&Options::default()).unwrap();
+        best = best.min(clock.elapsed().as_secs_f64());
+        assert_eq!(*prediction.status(), PredictedStatus::FixedPoint, "a fixed point");
+    }
+    println!("scalar fixed point: {:.2} ms", 1e3 * best);
+    assert!(best < SCALAR_SECONDS, "{best}");
 }

@@ -3,16 +3,12 @@
 use std::ops::ControlFlow;
 
 use fg_core::denoiser::Estimation;
-use fg_core::evolution::{Spectrum, SweepPrediction};
-use fg_core::operator::Ensemble;
 use fg_core::{IterationInfo, Options, Policy, Rows};
-use fg_denoisers::likelihood::{Activation, TwoLayer, TwoLayerMap};
-use fg_denoisers::{Gaussian, L2};
+use fg_denoisers::likelihood::{Activation, TwoLayer};
 use fg_models::TwoLayerModel;
-use fg_models::generalised;
 use fg_models::metrics::normalised_test_error;
 use fg_models::synthetic::{add_noise, correlated_weights, gaussian_rows};
-use fg_models::two_layer::{LearningErrors, LearningSettings, Predictor, Start};
+use fg_models::two_layer::{LearningErrors, LearningSettings, Start};
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 
@@ -107,7 +103,7 @@ fn predicted(case: &Case) -> Curve {
     curve.errors.iter().map(of).collect()
 }
 
-/// Asserts that test errors are within `band` of what is predicted, and weights within [`BAND`].
+/// Asserts that errors are within `band` of what is predicted.
 fn compare(case: &Case, predicted: &Curve, band: f64) {
     let Case { activation, estimation, ratio, runs, .. } = *case;
     let (model, mut rng) = (model(case), Pcg64::seed_from_u64(20));
@@ -123,7 +119,7 @@ fn compare(case: &Case, predicted: &Curve, band: f64) {
             let gap = mean / expected[k] - 1.0;
             let name = format!("{activation:?} {estimation:?} {ratio} {}", NAMES[k]);
             println!("{name} {}: {mean:.4}, {gap:+.3} +- {error:.3}", t + 1);
-            let band = if k == 0 { BAND } else { band }.max(STANDARD_ERRORS * error);
+            let band = band.max(STANDARD_ERRORS * error);
             assert!(gap.abs() < band, "{name}, sweep {}: {mean} for {}", t + 1, expected[k]);
         }
     }
@@ -155,6 +151,8 @@ fn maximisers(
     Case { activation, estimation, policy, inputs, ratio, share, runs }
 }
 
+/// How far it may be at [`LARGE`] sizes.
+const NARROW: f64 = 0.03;
 /// Sizes of two thousand rows and more, at three ratios of samples to inputs.
 const LARGE: [(usize, usize); 3] = [(2000, 1), (800, 4), (400, 10)];
 
@@ -163,49 +161,34 @@ const LARGE: [(usize, usize); 3] = [(2000, 1), (800, 4), (400, 10)];
 fn maximisers_of_smooth_units_generalise_as_predicted() {
     for size in LARGE {
         let case = maximisers(Activation::Sigmoid, None, size);
-        compare(&case, &predicted(&case), BAND);
+        compare(&case, &predicted(&case), NARROW);
     }
 }
 
-/// Where directions without information are left out, as clamped ones are predicted approximately. The node's differences
-/// smooth over 0.3 deviations, which makes its messages a little dependent on their cavities: test errors are predicted up to 7
-/// percent low.
-const SMOOTHED: f64 = 0.1;
-
+/// Where directions without information are left out. The node's differences smooth over 0.3 deviations, so that its messages
+/// hold a little of their cavities' noise, which predictions follow: taken for noise of its own, test errors are up to 7 percent
+/// higher than predicted.
 #[test]
 #[ignore = "a minute when optimised: all ratios, at two thousand rows and more"]
-fn maximisers_of_rectified_units_generalise_nearly_as_predicted() {
+fn maximisers_of_rectified_units_generalise_as_predicted() {
     for size in LARGE {
         let case = maximisers(Activation::Relu, Some(Policy::Project), size);
-        compare(&case, &predicted(&case), SMOOTHED);
+        compare(&case, &predicted(&case), NARROW);
     }
 }
 
-/// The prediction for differences over 0.1 deviations, and runs with the default, as they are the same: what is left is the
-/// scatter. Six sweeps; then the noise of these differences adds up.
+/// Clamped at four and at ten samples an input the error overshoots in the second sweep, to 1.2 and 3.7, and what then happens
+/// hangs on it, and on whether a direction next to a bound is clamped, which differs from run to run: at four the last errors of
+/// the weights are 0.75 +- 0.02 in runs of 400 inputs, 0.69 to 0.73 in two sets of runs of 800, and predicted at 0.72 from 4096
+/// points and from 16384. Where what a clamped message holds of its cavity is taken for noise, the fourth sweep at ten is 27
+/// percent off.
+const OVERSHOT: f64 = 0.12;
+
 #[test]
-#[ignore = "half a minute when optimised"]
-fn maximisers_of_rectified_units_generalise_as_predicted_for_small_steps() {
-    let case = maximisers(Activation::Relu, Some(Policy::Project), (800, 4));
-    let own = model(&case);
-    let node = TwoLayerMap::new(own.output().clone()).unwrap().with_step(0.1).unwrap();
-    let spectrum = Spectrum::marchenko_pastur(4.0).unwrap().scaled(4.0).unwrap();
-    let graph =
-        generalised::unobserved(Ensemble::new(1000, spectrum), 4, L2::new(1.0).unwrap(), node);
-    let (signal, prior) = (graph.signal, graph.prior);
-    let normal = Gaussian::new(0.0, 1.0).unwrap();
-    let start = generalised::Start::Prior;
-    let prediction = graph
-        .with_start(start)
-        .predict_with(&case.options(), |e| {
-            e.with_law(prior, normal).with_points(16384).with_tolerance(0.0)
-        })
-        .unwrap();
-    let errors = |s: &SweepPrediction| {
-        let law = s.estimate(signal).unwrap();
-        let excess = |predictor| own.test_error(law, 1.0, predictor) - 1.0;
-        [law.mse(), excess(Predictor::PlugIn), excess(Predictor::Averaged)]
-    };
-    let predicted: Curve = prediction.sweeps().iter().take(6).map(errors).collect();
-    compare(&case, &predicted, BAND);
+#[ignore = "a minute when optimised"]
+fn clamped_maximisers_of_rectified_units_generalise_nearly_as_predicted() {
+    for (size, band) in [((2000, 1), NARROW), ((800, 4), OVERSHOT), ((400, 10), OVERSHOT)] {
+        let case = maximisers(Activation::Relu, None, size);
+        compare(&case, &predicted(&case), band);
+    }
 }

@@ -235,6 +235,13 @@ pub trait Likelihood: fmt::Debug + Send + Sync {
         y.fill(f64::NAN);
     }
 
+    /// Whether the data of a row are one number, of which a Gaussian cavity makes a bounded density with tails no heavier than
+    /// normal ones, whose logarithm [`log_partition`](Self::log_partition) gives. [State evolution](crate::evolution) of
+    /// matched models then integrates over the number in place of drawing the row behind it.
+    fn has_density(&self) -> bool {
+        false
+    }
+
     /// Short name shown in pictures and reports.
     fn name(&self) -> String;
 }

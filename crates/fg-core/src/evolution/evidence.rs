@@ -64,7 +64,7 @@ pub(super) fn expected(
             let edges = &graph.variable_nodes()[v].edges;
             let others = edges.iter().filter(|&&e| e != own.first_edge + port);
             others.for_each(|&e| cavity.multiply(laws[e]));
-            node.tell(port, &cavity, None);
+            node.tell(port, &cavity, None, None);
         }
         let output = &moments[variables[own.ports.len() - 1]];
         let value = average(node, estimation, output);

@@ -32,6 +32,11 @@ impl Innovations {
         self.coefficients.len()
     }
 
+    /// `K_st` of the `t`-th noise.
+    pub(super) fn coefficients(&self, t: usize) -> &[Vec<f64>] {
+        &self.coefficients[t]
+    }
+
     /// Forgets all noises.
     pub(super) fn clear(&mut self) {
         self.coefficients.clear();

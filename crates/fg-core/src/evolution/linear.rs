@@ -2,6 +2,7 @@
 
 use core::f64::consts::TAU;
 
+use super::echo;
 use super::entries::{Entries, of_entries};
 use super::innovation::{Innovations, roots};
 use super::law::MessageLaw;
@@ -52,6 +53,22 @@ struct Told {
     coefficients: Vec<f64>,
     innovations: Innovations,
     groups: Vec<usize>,
+    /// What the cavity holds of messages sent, on the rows.
+    echo: Option<Rows>,
+}
+
+impl Told {
+    /// What a row of the cavity holds of messages sent, in transformed columns and without the row's share `weight`.
+    fn echo(&self, row: usize, weight: f64, map: &[f64], out: &mut [f64]) {
+        let d = out.len();
+        match self.echo.as_ref().filter(|rows| row < rows.rows() && weight > 0.0) {
+            None => out.fill(0.0),
+            Some(rows) => {
+                small::row_times(rows.row(row), map, out, d);
+                out.iter_mut().for_each(|v| *v /= weight);
+            }
+        }
+    }
 }
 
 /// Ports of the factor.
@@ -91,6 +108,7 @@ impl LinearNode {
             coefficients: vec![0.0; groups.len() * d],
             innovations: Innovations::new(d),
             groups: Vec::new(),
+            echo: None,
         });
         Self {
             d,
@@ -120,7 +138,13 @@ impl LinearNode {
     }
 
     /// As [`super::rowwise::RowwiseNode::tell`].
-    pub(super) fn tell(&mut self, port: usize, law: &MessageLaw, cross: Option<&[Vec<f64>]>) {
+    pub(super) fn tell(
+        &mut self,
+        port: usize,
+        law: &MessageLaw,
+        cross: Option<&[Vec<f64>]>,
+        echo: Option<&Rows>,
+    ) {
         if self.groups.is_empty() {
             let block = self.ports[port].cavity.parts_mut().1.block_mut(0);
             block.copy_from_slice(&law.precision);
@@ -145,8 +169,37 @@ impl LinearNode {
         let coefficients = self.coefficients(port, law, &blocks, &self.told[port].groups);
         let mut cavity = Message::vacuous(self.ports[port].layout());
         self.write(port, &coefficients, law, &mut cavity);
+        if let Some(echo) = echo {
+            echo::add(echo, cavity.parts_mut().0, 1.0);
+        }
+        self.told[port].echo = echo.cloned();
         self.ports[port].cavity = cavity;
         self.told[port].coefficients = coefficients;
+    }
+
+    pub(super) fn is_over_entries(&self) -> bool {
+        self.entries.is_some()
+    }
+
+    /// As [`super::rowwise::RowwiseNode::coefficients`].
+    pub(super) fn noise_coefficients(&self, port: usize, t: usize) -> &[Vec<f64>] {
+        self.told[port].innovations.coefficients(t)
+    }
+
+    /// As [`super::rowwise::RowwiseNode::realise`].
+    pub(super) fn realise(&self, port: usize, coefficients: &[Vec<f64>]) -> Rows {
+        let (d, count) = (self.d, self.directions.len());
+        let mut rows = Rows::zeros(self.groups.len() * count, d);
+        for (block, first) in coefficients.iter().zip(&self.told[port].groups) {
+            for (g, component) in block.chunks_exact(d).enumerate() {
+                for (k, direction) in self.directions.iter().enumerate() {
+                    let row = rows.row_mut((first + g) * count + k);
+                    let factor = scale(direction, port);
+                    row.iter_mut().zip(component).for_each(|(r, c)| *r = factor * c);
+                }
+            }
+        }
+        rows
     }
 
     /// As [`super::rowwise::RowwiseNode::message`].
@@ -294,6 +347,7 @@ impl LinearNode {
         }
         let (mut nx, mut nz) = (vec![0.0; d], vec![0.0; d]);
         let (mut mean, mut gained) = (vec![0.0; d], vec![0.0; d]);
+        let (mut ex, mut ez) = (vec![0.0; d], vec![0.0; d]);
         for (g, group) in groups.iter().enumerate() {
             // In transformed columns: n T.
             let component = g * d..(g + 1) * d;
@@ -307,9 +361,12 @@ impl LinearNode {
                 }
                 let s = direction.square.sqrt();
                 let reached = if of_truth { s } else { 1.0 };
+                let row = g * count + k;
+                told[X].echo(row, scale(direction, X), &pencil.map, &mut ex);
+                told[Z].echo(row, scale(direction, Z), &pencil.map, &mut ez);
                 for j in 0..d {
                     let (mu, nu) = (pencil.mu[j], pencil.nu[j]);
-                    let (a, b) = (nx[j], reached * nz[j]);
+                    let (a, b) = (nx[j] + ex[j], reached.mul_add(nz[j], ez[j]));
                     let precision = mu + direction.square * nu;
                     // A direction that neither side knows of exists at the output only: Z is the bias there.
                     let x = if precision > 0.0 { (a + s * b) / precision } else { 0.0 };
@@ -323,7 +380,6 @@ impl LinearNode {
                     mean[j] = weight * own;
                     gained[j] = weight * (residual + moments[j].gain * own);
                 }
-                let row = g * count + k;
                 // x = xt T'.
                 let out = belief.blocks_mut().0.row_mut(row);
                 for (i, o) in out.iter_mut().enumerate() {

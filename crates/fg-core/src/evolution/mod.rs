@@ -18,6 +18,8 @@
 mod atoms;
 mod check;
 mod doubling;
+mod echo;
+mod edge;
 mod entries;
 mod error;
 mod evidence;
@@ -25,6 +27,7 @@ mod innovation;
 mod law;
 mod linear;
 mod low_rank;
+mod marginal;
 mod node;
 mod phase;
 mod points;

@@ -8,6 +8,7 @@ use super::prediction::{EstimateLaw, Samples};
 use super::rowwise::RowwiseNode;
 use crate::factor::Breakdown;
 use crate::message::Message;
+use crate::rows::Rows;
 
 /// The kinds of factor that can be followed.
 #[derive(Debug)]
@@ -35,10 +36,16 @@ impl Node<'_> {
     }
 
     /// Makes `law` the cavity of a port; `cross` as in [`RowwiseNode::tell`].
-    pub(super) fn tell(&mut self, port: usize, law: &MessageLaw, cross: Option<&[Vec<f64>]>) {
+    pub(super) fn tell(
+        &mut self,
+        port: usize,
+        law: &MessageLaw,
+        cross: Option<&[Vec<f64>]>,
+        echo: Option<&Rows>,
+    ) {
         match self {
-            Self::Rowwise(node) => node.tell(port, law, cross),
-            Self::Linear(node) => node.tell(port, law, cross),
+            Self::Rowwise(node) => node.tell(port, law, cross, echo),
+            Self::Linear(node) => node.tell(port, law, cross, echo),
             Self::LowRank(node) => node.tell(port, law, cross),
         }
     }
@@ -49,6 +56,33 @@ impl Node<'_> {
             Self::Rowwise(node) => node.message(port, law),
             Self::Linear(node) => node.message(port, law),
             Self::LowRank(node) => node.message(port, law),
+        }
+    }
+
+    /// Whether it can be told what it has sent itself.
+    pub(super) fn hears_echoes(&self) -> bool {
+        match self {
+            Self::Rowwise(_) => true,
+            Self::Linear(node) => !node.is_over_entries(),
+            Self::LowRank(_) => false,
+        }
+    }
+
+    /// The noise that a port was told for the `t`-th time, as combinations of innovations.
+    pub(super) fn noise_coefficients(&self, port: usize, t: usize) -> &[Vec<f64>] {
+        match self {
+            Self::Rowwise(node) => node.coefficients(port, t),
+            Self::Linear(node) => node.noise_coefficients(port, t),
+            Self::LowRank(_) => &[],
+        }
+    }
+
+    /// Combinations of innovations on the rows of a port.
+    pub(super) fn realise(&self, port: usize, coefficients: &[Vec<f64>]) -> Rows {
+        match self {
+            Self::Rowwise(node) => node.realise(port, coefficients),
+            Self::Linear(node) => node.realise(port, coefficients),
+            Self::LowRank(node) => Rows::zeros(node.ports[port].truth.rows(), node.ports[port].d),
         }
     }
 

@@ -39,7 +39,7 @@ const TURNS: usize = 16;
 /// The point of the sequence that row `i` of `rows` stands for. Every 16th point of a Sobol sequence lies in the same
 /// sixteenth of each coordinate; rows whose turn it is at the same time have consecutive points instead, which are as
 /// even as all are.
-fn in_turn(i: usize, rows: usize) -> usize {
+pub(super) fn in_turn(i: usize, rows: usize) -> usize {
     let (turn, place) = (i % TURNS, i / TURNS);
     turn * (rows / TURNS) + turn.min(rows % TURNS) + place
 }
@@ -150,6 +150,21 @@ impl Points {
         self.known.push(rows.clone());
         rows
     }
+}
+
+/// The row, of `n`, that each point stands for: in ascending order, all as often.
+pub(super) fn places(n: usize, points: &mut Points) -> Vec<usize> {
+    let mut uniforms = Vec::new();
+    points.fill(points.rows(), 1, &mut uniforms);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a uniform times a number of rows"
+    )]
+    let place = |u: &f64| ((u * n as f64) as usize).min(n - 1);
+    let mut places: Vec<usize> = uniforms.iter().map(place).collect();
+    places.sort_unstable();
+    places
 }
 
 /// All rows side by side.

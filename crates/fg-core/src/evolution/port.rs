@@ -117,6 +117,11 @@ impl Port {
         cross
     }
 
+    /// The noise of a message sent, on the rows, as it was remembered.
+    pub(super) fn noise(&self, version: usize) -> &Rows {
+        &self.noises[version]
+    }
+
     /// Averages the covariances of the rows, with their weights.
     pub(super) fn average(&mut self) {
         let size = self.d * self.d;

@@ -2,6 +2,8 @@
 
 use super::Evolution;
 use super::check::check;
+use super::echo::Echo;
+use super::edge::{Edge, echo_of};
 use super::error::EvolutionError;
 use super::evidence;
 use super::law::MessageLaw;
@@ -20,24 +22,6 @@ use crate::message::small::{self, larger};
 use crate::message::{ColumnForm, Message, Policy};
 use crate::schedule::Update;
 
-/// What is known of the messages at one edge.
-#[derive(Debug)]
-struct Edge {
-    law: MessageLaw,
-    /// Where versions are followed jointly: covariance of the noise of each version of the message, and those with the
-    /// noises of all versions before it.
-    noises: Vec<Vec<f64>>,
-    cross: Vec<Vec<Vec<f64>>>,
-    version: usize,
-    constant: bool,
-    /// Whether there is a message to damp towards.
-    updated: bool,
-    damping: f64,
-    extrinsic: Extrinsic,
-    /// The versions of the other messages at each time the factor was told their product.
-    told: Vec<Vec<usize>>,
-}
-
 struct State<'g> {
     graph: &'g Graph,
     options: Options,
@@ -49,6 +33,8 @@ struct State<'g> {
     matched: bool,
     /// Whether a factor has been told nothing new since its beliefs were computed.
     fresh: Vec<bool>,
+    /// Variables between two factors that can be told what they have sent themselves.
+    echoes: Vec<bool>,
 }
 
 /// A step that failed, and at which factor.
@@ -158,10 +144,15 @@ impl<'g> State<'g> {
                 damping: damping.unwrap_or(options.damping),
                 extrinsic: Extrinsic::new(d),
                 told: Vec::new(),
+                echo: Echo::default(),
             });
         }
         let fresh = vec![false; nodes.len()];
-        let mut state = Self { graph, options, nodes, moments, edges, joint, matched, fresh };
+        let hears = |e: &usize| nodes[graph.edges()[*e].factor].hears_echoes();
+        let between = |edges: &[usize]| joint && edges.len() == 2 && edges.iter().all(hears);
+        let echoes = graph.variable_nodes().iter().map(|v| between(&v.edges)).collect();
+        let mut state =
+            Self { graph, options, nodes, moments, edges, joint, matched, fresh, echoes };
         state.start(evolution)?;
         Ok(state)
     }
@@ -220,7 +211,16 @@ impl<'g> State<'g> {
                 self.edges[e].told.clear();
             }
             self.edges[e].told.push(versions);
-            self.nodes[factor].tell(port, &law, cross.as_deref());
+            let echo = match &others[..] {
+                [other] if !self.edges[*other].echo.is_empty() => {
+                    let other = &self.edges[*other];
+                    law.noise.clone_from(&other.noises[other.version]);
+                    let sent = self.nodes[factor].port(port);
+                    other.echo.rows(|t| sent.noise(other.told[t][0]).clone())
+                }
+                _ => None,
+            };
+            self.nodes[factor].tell(port, &law, cross.as_deref(), echo.as_ref());
             self.fresh[factor] = false;
         }
         if !self.fresh[factor] {
@@ -284,23 +284,17 @@ impl<'g> State<'g> {
         kept = kept && edge.extrinsic.keeps(covariance, moment, precisions, negligible);
         let law = if kept { edge.law.clone() } else { law };
         let change = law.distance(&edge.law);
+        // What is divided by another covariance than the belief's isn't free of the cavity.
+        let limited = counts.clamped + counts.bounded;
+        let held = self.echoes[variable] && limited > 0 && counts.dropped == 0;
+        let maximises = self.graph.factor_nodes()[factor].factor.estimation() == Estimation::Map;
+        let measured = self.echoes[variable] && maximises && at.belief.standard_error() > 0.0;
         let law = if !self.joint {
             // Weights below one are those of a fixed point that is looked for.
             if edge.updated { law.damped(&edge.law, edge.damping) } else { law }
         } else {
-            let at = node.port_mut(port);
-            if let Some(previous) = at.sent.as_ref().filter(|_| edge.updated) {
-                if kept {
-                    message.clone_from(previous);
-                } else {
-                    message.damp(previous, edge.damping);
-                }
-            }
-            let (law, noise) = at.law_of(&message);
-            let cross = at.remember(noise);
-            at.sent = Some(message);
-            edge.cross.push(cross);
-            edge.noises.push(law.noise.clone());
+            let echo = echo_of(node, edge, port, &message, [measured, held]);
+            let law = edge.send(node, port, (!kept).then_some((message, echo)));
             node.finish(port, law)
         };
         if !self.joint {
@@ -310,7 +304,7 @@ impl<'g> State<'g> {
         edge.law = law.clone();
         edge.version += 1;
         edge.updated = true;
-        let (dropped, limited) = (counts.dropped, counts.clamped + counts.bounded);
+        let dropped = counts.dropped;
         let (factor, variable) = (FactorId(factor), VariableId(variable));
         Ok(MessagePrediction { factor, port, variable, law, change, dropped, limited })
     }

@@ -1,7 +1,9 @@
 //! A row-wise factor under state evolution: its own belief code on low-discrepancy rows of truth, data and messages.
 
+use super::echo;
 use super::innovation::Innovations;
 use super::law::MessageLaw;
+use super::marginal::Marginal;
 use super::points::Points;
 use super::port::{Port, add_product};
 use super::scalar::Scalar;
@@ -21,6 +23,35 @@ pub(super) enum Kind<'g> {
     Channel(&'g dyn Channel),
 }
 
+/// The average posterior covariance of a matched factor, which is all that there is to follow, by itself.
+#[derive(Debug)]
+pub(super) enum Average {
+    Scalar(Box<Scalar>),
+    Marginal(Box<Marginal>),
+}
+
+impl Average {
+    /// Writes it for a cavity of precision `gamma` (`d x d`).
+    fn covariance(
+        &mut self,
+        kind: Kind<'_>,
+        gamma: &[f64],
+        scratch: &mut Scratch,
+        out: &mut [f64],
+    ) -> Result<(), Breakdown> {
+        match (self, kind) {
+            (Self::Scalar(scalar), Kind::Prior(denoiser)) => {
+                out[0] = scalar.average_variance(denoiser, gamma[0], scratch)?;
+                Ok(())
+            }
+            (Self::Marginal(marginal), Kind::Likelihood(likelihood)) => {
+                marginal.average(likelihood, gamma, scratch, out)
+            }
+            _ => unreachable!("a scalar is of a prior, a marginal law of a likelihood"),
+        }
+    }
+}
+
 /// A row-wise factor on points.
 #[derive(Debug)]
 pub(super) struct RowwiseNode<'g> {
@@ -32,8 +63,8 @@ pub(super) struct RowwiseNode<'g> {
     data: Rows,
     /// The row of the variable that each point stands for, where the estimator tells rows apart.
     places: Option<Vec<usize>>,
-    /// Where the prior is scalar and matched: its average in one integral, in place of points.
-    scalar: Option<Scalar>,
+    /// Where it is matched: its average in one integral, in place of points.
+    average: Option<Average>,
     scratch: Scratch,
 }
 
@@ -62,19 +93,29 @@ impl<'g> RowwiseNode<'g> {
             mean: Rows::zeros(port.truth.rows(), port.d),
         };
         let told = ports.iter().map(told).collect();
-        Self { kind, ports, told, points, data, places, scalar: None, scratch: Scratch::default() }
+        Self { kind, ports, told, points, data, places, average: None, scratch: Scratch::default() }
     }
 
-    /// Follows a scalar prior by one integral in place of points.
-    pub(super) fn follow_exactly(&mut self, scalar: Option<Scalar>) {
-        self.scalar = scalar;
+    /// Follows a matched factor by this average in place of points.
+    pub(super) fn follow_exactly(&mut self, average: Option<Average>) {
+        self.average = average;
     }
 
     /// Makes `law` the cavity of a port; `cross` holds the covariances of its noise with those of all earlier ones,
     /// or nothing when only the present matters.
-    pub(super) fn tell(&mut self, port: usize, law: &MessageLaw, cross: Option<&[Vec<f64>]>) {
-        if self.scalar.is_some() {
-            self.ports[0].cavity.parts_mut().1.block_mut(0).copy_from_slice(&law.precision);
+    /// The rows of `echo` are what the cavity holds of messages that the port has sent, beside that noise.
+    pub(super) fn tell(
+        &mut self,
+        port: usize,
+        law: &MessageLaw,
+        cross: Option<&[Vec<f64>]>,
+        echo: Option<&Rows>,
+    ) {
+        if self.average.is_some() {
+            let target = &mut self.ports[port];
+            let block = target.cavity.parts_mut().1.block_mut(0);
+            block.copy_from_slice(&law.precision);
+            small::symmetrise(block, target.d);
             return;
         }
         let told = &mut self.told[port];
@@ -87,6 +128,21 @@ impl<'g> RowwiseNode<'g> {
         }
         let target = &mut self.ports[port];
         write(&target.truth, law, coefficients, &told.realised, &mut target.cavity);
+        if let Some(echo) = echo {
+            echo::add(echo, target.cavity.parts_mut().0, 1.0);
+        }
+    }
+
+    /// The noise that a port was told for the `t`-th time, as combinations of innovations.
+    pub(super) fn coefficients(&self, port: usize, t: usize) -> &[Vec<f64>] {
+        self.told[port].innovations.coefficients(t)
+    }
+
+    /// Combinations of innovations on the rows of a port.
+    pub(super) fn realise(&self, port: usize, coefficients: &[Vec<f64>]) -> Rows {
+        let mut rows = Rows::zeros(self.ports[port].truth.rows(), self.ports[port].d);
+        add_noise(coefficients, &self.told[port].realised, &mut rows);
+        rows
     }
 
     /// A message of this law with a noise of its own, on the rows of a port: what a run starts from.
@@ -141,12 +197,13 @@ impl<'g> RowwiseNode<'g> {
 
     /// Beliefs at all ports, given what they were told.
     pub(super) fn beliefs(&mut self) -> Result<(), Breakdown> {
-        if let (Some(scalar), Kind::Prior(denoiser)) = (&mut self.scalar, self.kind) {
-            let port = &mut self.ports[0];
-            let gamma = port.cavity.precision().block(0)[0];
-            let average = scalar.average_variance(denoiser, gamma, &mut self.scratch)?;
-            port.belief.reset();
-            port.belief.blocks_mut().1[0] = average;
+        if let Some(average) = &mut self.average {
+            let Port { cavity, belief, .. } = &mut self.ports[0];
+            belief.reset();
+            self.scratch.take_standard_error();
+            let (gamma, out) = (cavity.precision().block(0), belief.blocks_mut().1);
+            average.covariance(self.kind, gamma, &mut self.scratch, out)?;
+            belief.set_standard_error(self.scratch.take_standard_error());
             return Ok(());
         }
         for (port, told) in self.ports.iter_mut().zip(&mut self.told) {
@@ -302,12 +359,17 @@ fn write(
         row.copy_from_slice(&law.offset);
         add_product(truth.row(i), &law.signal, row);
     }
+    add_noise(coefficients, xi, natural);
+}
+
+/// Adds `sum_s xi_s K_s`.
+fn add_noise(coefficients: &[Vec<f64>], xi: &[Rows], out: &mut Rows) {
     for (xi, k) in xi.iter().zip(coefficients) {
         if k.iter().all(|&v| v == 0.0) {
             continue;
         }
-        for i in 0..truth.rows() {
-            add_product(xi.row(i), k, natural.row_mut(i));
+        for i in 0..out.rows() {
+            add_product(xi.row(i), k, out.row_mut(i));
         }
     }
 }

@@ -9,13 +9,16 @@ use super::error::EvolutionError;
 use super::innovation::{pseudo_inverse, roots};
 use super::linear::LinearNode;
 use super::low_rank::LowRankNode;
+use super::marginal::Marginal;
 use super::node::Node;
-use super::points::Points;
+use super::points::{Points, places};
 use super::port::{Port, add_product, mean, second_moment};
-use super::rowwise::{Kind, RowwiseNode};
+use super::rowwise::{Average, Kind, RowwiseNode};
 use super::scalar::Scalar;
 use super::spectrum::Spectrum;
-use crate::denoiser::{Channel, Denoiser, Estimation, GaussianRow, Law, model_of};
+use crate::denoiser::{
+    Channel, Denoiser, Estimation, GaussianRow, Law, Likelihood, Scratch, model_of,
+};
 use crate::factor::{
     ChannelFactor, LikelihoodFactor, LinearEntries, LinearFactor, LowRankFactor, PriorFactor, Role,
     Uniforms,
@@ -158,11 +161,14 @@ impl<'e, 'g> Setup<'e, 'g> {
                 let ports = vec![self.port(factor, 0, truth, &points)];
                 let data = Rows::default();
                 let mut node = RowwiseNode::new(Kind::Prior(denoiser), ports, data, places, points);
-                node.follow_exactly(scalar);
+                node.follow_exactly(scalar.map(|scalar| Average::Scalar(Box::new(scalar))));
                 Node::Rowwise(Box::new(node))
             }
             Anatomy::Likelihood(likelihood) => {
-                if self.is_plain(factor, likelihood) {
+                let plain = self.is_plain(factor, likelihood);
+                let marginal = (!plain).then(|| self.marginal(factor, likelihood.likelihood()));
+                let marginal = marginal.flatten();
+                if plain || marginal.is_some() {
                     points = Points::new(FEWEST_POINTS, seed);
                 }
                 let truth = self.sample(self.variable(factor, 0), &mut points)?;
@@ -172,7 +178,9 @@ impl<'e, 'g> Setup<'e, 'g> {
                 let data = self.data(factor, likelihood, &truth, places.as_deref(), &mut points)?;
                 let ports = vec![self.port(factor, 0, truth, &points)];
                 let kind = Kind::Likelihood(likelihood.likelihood());
-                Node::Rowwise(Box::new(RowwiseNode::new(kind, ports, data, places, points)))
+                let mut node = RowwiseNode::new(kind, ports, data, places, points);
+                node.follow_exactly(marginal.map(|average| Average::Marginal(Box::new(average))));
+                Node::Rowwise(Box::new(node))
             }
             Anatomy::Channel(channel) => {
                 let (input, output) = self.through_channel(factor, &mut points)?;
@@ -232,6 +240,19 @@ impl<'e, 'g> Setup<'e, 'g> {
         let mut points = Points::grid(&jumps, MOMENT_POINTS);
         let (truth, _) = self.prior_rows(factor, &mut points).ok()?;
         Scalar::new(law, denoiser, (truth.into_vec(), points.weights().to_vec()))
+    }
+
+    /// The integral over its data that a matched likelihood of rows behind an operator is followed by, where it has one.
+    fn marginal(&self, factor: usize, likelihood: &dyn Likelihood) -> Option<Marginal> {
+        let variable = self.variable(factor, 0);
+        let producer = self.producer(variable).and_then(|f| anatomy(self.graph(), f));
+        let normal = matches!(producer, Some(Anatomy::Linear(_) | Anatomy::Entries(_)));
+        let follows = self.matched && !self.evolution.samples && likelihood.rows().is_none();
+        if !(follows && normal && likelihood.has_density()) {
+            return None;
+        }
+        let moments = self.moments_of(variable).ok()?;
+        Marginal::new(likelihood, &moments, self.evolution.points, &mut Scratch::default())
     }
 
     /// A grid in place of points, where a scalar prior's law is piecewise smooth in one uniform and the noise of one
@@ -379,19 +400,23 @@ impl<'e, 'g> Setup<'e, 'g> {
         Ok((rows, places))
     }
 
+    /// The factor that draws a variable.
+    fn producer(&self, variable: usize) -> Option<usize> {
+        let graph = self.graph();
+        let edges = graph.variable_nodes()[variable].edges.iter().map(|&e| graph.edges()[e]);
+        let role = |factor: usize, port: usize| graph.factor_nodes()[factor].ports[port].role;
+        edges.filter(|e| role(e.factor, e.port) == Role::Produced).map(|e| e.factor).next()
+    }
+
     /// Rows of the truth of any variable.
     fn sample(&self, variable: usize, points: &mut Points) -> Result<Rows, EvolutionError> {
         let graph = self.graph();
-        let node = &graph.variable_nodes()[variable];
-        let order = || EvolutionError::Order { variable: node.name.clone() };
-        let producer =
-            node.edges.iter().map(|&e| graph.edges()[e]).find(|edge| {
-                graph.factor_nodes()[edge.factor].ports[edge.port].role == Role::Produced
-            });
-        let edge = producer.ok_or_else(order)?;
-        match anatomy(graph, edge.factor) {
-            Some(Anatomy::Prior(_)) => Ok(self.prior_rows(edge.factor, points)?.0),
-            Some(Anatomy::Channel(_)) => Ok(self.through_channel(edge.factor, points)?.1),
+        let name = || graph.variable_nodes()[variable].name.clone();
+        let order = || EvolutionError::Order { variable: name() };
+        let producer = self.producer(variable).ok_or_else(order)?;
+        match anatomy(graph, producer) {
+            Some(Anatomy::Prior(_)) => Ok(self.prior_rows(producer, points)?.0),
+            Some(Anatomy::Channel(_)) => Ok(self.through_channel(producer, points)?.1),
             Some(Anatomy::Linear(_) | Anatomy::Entries(_)) => {
                 let moments = self.moments_of(variable)?;
                 let d = moments.mean.len();
@@ -462,19 +487,4 @@ impl<'e, 'g> Setup<'e, 'g> {
         }
         Ok(data)
     }
-}
-
-/// The row, of `n`, that each point stands for: in ascending order, all as often.
-fn places(n: usize, points: &mut Points) -> Vec<usize> {
-    let mut uniforms = Vec::new();
-    points.fill(points.rows(), 1, &mut uniforms);
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a uniform times a number of rows"
-    )]
-    let place = |u: &f64| ((u * n as f64) as usize).min(n - 1);
-    let mut places: Vec<usize> = uniforms.iter().map(place).collect();
-    places.sort_unstable();
-    places
 }

@@ -211,6 +211,10 @@ impl Likelihood for TwoLayerMmse {
         self.network.draw(z, uniforms, y);
     }
 
+    fn has_density(&self) -> bool {
+        self.network.noise_precision().is_some() && self.network.outputs() == 1
+    }
+
     fn name(&self) -> String {
         self.network.name()
     }
