@@ -35,6 +35,21 @@ impl<'a> TwoEnds<'a> {
 }
 
 impl TwoEnds<'_> {
+    /// Offset from the end and variance, of `u` beyond it in this direction, one or minus one.
+    #[inline(always)]
+    fn beyond<N: Number>(&self, slope: N, direction: N) -> [N; 2] {
+        let deviation = slope.constant(self.precision.sqrt().recip());
+        let found = tail(slope * direction * deviation);
+        [found.mean * deviation * direction, found.variance * (deviation * deviation)]
+    }
+
+    /// Mean and variance of `z` given those of `u`.
+    #[inline(always)]
+    fn seen<N: Number>(&self, n: N, [mean, variance]: [N; 2]) -> [N; 2] {
+        let (noise, share) = (n.constant(self.noise), n.constant(self.k.recip()));
+        [noise.mul_add(n, mean) * share, variance.mul_add(share, noise) * share]
+    }
+
     /// Of which kind a row is: of one end, or of two ends that one of the rules is for.
     pub(crate) fn kind(&self, [n, end, length]: [f64; 3]) -> usize {
         if length.is_infinite() {
@@ -64,14 +79,34 @@ impl Formula<3> for TwoEnds<'_> {
             [offset, variance] = self.rule.moments(inwards, precision, length);
         }
         if endless.largest() > 0.0 {
-            let deviation = n.constant(self.precision.sqrt().recip());
-            let beyond = tail(inwards * deviation);
-            offset = endless.if_above(zero, beyond.mean * deviation, offset);
-            let square = deviation * deviation;
-            variance = endless.if_above(zero, beyond.variance * square, variance);
+            let beyond = self.beyond(inwards, one);
+            offset = endless.if_above(zero, beyond[0], offset);
+            variance = endless.if_above(zero, beyond[1], variance);
         }
-        let (mean, noise) = (direction.mul_add(offset, end), n.constant(self.noise));
-        [noise.mul_add(n, mean) * share, variance.mul_add(share, noise) * share]
+        self.seen(n, [direction.mul_add(offset, end), variance])
+    }
+}
+
+/// [`TwoEnds`] without the other end, of which inputs are the natural parameter and on which side the density is: above `end`
+/// for numbers above one half, below it for others.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OneOf<'a> {
+    pub(crate) density: TwoEnds<'a>,
+    pub(crate) end: f64,
+}
+
+impl Formula<2> for OneOf<'_> {
+    const PAIRS: bool = false;
+
+    #[inline(always)]
+    fn row<N: Number>(&self, [n, side]: [N; 2]) -> [N; 2] {
+        let (end, one) = (n.constant(self.end), n.constant(1.0));
+        let direction = side.if_above(n.constant(0.5), one, -one);
+        let share = n.constant(self.density.k.recip());
+        let slope =
+            n.mul_add(share, n.constant(self.density.slope - self.density.gamma * self.end));
+        let [offset, variance] = self.density.beyond(slope, direction);
+        self.density.seen(n, [offset + end, variance])
     }
 }
 

@@ -1,5 +1,7 @@
 //! Rows that differ: an instance of a family for each.
 
+use std::sync::Arc;
+
 use fg_core::denoiser::{
     Denoiser, Estimation, GaussianRow, Law, Likelihood, RowCavity, RowEstimate, Scratch,
 };
@@ -34,7 +36,9 @@ use crate::family::{alike, part};
 ///
 /// # Numerical notes
 ///
-/// Rows are estimated one by one, so that what a model prepares for a call is prepared for each row. A likelihood finds its row
+/// Rows of one column of [`Gaussian`](crate::Gaussian), [`Awgn`](crate::Awgn) and, of one variance of noise,
+/// [`Quantised`](crate::Quantised) are answered by one loop over registers of rows, whose parameters stand beside them. Others
+/// are estimated one by one, so that what a model prepares for a call is prepared for each row. A likelihood finds its row
 /// by the cavity's first row; checks, draws and constant messages go by
 /// [`row_model`](Likelihood::row_model). Where messages of a variable are to keep the rows' different precisions, give it a
 /// precision per row ([`Structure`](fg_core::Structure)).
@@ -57,9 +61,24 @@ use crate::family::{alike, part};
 /// assert_eq!(second.precision, vec![2.5]);
 /// # Ok::<(), fg_denoisers::ParameterError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct PerRow<T> {
     models: Vec<T>,
+    together: Together,
+}
+
+/// All models as one estimator of one column, for families that have one.
+#[derive(Clone, Debug)]
+enum Together {
+    None,
+    Denoiser(Arc<dyn Denoiser>),
+    Likelihood(Arc<dyn Likelihood>),
+}
+
+impl<T: PartialEq> PartialEq for PerRow<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.models == other.models
+    }
 }
 
 impl<T> PerRow<T> {
@@ -69,13 +88,20 @@ impl<T> PerRow<T> {
         }
         match models.iter().position(learns) {
             Some(block) => Err(ParameterError::LearnsAlone { block }),
-            None => Ok(Self { models }),
+            None => Ok(Self { models, together: Together::None }),
         }
     }
 
     /// The models of the rows.
     pub fn models(&self) -> &[T] {
         &self.models
+    }
+
+    /// Asserts that there is a model for each row of the cavity.
+    #[track_caller]
+    fn within(&self, cavity: &RowCavity<'_>) {
+        let (end, rows) = (cavity.first_row() + cavity.len(), self.models.len());
+        assert!(end <= rows, "rows up to {end} of {rows} rows");
     }
 
     /// The model of a row.
@@ -94,7 +120,11 @@ impl<T: Denoiser> PerRow<T> {
     /// for models that are for different numbers of columns or answer differently (means or maximisers).
     pub fn denoisers(models: Vec<T>) -> Result<Self, ParameterError> {
         alike::denoisers(models.iter())?;
-        Self::checked(models, |m| !m.learning().is_empty())
+        let mut rows = Self::checked(models, |m| !m.learning().is_empty())?;
+        if let Some(together) = T::side_by_side(&rows.models) {
+            rows.together = Together::Denoiser(together.into());
+        }
+        Ok(rows)
     }
 }
 
@@ -105,7 +135,11 @@ impl<T: Likelihood> PerRow<T> {
     /// As [`denoisers`](Self::denoisers), and for likelihoods of different numbers of values a row.
     pub fn likelihoods(models: Vec<T>) -> Result<Self, ParameterError> {
         alike::likelihoods(models.iter())?;
-        Self::checked(models, |m| !m.learning().is_empty())
+        let mut rows = Self::checked(models, |m| !m.learning().is_empty())?;
+        if let Some(together) = T::side_by_side(&rows.models) {
+            rows.together = Together::Likelihood(together.into());
+        }
+        Ok(rows)
     }
 }
 
@@ -117,6 +151,10 @@ impl<T: Denoiser> Denoiser for PerRow<T> {
         scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
         let d = cavity.columns();
+        if let (1, Together::Denoiser(together)) = (d, &self.together) {
+            self.within(cavity);
+            return together.estimate(cavity, out, scratch);
+        }
         for i in 0..cavity.len() {
             let row = cavity.first_row() + i;
             let mut out = part::answers(out, i..i + 1, d);
@@ -167,6 +205,10 @@ impl<T: Likelihood> Likelihood for PerRow<T> {
         scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
         let d = cavity.columns();
+        if let (1, Together::Likelihood(together)) = (d, &self.together) {
+            self.within(cavity);
+            return together.estimate(observed, cavity, out, scratch);
+        }
         let data = observed.chunks_exact(self.outputs(d));
         for (i, data) in data.enumerate() {
             let row = cavity.first_row() + i;
