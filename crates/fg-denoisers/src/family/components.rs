@@ -16,6 +16,9 @@ pub(crate) struct Answer<N> {
 
 /// Components of rows of one column.
 pub(crate) trait Components {
+    /// Whether components have no variance.
+    const POINTS: bool = false;
+
     /// At least one.
     fn count(&self) -> usize;
 
@@ -34,7 +37,7 @@ impl<T: Components> Formula<1> for Mixed<T> {
         let Self(components) = self;
         // A few answers stay in registers; more are computed twice.
         match components.count() {
-            2 => two(components.answer(0, n), components.answer(1, n)),
+            2 => two(components.answer(0, n), components.answer(1, n), T::POINTS),
             3 => self.several::<N, 3>(n),
             4 => self.several::<N, 4>(n),
             5 => self.several::<N, 5>(n),
@@ -45,7 +48,7 @@ impl<T: Components> Formula<1> for Mixed<T> {
 
 /// Both shares from one exponential, and moments from them without a difference.
 #[inline(always)]
-fn two<N: Number>(first: Answer<N>, second: Answer<N>) -> [N; 2] {
+fn two<N: Number>(first: Answer<N>, second: Answer<N>, points: bool) -> [N; 2] {
     let (zero, one) = (first.mean.constant(0.0), first.mean.constant(1.0));
     let rise = second.exponent - first.exponent;
     let small = exp_negative(-rise.abs());
@@ -53,8 +56,12 @@ fn two<N: Number>(first: Answer<N>, second: Answer<N>) -> [N; 2] {
     let small = small * large;
     let (p, q) = (rise.if_above(zero, small, large), rise.if_above(zero, large, small));
     let apart = second.mean - first.mean;
+    let mean = q.mul_add(second.mean, p * first.mean);
+    if points {
+        return [mean, p * q * (apart * apart)];
+    }
     let variance = q.mul_add((p * apart).mul_add(apart, second.variance), p * first.variance);
-    [q.mul_add(second.mean, p * first.mean), variance]
+    [mean, variance]
 }
 
 impl<T: Components> Mixed<T> {

@@ -114,3 +114,45 @@ const LONG: usize = 16;
 pub(crate) fn is_worth_it(rows: usize, runs: usize) -> bool {
     rows < LONG * runs
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::float_cmp, reason = "numbers that are copied")]
+    fn rows_go_there_and_back_and_breakdowns_name_their_place() {
+        const ROWS: usize = 600;
+        let n: Vec<f64> = (0..2 * ROWS).map(|k| k as f64).collect();
+        let y: Vec<f64> = (0..ROWS).map(|i| -(i as f64)).collect();
+        let (mut mean, mut covariance) = (vec![7.0; 2 * ROWS], vec![7.0; 4 * ROWS]);
+        let mut out = RowEstimate { mean: &mut mean, covariance: &mut covariance };
+        let cavity = RowCavity::new(10, 2, &n, &n, &[0.0; 4]);
+        // Every other row of a variable, of which the cavity has those from the tenth on.
+        let rows: Vec<usize> = (0..700).filter(|row| row % 2 == 1).collect();
+        let places = within(&rows, &cavity);
+        assert_eq!((places[0], places.len()), (11, ROWS / 2));
+        let apart = Apart { cavity: &cavity, places, observed: &y, outputs: 1 };
+        let mut scratch = Scratch::default();
+        let copied = apart.estimate(&mut out, &mut scratch, |data, cavity, out, _| {
+            out.mean.copy_from_slice(cavity.natural());
+            for (covariance, y) in out.covariance.chunks_exact_mut(4).zip(data) {
+                covariance.fill(*y);
+            }
+            Ok(())
+        });
+        assert_eq!(copied, Ok(()));
+        for i in 0..ROWS {
+            let seen = i % 2 == 1;
+            let own = if seen { [n[2 * i], n[2 * i + 1]] } else { [7.0; 2] };
+            assert_eq!(out.mean[2 * i..2 * i + 2], own);
+            assert_eq!(out.covariance[4 * i], if seen { y[i] } else { 7.0 });
+        }
+        let failed = apart.estimate(&mut out, &mut scratch, |data, _, _, _| {
+            // The place of a row among those of its call.
+            let row = data.iter().position(|y| *y == -301.0);
+            row.map_or(Ok(()), |row| Err(Breakdown::NotFinite { port: 0, row }))
+        });
+        assert_eq!(failed, Err(Breakdown::NotFinite { port: 0, row: 311 }));
+    }
+}

@@ -35,21 +35,6 @@ impl<'a> TwoEnds<'a> {
 }
 
 impl TwoEnds<'_> {
-    /// Offset from the end and variance, of `u` beyond it in this direction, one or minus one.
-    #[inline(always)]
-    fn beyond<N: Number>(&self, slope: N, direction: N) -> [N; 2] {
-        let deviation = slope.constant(self.precision.sqrt().recip());
-        let found = tail(slope * direction * deviation);
-        [found.mean * deviation * direction, found.variance * (deviation * deviation)]
-    }
-
-    /// Mean and variance of `z` given those of `u`.
-    #[inline(always)]
-    fn seen<N: Number>(&self, n: N, [mean, variance]: [N; 2]) -> [N; 2] {
-        let (noise, share) = (n.constant(self.noise), n.constant(self.k.recip()));
-        [noise.mul_add(n, mean) * share, variance.mul_add(share, noise) * share]
-    }
-
     /// Of which kind a row is: of one end, or of two ends that one of the rules is for.
     pub(crate) fn kind(&self, [n, end, length]: [f64; 3]) -> usize {
         if length.is_infinite() {
@@ -79,34 +64,53 @@ impl Formula<3> for TwoEnds<'_> {
             [offset, variance] = self.rule.moments(inwards, precision, length);
         }
         if endless.largest() > 0.0 {
-            let beyond = self.beyond(inwards, one);
-            offset = endless.if_above(zero, beyond[0], offset);
-            variance = endless.if_above(zero, beyond[1], variance);
+            let deviation = n.constant(self.precision.sqrt().recip());
+            let beyond = tail(inwards * deviation);
+            offset = endless.if_above(zero, beyond.mean * deviation, offset);
+            let square = deviation * deviation;
+            variance = endless.if_above(zero, beyond.variance * square, variance);
         }
-        self.seen(n, [direction.mul_add(offset, end), variance])
+        let (mean, noise) = (direction.mul_add(offset, end), n.constant(self.noise));
+        [noise.mul_add(n, mean) * share, variance.mul_add(share, noise) * share]
     }
 }
 
-/// [`TwoEnds`] without the other end, of which inputs are the natural parameter and on which side the density is: above `end`
-/// for numbers above one half, below it for others.
+/// Rows that are on one or the other side of one end: inputs are the natural parameter and the side, above the end for numbers
+/// above one half and below it for others.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct OneOf<'a> {
-    pub(crate) density: TwoEnds<'a>,
-    pub(crate) end: f64,
+pub(crate) struct OneOf {
+    /// `1 / k`, what of `z`'s deviation is that of `u`.
+    share: f64,
+    /// Of the exponent of `u` at the end where `n` is zero.
+    slope: f64,
+    deviation: f64,
+    /// Share of the end in the mean, and of the noise in mean and variance.
+    end: f64,
+    own: f64,
 }
 
-impl Formula<2> for OneOf<'_> {
+impl OneOf {
+    /// No density but the side, of `u = z + noise`, under a cavity of precision `gamma` of `z`.
+    pub(crate) fn new(end: f64, noise: f64, gamma: f64) -> Self {
+        let k = 1.0 + gamma * noise;
+        let (share, precision) = (k.recip(), gamma / k);
+        let deviation = precision.sqrt().recip();
+        Self { share, slope: -precision * end, deviation, end: end * share, own: noise * share }
+    }
+}
+
+impl Formula<2> for OneOf {
     const PAIRS: bool = false;
 
     #[inline(always)]
     fn row<N: Number>(&self, [n, side]: [N; 2]) -> [N; 2] {
-        let (end, one) = (n.constant(self.end), n.constant(1.0));
-        let direction = side.if_above(n.constant(0.5), one, -one);
-        let share = n.constant(self.density.k.recip());
-        let slope =
-            n.mul_add(share, n.constant(self.density.slope - self.density.gamma * self.end));
-        let [offset, variance] = self.density.beyond(slope, direction);
-        self.density.seen(n, [offset + end, variance])
+        let (share, own) = (n.constant(self.share), n.constant(self.own));
+        let deviation = n.constant(self.deviation);
+        let step = side.if_above(n.constant(0.5), deviation, -deviation);
+        let beyond = tail(n.mul_add(share, n.constant(self.slope)) * step);
+        let mean = beyond.mean.mul_add(step * share, n.constant(self.end));
+        let scale = deviation * share;
+        [own.mul_add(n, mean), beyond.variance.mul_add(scale * scale, own)]
     }
 }
 

@@ -183,8 +183,7 @@ impl Likelihood for Quantised {
         let gamma = cavity.scalar_precision();
         if !parted && gamma > 0.0 {
             // The number of the bin says on which side of the edge.
-            let density = TwoEnds::new((0.0, 0.0), (self.variance, &self.rule), gamma);
-            let bins = OneOf { density, end: self.edges[0] };
+            let bins = OneOf::new(self.edges[0], self.variance, gamma);
             formula::apply_observed(&bins, observed, cavity, out);
             return Ok(());
         }

@@ -259,7 +259,7 @@ impl<T: Likelihood> Likelihood for PerRow<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Awgn, Gaussian, HuberNoise, L1, Logistic, Masked, Softmax};
+    use crate::{Awgn, Gaussian, HuberNoise, L1, Logistic, Masked, Quantised, Softmax};
 
     #[test]
     fn rows_that_do_not_go_together_are_named() {
@@ -296,5 +296,83 @@ mod tests {
         let classes = [2, 3].map(|d| Softmax::new(d).unwrap());
         let columns = PerRow::likelihoods(classes.to_vec()).unwrap_err();
         assert_eq!(columns, ParameterError::MixedColumns { block: 1 });
+    }
+
+    /// A handful of rounding errors.
+    const ROUNDING: f64 = 1e-14;
+    const ROWS: usize = 23;
+
+    #[test]
+    fn rows_side_by_side_are_answered_as_each_by_itself() {
+        let gaussians: Vec<_> =
+            (0..ROWS).map(|i| Gaussian::new(i as f64 - 3.0, (i % 4) as f64).unwrap()).collect();
+        let noises: Vec<_> = (0..ROWS).map(|i| Awgn::new(0.5 + i as f64).unwrap()).collect();
+        let bins = |i: usize| Quantised::new(&[-1.0, 0.1 * i as f64, 5.0], 0.3).unwrap();
+        let bins: Vec<_> = (0..ROWS).map(bins).collect();
+        let prior = PerRow::denoisers(gaussians.clone()).unwrap();
+        let noise = PerRow::likelihoods(noises.clone()).unwrap();
+        let quantised = PerRow::likelihoods(bins.clone()).unwrap();
+        assert!(matches!(prior.together, Together::Denoiser(_)));
+        assert!(matches!(noise.together, Together::Likelihood(_)));
+        assert!(matches!(quantised.together, Together::Likelihood(_)));
+        let n: Vec<f64> = (0..ROWS).map(|i| 0.7 * i as f64 - 8.0).collect();
+        let y: Vec<f64> = (0..ROWS).map(|i| (i % 4) as f64).collect();
+        // From the third row on.
+        let first = 3;
+        for gamma in [0.0, 1e-3, 2.0, 1e9] {
+            let ask = |model: &dyn Fn(&RowCavity<'_>, &mut RowEstimate<'_>, &mut Scratch)| {
+                let (mut mean, mut variance) = ([0.0; ROWS - 3], [0.0; ROWS - 3]);
+                let mut out = RowEstimate { mean: &mut mean, covariance: &mut variance };
+                let precision = [gamma];
+                let cavity = RowCavity::new(first, 1, &n[first..], &n[first..], &precision);
+                model(&cavity, &mut out, &mut Scratch::default());
+                (mean, variance)
+            };
+            let one = |i: usize, model: &dyn Fn(&RowCavity<'_>, &mut RowEstimate<'_>)| {
+                let (mut mean, mut variance) = ([0.0], [0.0]);
+                let mut out = RowEstimate { mean: &mut mean, covariance: &mut variance };
+                model(&RowCavity::new(0, 1, &n[i..=i], &n[i..=i], &[gamma]), &mut out);
+                (mean[0], variance[0])
+            };
+            let close = |found: (f64, f64), expected: (f64, f64)| {
+                let scale = expected.0.abs() + expected.1.sqrt();
+                assert!((found.0 - expected.0).abs() <= ROUNDING * scale, "{found:?} {expected:?}");
+                assert!((found.1 - expected.1).abs() <= ROUNDING * expected.1, "{gamma}");
+            };
+            let priors = ask(&|c, out, s| Denoiser::estimate(&prior, c, out, s).unwrap());
+            let seen = ask(&|c, out, s| noise.estimate(&y[first..], c, out, s).unwrap());
+            for k in 0..ROWS - first {
+                let (i, scratch) = (first + k, Scratch::default);
+                let alone =
+                    one(i, &|c, out| gaussians[i].estimate(c, out, &mut scratch()).unwrap());
+                close((priors.0[k], priors.1[k]), alone);
+                let data = &y[i..=i];
+                let alone =
+                    one(i, &|c, out| noises[i].estimate(data, c, out, &mut scratch()).unwrap());
+                close((seen.0[k], seen.1[k]), alone);
+            }
+            // Outer bins are improper without a cavity.
+            if gamma == 0.0 {
+                continue;
+            }
+            let binned = ask(&|c, out, s| quantised.estimate(&y[first..], c, out, s).unwrap());
+            for k in 0..ROWS - first {
+                let (i, data) = (first + k, &y[first + k..=first + k]);
+                let alone = one(i, &|c, out| {
+                    bins[i].estimate(data, c, out, &mut Scratch::default()).unwrap();
+                });
+                close((binned.0[k], binned.1[k]), alone);
+            }
+        }
+    }
+
+    #[test]
+    fn noise_without_end_is_left_to_its_own_row() {
+        let flat = Awgn::new(f64::MIN_POSITIVE / 1e3).unwrap();
+        let rows = PerRow::likelihoods(vec![Awgn::new(1.0).unwrap(), flat]).unwrap();
+        assert!(matches!(rows.together, Together::None));
+        let bins = [0.1, 0.2].map(|v| Quantised::new(&[0.0], v).unwrap());
+        let rows = PerRow::likelihoods(bins.to_vec()).unwrap();
+        assert!(matches!(rows.together, Together::None));
     }
 }
