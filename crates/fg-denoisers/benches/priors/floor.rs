@@ -27,7 +27,7 @@ pub(crate) enum Floor {
     Tails(usize),
     /// Exponentials at so many points of a rule.
     Points(usize),
-    /// A quotient, and two more numbers read: what rows of variances of their own are answered by.
+    /// A quotient: rows of variances of their own need one each.
     Quotient,
     /// An exponential in every other half of the rows.
     Half,
@@ -117,7 +117,7 @@ impl fmt::Display for Floor {
             Self::Tails(1) => write!(f, "a tail"),
             Self::Tails(k) => write!(f, "{k} tails"),
             Self::Points(k) => write!(f, "exponentials at {k} points"),
-            Self::Quotient => write!(f, "a quotient of parameters read"),
+            Self::Quotient => write!(f, "a quotient"),
             Self::Half => write!(f, "an exponential in half of the rows"),
             Self::HandedOn => write!(f, "an exponential, handed on and back"),
             Self::Apart { .. } => write!(f, "copies there and back"),
