@@ -338,7 +338,7 @@ def classes(order, y):
             square = sum(x[i] * precision[i, j] * x[j] for i in (0, 1) for j in (0, 1))
             return z[int(y)] - log(exp(a) + exp(b) + 1) - square / 2 - constant
 
-        root, axes, starts = mp.cholesky(own), [[0, 0], [0, 0]], []
+        root, axes = mp.cholesky(own), [[0, 0], [0, 0]]
         for k in (0, 1):
             # No pole where the imaginary parts of all classes are within pi of each other.
             apart = max(abs(root[0, k]), abs(root[1, k]), abs(root[0, k] - root[1, k]))
@@ -433,12 +433,11 @@ def gaussian_noise(v):
 def mixed_columns(y, weights, precision):
     """One column, nobody knows which, with noise."""
     total, d = sum(weights), range(len(weights))
-    height = log_normal(y, 1 / precision)(y)
 
     def part(k, n, gamma):
         pull = [precision * y if j == k else mpf(0) for j in d]
         lambdas = [[precision if i == j == k else mpf(0) for j in d] for i in d]
-        constant = height + log(weights[k] / total) - precision * y * y / 2
+        constant = log(weights[k] / total) + log_normal(y, 1 / precision)(y) - precision * y * y / 2
         return gaussian(constant, pull, lambdas, n, gamma)
 
     return lambda n, gamma: mixed([part(k, n, gamma) for k in d])
@@ -455,8 +454,7 @@ def column_mixing(matrix, bias):
         lambdas = [[sum(matrix[i][k] * h[k][l] * matrix[j][l] for k in e for l in e) for j in d] for i in d]
         constant = sum(bias[k] * (m[k] + out[k]) for k in e) / 2
         total, x, s = gaussian(constant, pull, lambdas, n[: len(d)], [row[: len(d)] for row in gamma[: len(d)]])
-        wide = [[mpf(i == j) for j in d] + list(matrix[i]) for i in d]
-        both = range(len(d) + len(e))
+        wide, both = [[mpf(i == j) for j in d] + list(matrix[i]) for i in d], range(len(d) + len(e))
         shift = [mpf(0)] * len(d) + list(bias)
         mean = [shift[k] + sum(x[j] * wide[j][k] for j in d) for k in both]
         return total, mean, [[sum(wide[i][k] * s[i][j] * wide[j][l] for i in d for j in d) for l in both] for k in both]
@@ -467,9 +465,7 @@ def column_mixing(matrix, bias):
 def vote(order, y, flips):
     """Three units, of which the first and the last are independent given the one between them."""
 
-    def weight(signs):
-        won = (1 if sum(signs) > 0 else -1) == y
-        return 1 - flips if won else flips
+    weight = lambda signs: 1 - flips if (1 if sum(signs) > 0 else -1) == y else flips
 
     def half(s, pull, precision):
         """Logarithm of the mass, mean and variance of `exp(pull z - precision z^2 / 2)` on one side of zero."""
@@ -487,10 +483,8 @@ def vote(order, y, flips):
             known = {}
 
             def inner(x):
-                if x not in known:
-                    pulls = [n[0] - links[0] * x, n[2] - links[1] * x]
-                    known[x] = [half(s, p, g) for s, p, g in zip((signs[0], signs[2]), pulls, ends)]
-                return known[x]
+                pulls = [n[0] - links[0] * x, n[2] - links[1] * x]
+                return known.get(x) or known.setdefault(x, [half(*all) for all in zip((signs[0], signs[2]), pulls, ends)])
 
             f = lambda x: x * (n[1] - gamma[1][1] * x / 2) + sum(side[0] for side in inner(x)) + log(weight(signs))
             spread = lambda x: [inner(x)[0][2]] + [mpf(0)] * 7 + [inner(x)[1][2]]
