@@ -143,6 +143,16 @@ pub trait Denoiser: fmt::Debug + Send + Sync {
         None
     }
 
+    /// One estimator for rows of one column of which row `i` has `models[i]`, with parameters side by side that one loop goes
+    /// through. `None`, the default, where each row is best asked of its own model.
+    fn side_by_side(models: &[Self]) -> Option<Box<dyn Denoiser>>
+    where
+        Self: Sized,
+    {
+        let _ = models;
+        None
+    }
+
     /// Short name shown in pictures and reports.
     fn name(&self) -> String;
 }
@@ -240,6 +250,15 @@ pub trait Likelihood: fmt::Debug + Send + Sync {
     /// matched models then integrates over the number in place of drawing the row behind it.
     fn has_density(&self) -> bool {
         false
+    }
+
+    /// As [`Denoiser::side_by_side`].
+    fn side_by_side(models: &[Self]) -> Option<Box<dyn Likelihood>>
+    where
+        Self: Sized,
+    {
+        let _ = models;
+        None
     }
 
     /// Short name shown in pictures and reports.

@@ -1,6 +1,8 @@
 //! The least that a row of one column takes: its numbers are read and written, and the transcendental functions evaluated.
 
 use std::fmt;
+use std::hint::black_box;
+use std::sync::LazyLock;
 
 use fg_core::special::exp::exp;
 use fg_core::special::log::ln;
@@ -25,15 +27,26 @@ pub(crate) enum Floor {
     Tails(usize),
     /// Exponentials at so many points of a rule.
     Points(usize),
+    /// A quotient: rows of variances of their own need one each.
+    Quotient,
+    /// An exponential in every other half of the rows.
+    Half,
+    /// An exponential, of numbers that are handed on in another unit, and whose answers are taken back.
+    HandedOn,
+    /// Rows that stand apart, all or two of three, put side by side with their data and put back.
+    Apart { all: bool },
 }
 
 /// That of an instance of the catalogue.
 pub(crate) fn of(module: &str, instance: &str) -> Floor {
     match (module, instance) {
-        ("prior/bernoulli_gauss" | "prior/group_bernoulli_gauss" | "prior/scaled", _) => {
-            Floor::Exponentials(1)
-        }
-        ("prior/stacked", _) => Floor::Memory,
+        ("prior/bernoulli_gauss" | "prior/group_bernoulli_gauss", _) => Floor::Exponentials(1),
+        ("prior/scaled", _) => Floor::HandedOn,
+        ("prior/stacked", _) => Floor::Half,
+        ("prior/per_row", _) => Floor::Quotient,
+        ("likelihood/masked", "noise") => Floor::Apart { all: false },
+        ("prior/grouped", _) => Floor::Apart { all: true },
+        ("likelihood/quantised", "dithered") => Floor::Points(48),
         // One component is what the weights of the others count from.
         ("prior/gaussian_mixture", "scalar") => Floor::Exponentials(2),
         ("prior/gaussian_mixture", _) | ("prior/discrete", "binary") => Floor::Exponentials(1),
@@ -51,9 +64,7 @@ pub(crate) fn of(module: &str, instance: &str) -> Floor {
         ("penalty/lq", _) => Floor::Powers(3),
         ("likelihood/sign", "exact" | "probit") => Floor::Tails(1),
         ("likelihood/laplace_noise", "maximum") => Floor::Memory,
-        ("likelihood/masked", "signs, all there") | ("likelihood/tuned", "probit") => {
-            Floor::Tails(1)
-        }
+        ("likelihood/masked", _) | ("likelihood/tuned", "probit") => Floor::Tails(1),
         ("likelihood/tuned", "magnitudes") => Floor::Tails(2),
         ("likelihood/sign" | "likelihood/rectified" | "likelihood/laplace_noise", _) => {
             Floor::Tails(2)
@@ -106,6 +117,10 @@ impl fmt::Display for Floor {
             Self::Tails(1) => write!(f, "a tail"),
             Self::Tails(k) => write!(f, "{k} tails"),
             Self::Points(k) => write!(f, "exponentials at {k} points"),
+            Self::Quotient => write!(f, "a quotient"),
+            Self::Half => write!(f, "an exponential in half of the rows"),
+            Self::HandedOn => write!(f, "an exponential, handed on and back"),
+            Self::Apart { .. } => write!(f, "copies there and back"),
         }
     }
 }
@@ -113,7 +128,26 @@ impl fmt::Display for Floor {
 impl Floor {
     /// Reads `input` and writes the others, which are of its length.
     pub(crate) fn run(self, input: &[f64], first: &mut [f64], second: &mut [f64]) {
-        pulp::Arch::new().dispatch(Run { floor: self, input, first, second });
+        match self {
+            Self::Half => {
+                let (half, len) = (input.len() / 2, input.len());
+                let (above, below) = (first.split_at_mut(half), second.split_at_mut(half));
+                Self::Exponentials(1).run(&input[..half], above.0, below.0);
+                Self::Memory.run(&input[half..len], above.1, below.1);
+            }
+            Self::HandedOn => {
+                let mut kept = [[0.0; PIECE]; 4];
+                let pieces = first.chunks_mut(PIECE).zip(second.chunks_mut(PIECE));
+                for (input, (first, second)) in input.chunks(PIECE).zip(pieces) {
+                    let [a, b, c, d] = kept.each_mut().map(|k| &mut k[..input.len()]);
+                    Self::Memory.run(input, a, b);
+                    Self::Exponentials(1).run(a, c, d);
+                    Self::Memory.run(c, first, second);
+                }
+            }
+            Self::Apart { all } => apart(&ROWS[usize::from(all)], input, first, second),
+            _ => pulp::Arch::new().dispatch(Run { floor: self, input, first, second }),
+        }
     }
 
     #[inline(always)]
@@ -121,7 +155,8 @@ impl Floor {
         // Small and of both signs: nothing is flushed.
         let x = n * n.constant(0.1);
         match self {
-            Self::Memory => [x, n],
+            Self::Memory | Self::Half | Self::HandedOn | Self::Apart { .. } => [x, n],
+            Self::Quotient => [x / n.mul_add(n, n.constant(1.0)), n],
             Self::Root => [x / n.mul_add(n, n.constant(1.0)).sqrt(), n],
             Self::Powers(k) => {
                 let (mut sum, mut at) = (n.constant(0.0), x.abs() + n.constant(1.0));
@@ -154,6 +189,29 @@ impl Floor {
                 [near.mean + far.mean, near.variance + far.variance]
             }
         }
+    }
+}
+
+/// Numbers of one piece.
+const PIECE: usize = 256;
+
+/// Two of three rows, and every row in groups of these and of the others.
+static ROWS: LazyLock<[Vec<usize>; 2]> = LazyLock::new(|| {
+    let two = |rows: usize| (0..rows).filter(|i| i % 3 != 1);
+    let others = (0..crate::ROWS[0]).filter(|i| i % 3 == 1);
+    [two(crate::ROWS[0]).collect(), two(crate::ROWS[0]).chain(others).collect()]
+});
+
+/// These rows: natural parameters, means and data there, answers back.
+fn apart(rows: &[usize], input: &[f64], first: &mut [f64], second: &mut [f64]) {
+    let mut kept = [[0.0; PIECE]; 3];
+    for rows in rows.chunks(PIECE) {
+        for kept in &mut kept {
+            kept.iter_mut().zip(rows).for_each(|(kept, &row)| *kept = input[row]);
+            black_box(kept);
+        }
+        rows.iter().zip(&kept[0]).for_each(|(&row, kept)| first[row] = *kept);
+        rows.iter().zip(&kept[1]).for_each(|(&row, kept)| second[row] = *kept);
     }
 }
 

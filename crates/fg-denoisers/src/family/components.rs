@@ -16,6 +16,9 @@ pub(crate) struct Answer<N> {
 
 /// Components of rows of one column.
 pub(crate) trait Components {
+    /// Whether components have no variance.
+    const POINTS: bool = false;
+
     /// At least one.
     fn count(&self) -> usize;
 
@@ -32,78 +35,82 @@ impl<T: Components> Formula<1> for Mixed<T> {
     #[inline(always)]
     fn row<N: Number>(&self, [n]: [N; 1]) -> [N; 2] {
         let Self(components) = self;
-        let first = components.answer(0, n);
-        let zero = n.constant(0.0);
-        if components.count() == 2 {
-            // One share counts from the other.
-            let second = components.answer(1, n);
-            let rise = second.exponent - first.exponent;
-            let share = exp_negative(-rise.abs());
-            let pick = |a: N, b: N| rise.if_above(zero, a, b);
-            let (centre, other) = (pick(second.mean, first.mean), pick(first.mean, second.mean));
-            let (own, others) =
-                (pick(second.variance, first.variance), pick(first.variance, second.variance));
-            let p = n.constant(1.0) / (share + n.constant(1.0));
-            let (q, apart) = (share * p, other - centre);
-            let variance = p.mul_add(own, q * (p * apart).mul_add(apart, others));
-            return [q.mul_add(apart, centre), variance];
-        }
         // A few answers stay in registers; more are computed twice.
         match components.count() {
+            2 => two(components.answer(0, n), components.answer(1, n), T::POINTS),
             3 => self.several::<N, 3>(n),
             4 => self.several::<N, 4>(n),
             5 => self.several::<N, 5>(n),
-            count => mix(n, count, self),
+            count => mix(n, count, components),
         }
     }
+}
+
+/// Both shares from one exponential, and moments from them without a difference.
+#[inline(always)]
+fn two<N: Number>(first: Answer<N>, second: Answer<N>, points: bool) -> [N; 2] {
+    let (zero, one) = (first.mean.constant(0.0), first.mean.constant(1.0));
+    let rise = second.exponent - first.exponent;
+    let small = exp_negative(-rise.abs());
+    let large = one / (small + one);
+    let small = small * large;
+    let (p, q) = (rise.if_above(zero, small, large), rise.if_above(zero, large, small));
+    let apart = second.mean - first.mean;
+    let mean = q.mul_add(second.mean, p * first.mean);
+    if points {
+        return [mean, p * q * (apart * apart)];
+    }
+    let variance = q.mul_add((p * apart).mul_add(apart, second.variance), p * first.variance);
+    [mean, variance]
 }
 
 impl<T: Components> Mixed<T> {
+    /// The component of the largest share, from which the others count, is found first: they change places.
     #[inline(always)]
     fn several<N: Number, const K: usize>(&self, n: N) -> [N; 2] {
-        let mut answers = [self.0.answer(0, n); K];
+        let mut top = self.0.answer(0, n);
+        let mut others = [top; K];
         for k in 1..K {
-            answers[k] = self.0.answer(k, n);
+            let own = self.0.answer(k, n);
+            let pick = |a: N, b: N| own.exponent.if_above(top.exponent, a, b);
+            others[k] = Answer {
+                exponent: own.exponent.at_most(top.exponent),
+                mean: pick(top.mean, own.mean),
+                variance: pick(top.variance, own.variance),
+            };
+            top = Answer {
+                exponent: own.exponent.at_least(top.exponent),
+                mean: pick(own.mean, top.mean),
+                variance: pick(own.variance, top.variance),
+            };
         }
-        mix(n, K, &Kept(answers))
+        let (mut total, mut shift, mut second) = (n.constant(1.0), n.constant(0.0), top.variance);
+        for own in &others[1..] {
+            let share = exp_negative(own.exponent - top.exponent);
+            let apart = own.mean - top.mean;
+            total = total + share;
+            shift = share.mul_add(apart, shift);
+            second = share.mul_add(apart.mul_add(apart, own.variance), second);
+        }
+        let inverse = n.constant(1.0) / total;
+        let shift = shift * inverse;
+        [top.mean + shift, second.mul_add(inverse, -(shift * shift))]
     }
 }
 
-/// Where the answers of components to a row come from.
-trait Answers<N> {
-    fn get(&self, k: usize, n: N) -> Answer<N>;
-}
-
-/// They have been computed.
-struct Kept<N, const K: usize>([Answer<N>; K]);
-
-impl<N: Number, const K: usize> Answers<N> for Kept<N, K> {
-    #[inline(always)]
-    fn get(&self, k: usize, _: N) -> Answer<N> {
-        self.0[k]
-    }
-}
-
-impl<N: Number, T: Components> Answers<N> for Mixed<T> {
-    #[inline(always)]
-    fn get(&self, k: usize, n: N) -> Answer<N> {
-        self.0.answer(k, n)
-    }
-}
-
-/// The row drawn from one of the components that answer so.
+/// The row drawn from one of any number of components.
 #[inline(always)]
-fn mix<N: Number>(n: N, count: usize, answers: &impl Answers<N>) -> [N; 2] {
-    let (first, zero) = (answers.get(0, n), n.constant(0.0));
+fn mix<N: Number>(n: N, count: usize, components: &impl Components) -> [N; 2] {
+    let (first, zero) = (components.answer(0, n), n.constant(0.0));
     let (mut height, mut centre) = (first.exponent, first.mean);
     for k in 1..count {
-        let own = answers.get(k, n);
+        let own = components.answer(k, n);
         centre = own.exponent.if_above(height, own.mean, centre);
         height = own.exponent.at_least(height);
     }
     let (mut total, mut shift, mut second) = (zero, zero, zero);
     for k in 0..count {
-        let own = answers.get(k, n);
+        let own = components.answer(k, n);
         let share = exp_negative(own.exponent - height);
         let apart = own.mean - centre;
         total = total + share;

@@ -28,15 +28,6 @@ pub(crate) fn estimate<'c>(
     if s.iter().any(|v| !v.is_finite()) {
         return Err(Breakdown::NotFinite { port: 0, row: cavity.first_row() });
     }
-    if d == 1 {
-        let (s, gamma) = (s[0], cavity.scalar_precision());
-        for (i, (mean, n)) in out.mean.iter_mut().zip(cavity.natural()).enumerate() {
-            let c = centre(i)[0];
-            *mean = c + s * (n - gamma * c);
-        }
-        out.covariance.fill(s);
-        return Ok(());
-    }
     for i in 0..cavity.len() {
         let (n, c) = (&cavity.natural()[i * d..(i + 1) * d], centre(i));
         let mean = &mut out.mean[i * d..(i + 1) * d];
@@ -55,13 +46,19 @@ pub(crate) fn estimate_column(
     cavity: &RowCavity<'_>,
     out: &mut RowEstimate<'_>,
 ) -> Result<(), Breakdown> {
-    let (gamma, mut s) = (cavity.scalar_precision(), [0.0]);
-    spread.combine(&[gamma], &mut s, &mut [0.0; 4], 1);
-    let [s] = s;
-    if !s.is_finite() {
-        return Err(Breakdown::NotFinite { port: 0, row: cavity.first_row() });
-    }
-    formula::apply_observed(&Column { s, gamma }, centres, cavity, out);
+    formula::apply_observed(&Column::new(spread, cavity)?, centres, cavity, out);
+    Ok(())
+}
+
+/// As [`estimate_column`], with one centre for all rows.
+pub(crate) fn estimate_around(
+    spread: &Spread,
+    centre: f64,
+    cavity: &RowCavity<'_>,
+    out: &mut RowEstimate<'_>,
+) -> Result<(), Breakdown> {
+    let column = Column::new(spread, cavity)?;
+    formula::apply(&Around { column, centre }, cavity, out);
     Ok(())
 }
 
@@ -71,11 +68,36 @@ struct Column {
     gamma: f64,
 }
 
+impl Column {
+    fn new(spread: &Spread, cavity: &RowCavity<'_>) -> Result<Self, Breakdown> {
+        let (gamma, mut s) = (cavity.scalar_precision(), [0.0]);
+        spread.combine(&[gamma], &mut s, &mut [0.0; 4], 1);
+        let [s] = s;
+        if !s.is_finite() {
+            return Err(Breakdown::NotFinite { port: 0, row: cavity.first_row() });
+        }
+        Ok(Self { s, gamma })
+    }
+}
+
 impl Formula<2> for Column {
     #[inline(always)]
     fn row<N: Number>(&self, [n, c]: [N; 2]) -> [N; 2] {
         let s = n.constant(self.s);
         [s.mul_add(c.mul_add(n.constant(-self.gamma), n), c), s]
+    }
+}
+
+/// The same around one centre.
+struct Around {
+    column: Column,
+    centre: f64,
+}
+
+impl Formula<1> for Around {
+    #[inline(always)]
+    fn row<N: Number>(&self, [n]: [N; 1]) -> [N; 2] {
+        self.column.row([n, n.constant(self.centre)])
     }
 }
 

@@ -35,7 +35,7 @@ impl PositiveRate {
     fn maximiser<N: Number>(&self, n: N, y: N) -> [N; 2] {
         let (zero, two) = (n.constant(0.0), n.constant(2.0));
         let (b, gamma) = (n - n.constant(1.0), n.constant(self.gamma));
-        let root = (b * b + n.constant(4.0) * gamma * y).sqrt();
+        let root = b.mul_add(b, n.constant(4.0 * self.gamma) * y).sqrt();
         // Neither form cancels on its side.
         let numerator = b.if_above(zero, b + root, two * y);
         let denominator = b.if_above(zero, two * gamma, root - b);
@@ -85,12 +85,17 @@ impl Formula<2> for PositiveRate {
     #[inline(always)]
     fn row<N: Number>(&self, [n, y]: [N; 2]) -> [N; 2] {
         let (zero, one) = (n.constant(0.0), n.constant(1.0));
+        if !self.averaged {
+            // Both are short: registers of one kind aren't looked for.
+            let (own, none) = (self.maximiser(n, y.if_above(zero, y, one)), self.nothing(n));
+            return [y.if_above(zero, own[0], none[0]), y.if_above(zero, own[1], none[1])];
+        }
         let counts = y.if_above(zero, one, zero);
         let mut found = [zero; 2];
         if counts.largest() > 0.0 {
             // Lanes without counts go along with one.
             let y = y.if_above(zero, y, one);
-            found = if self.averaged { self.moments(n, y) } else { self.maximiser(n, y) };
+            found = self.moments(n, y);
         }
         if (one - counts).largest() > 0.0 {
             let [mean, variance] = self.nothing(n);

@@ -75,6 +75,45 @@ impl Formula<3> for TwoEnds<'_> {
     }
 }
 
+/// Rows that are on one or the other side of one end: inputs are the natural parameter and the side, above the end for numbers
+/// above one half and below it for others.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OneOf {
+    /// `1 / k`, what of `z`'s deviation is that of `u`.
+    share: f64,
+    /// Of the exponent of `u` at the end where `n` is zero.
+    slope: f64,
+    deviation: f64,
+    /// Share of the end in the mean, and of the noise in mean and variance.
+    end: f64,
+    own: f64,
+}
+
+impl OneOf {
+    /// No density but the side, of `u = z + noise`, under a cavity of precision `gamma` of `z`.
+    pub(crate) fn new(end: f64, noise: f64, gamma: f64) -> Self {
+        let k = 1.0 + gamma * noise;
+        let (share, precision) = (k.recip(), gamma / k);
+        let deviation = precision.sqrt().recip();
+        Self { share, slope: -precision * end, deviation, end: end * share, own: noise * share }
+    }
+}
+
+impl Formula<2> for OneOf {
+    const PAIRS: bool = false;
+
+    #[inline(always)]
+    fn row<N: Number>(&self, [n, side]: [N; 2]) -> [N; 2] {
+        let (share, own) = (n.constant(self.share), n.constant(self.own));
+        let deviation = n.constant(self.deviation);
+        let step = side.if_above(n.constant(0.5), deviation, -deviation);
+        let beyond = tail(n.mul_add(share, n.constant(self.slope)) * step);
+        let mean = beyond.mean.mul_add(step * share, n.constant(self.end));
+        let scale = deviation * share;
+        [own.mul_add(n, mean), beyond.variance.mul_add(scale * scale, own)]
+    }
+}
+
 /// [`TwoEnds`], the same in every row.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Between<'a> {

@@ -4,7 +4,7 @@ use fg_core::denoiser::{GaussianRow, Likelihood, Parameter, RowCavity, RowEstima
 use fg_core::factor::Breakdown;
 
 use crate::error::ParameterError;
-use crate::family::{Residuals, Spread, normal};
+use crate::family::{NormalRows, Residuals, Spread, normal};
 
 /// Additive white Gaussian noise on the rows of the data, or noise correlated between columns.
 ///
@@ -160,6 +160,11 @@ impl Likelihood for Awgn {
         }
         let noise = residuals.spread(&self.noise, &vec![0.0; d])?;
         Some(Box::new(Self { noise, learns: self.learns }))
+    }
+
+    fn side_by_side(models: &[Self]) -> Option<Box<dyn Likelihood>> {
+        let rows = NormalRows::of(Vec::new(), models.iter().map(|m| &m.noise))?;
+        Some(Box::new(rows))
     }
 
     fn name(&self) -> String {

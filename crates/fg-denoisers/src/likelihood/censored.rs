@@ -120,9 +120,9 @@ impl Formula<2> for Limits {
         let Tail { mean, variance, .. } = tail(h);
         let seen = |inside: N, beyond: N| y.if_above(low, high.if_above(y, inside, beyond), beyond);
         let mean = seen(y, mean.mul_add(step, limit));
-        let variance = seen(zero, variance * (deviation * deviation));
-        let variance = variance.mul_add(share, noise) * share;
-        [noise.mul_add(n, mean) * share, variance]
+        let (own, scale) = (noise * share, deviation * share);
+        let variance = seen(zero, variance * (scale * scale)) + own;
+        [own.mul_add(n, mean * share), variance]
     }
 }
 

@@ -6,6 +6,7 @@ use fg_core::factor::Breakdown;
 use fg_core::message::small;
 
 use crate::error::ParameterError;
+use crate::family::gathered::{self, Apart};
 use crate::family::part;
 
 /// Any likelihood, of which some rows of data are missing.
@@ -27,13 +28,13 @@ use crate::family::part;
 ///
 /// # Estimate
 ///
-/// The likelihood's own. A missing row says nothing: its estimate is the cavity, mean `Gamma^-1 n` and covariance `Gamma^-1`
-///, its message that
-/// of precision zero.
+/// The likelihood's own. A missing row says nothing: its estimate is the cavity, mean `Gamma^-1 n` and covariance
+/// `Gamma^-1`, its message that of precision zero.
 ///
 /// # Numerical notes
 ///
-/// Without a proper cavity a missing row has no estimate: [`Breakdown::ImproperCavity`]. What stands in the data for it
+/// Rows between short gaps are put side by side for the likelihood, and their answers back; long stretches are asked for as
+/// they stand, and so is a likelihood for a number of rows. Without a proper cavity a missing row has no estimate: [`Breakdown::ImproperCavity`]. What stands in the data for it
 /// doesn't matter, as long as it is finite.
 ///
 /// # Reference
@@ -57,6 +58,8 @@ use crate::family::part;
 pub struct Masked {
     likelihood: Box<dyn Likelihood>,
     observed: Vec<bool>,
+    /// The rows that are observed and those that aren't; none where they are asked for as they stand, stretch by stretch.
+    apart: Option<[Vec<usize>; 2]>,
     missing: Missing,
 }
 
@@ -74,8 +77,18 @@ impl Masked {
         if found != expected {
             return Err(ParameterError::Length { parameter: "observed", expected, found });
         }
+        Ok(Self::of(Box::new(likelihood), observed.to_vec()))
+    }
+
+    fn of(likelihood: Box<dyn Likelihood>, observed: Vec<bool>) -> Self {
         let missing = Missing { estimation: likelihood.estimation() };
-        Ok(Self { likelihood: Box::new(likelihood), observed: observed.to_vec(), missing })
+        let stretches = observed.chunk_by(|a, b| a == b).count();
+        // A likelihood that knows its rows by their numbers must find them there.
+        let is_apart =
+            likelihood.rows().is_none() && gathered::is_worth_it(observed.len(), stretches);
+        let rows = |kind| (0..observed.len()).filter(|&i| observed[i] == kind).collect();
+        let apart = is_apart.then(|| [true, false].map(rows));
+        Self { likelihood, observed, apart, missing }
     }
 
     /// A likelihood of data in which rows with a NaN are missing, and the data to give to the graph: zeros in their place.
@@ -139,6 +152,15 @@ impl Likelihood for Masked {
     ) -> Result<(), Breakdown> {
         let d = cavity.columns();
         let outputs = self.outputs(d);
+        if let Some([seen, missing]) = &self.apart {
+            let places = gathered::within(seen, cavity);
+            let rows = Apart { cavity, places, observed, outputs };
+            rows.estimate(out, scratch, |data, cavity, out, scratch| {
+                self.likelihood.estimate(data, cavity, out, scratch)
+            })?;
+            let rows = gathered::within(missing, cavity).iter().map(|row| row - cavity.first_row());
+            return self.missing.answer(rows, cavity, out, scratch);
+        }
         for (start, end, is_observed) in self.stretches(cavity.first_row(), cavity.len()) {
             let mut out = part::answers(out, start..end, d);
             let (data, rows) =
@@ -201,8 +223,7 @@ impl Likelihood for Masked {
             }
         }
         let likelihood = self.likelihood.learned(&mut pieces.into_iter())?;
-        let (observed, missing) = (self.observed.clone(), self.missing.clone());
-        Some(Box::new(Self { likelihood, observed, missing }))
+        Some(Box::new(Self::of(likelihood, self.observed.clone())))
     }
 
     fn uniforms(&self, d: usize) -> Option<usize> {
@@ -237,6 +258,36 @@ impl Missing {
         }
         Some(-(0..d).map(|j| 2.0 * factor[j * d + j].ln()).sum::<f64>())
     }
+
+    /// Answers these rows of the cavity.
+    fn answer(
+        &self,
+        rows: impl Iterator<Item = usize>,
+        cavity: &RowCavity<'_>,
+        out: &mut RowEstimate<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<(), Breakdown> {
+        let (d, size) = (cavity.columns(), cavity.columns() * cavity.columns());
+        let mut rows = rows.peekable();
+        let Some(&first) = rows.peek() else { return Ok(()) };
+        let (inverse, work) = scratch.slice(3 * size).split_at_mut(size);
+        if Self::invert(cavity.precision(), inverse, work, d).is_none() {
+            return Err(Breakdown::ImproperCavity { port: 0, row: cavity.first_row() + first });
+        }
+        if let [variance] = *inverse {
+            for i in rows {
+                out.mean[i] = variance * cavity.natural()[i];
+                out.covariance[i] = variance;
+            }
+            return Ok(());
+        }
+        for i in rows {
+            let n = &cavity.natural()[i * d..(i + 1) * d];
+            small::row_times(n, inverse, &mut out.mean[i * d..(i + 1) * d], d);
+            out.covariance[i * size..(i + 1) * size].copy_from_slice(inverse);
+        }
+        Ok(())
+    }
 }
 
 impl Likelihood for Missing {
@@ -247,16 +298,7 @@ impl Likelihood for Missing {
         out: &mut RowEstimate<'_>,
         scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
-        let d = cavity.columns();
-        let (inverse, work) = scratch.slice(3 * d * d).split_at_mut(d * d);
-        if Self::invert(cavity.precision(), inverse, work, d).is_none() {
-            return Err(Breakdown::ImproperCavity { port: 0, row: cavity.first_row() });
-        }
-        for (mean, n) in out.mean.chunks_exact_mut(d).zip(cavity.natural().chunks_exact(d)) {
-            small::row_times(n, inverse, mean, d);
-        }
-        out.covariance.chunks_exact_mut(d * d).for_each(|c| c.copy_from_slice(inverse));
-        Ok(())
+        self.answer(0..cavity.len(), cavity, out, scratch)
     }
 
     fn outputs(&self, d: usize) -> usize {

@@ -1,12 +1,14 @@
 //! Data in bins: which interval a noisy unknown lies in.
 
+use std::sync::Arc;
+
 use fg_core::denoiser::{Likelihood, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
 use fg_core::special::{open_uniform, quantile};
 
 use crate::PerRow;
 use crate::error::{self, ParameterError};
-use crate::family::{Piece, Rule, TwoEnds, anchor, formula, parted, pieces};
+use crate::family::{OneOf, Piece, Rule, TwoEnds, anchor, formula, parted, pieces};
 
 /// The number of the bin that `z`, or `z` with Gaussian noise, falls into: quantisers, ordinal answers, 1-bit data.
 ///
@@ -62,7 +64,7 @@ pub struct Quantised {
     /// Of each bin the end that lengths count from, and the length to the other end, negative where that is below.
     bins: Vec<[f64; 2]>,
     variance: f64,
-    rule: Rule,
+    rule: Arc<Rule>,
 }
 
 impl Quantised {
@@ -71,6 +73,10 @@ impl Quantised {
     /// # Errors
     /// [`ParameterError`] unless there is an edge, edges are finite and ascend strictly, and `0 <= variance < inf`.
     pub fn new(edges: &[f64], variance: f64) -> Result<Self, ParameterError> {
+        Self::with_rule(edges, variance, Arc::new(Rule::new()))
+    }
+
+    fn with_rule(edges: &[f64], variance: f64, rule: Arc<Rule>) -> Result<Self, ParameterError> {
         if edges.is_empty() {
             return Err(ParameterError::Length { parameter: "edges", expected: 1, found: 0 });
         }
@@ -87,7 +93,7 @@ impl Quantised {
             [anchor(start, end), if start.is_finite() { end - start } else { start }]
         };
         let bins = ends.map(bin).collect();
-        Ok(Self { edges: edges.to_vec(), bins, variance, rule: Rule::new() })
+        Ok(Self { edges: edges.to_vec(), bins, variance, rule })
     }
 
     /// The same bins for rows that have these known values added before they are quantised: a likelihood for that many rows.
@@ -98,7 +104,7 @@ impl Quantised {
         let moved = |&value: &f64| {
             let value = error::finite("dither", value)?;
             let edges: Vec<f64> = self.edges.iter().map(|edge| edge - value).collect();
-            Self::new(&edges, self.variance)
+            Self::with_rule(&edges, self.variance, Arc::clone(&self.rule))
         };
         PerRow::likelihoods(dither.iter().map(moved).collect::<Result<_, _>>()?)
     }
@@ -116,6 +122,36 @@ impl Quantised {
     /// The bin of a value.
     pub fn bin(&self, value: f64) -> usize {
         self.edges.partition_point(|edge| *edge <= value)
+    }
+
+    /// Answers rows of these models, which are of one variance; `parted` where some bins have two ends.
+    fn answer<'m>(
+        model: impl Fn(usize) -> &'m Self,
+        parted: bool,
+        (observed, cavity): (&[f64], &RowCavity<'_>),
+        out: &mut RowEstimate<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<(), Breakdown> {
+        let (gamma, rows) = (cavity.scalar_precision(), cavity.len());
+        let Self { variance, rule, .. } = model(0);
+        if !(gamma > 0.0) {
+            // Outer bins are improper.
+            let density = |i: usize| model(i).density(observed[i]);
+            return pieces::estimate_noisy(density, (*variance, rule), cavity, out, scratch);
+        }
+        let (starts, lengths) = scratch.slice(2 * rows).split_at_mut(rows);
+        for (i, y) in observed.iter().enumerate() {
+            [starts[i], lengths[i]] = model(i).bins[number(*y)];
+        }
+        let bins = TwoEnds::new((0.0, 0.0), (*variance, rule), gamma);
+        let input = [cavity.natural(), &*starts, &*lengths];
+        if parted {
+            let kind = |input: [f64; 3]| bins.kind(input);
+            parted::apply_parted::<3, { 1 + Rule::KINDS }>(&bins, kind, input, out);
+        } else {
+            formula::apply_to(&bins, input, out);
+        }
+        Ok(())
     }
 
     fn density(&self, y: f64) -> [Piece; 1] {
@@ -143,33 +179,15 @@ impl Likelihood for Quantised {
         out: &mut RowEstimate<'_>,
         scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
+        let parted = self.edges.len() > 1;
         let gamma = cavity.scalar_precision();
-        if !(gamma > 0.0) {
-            // Outer bins are improper.
-            let density = |i: usize| self.density(observed[i]);
-            return pieces::estimate_noisy(
-                density,
-                (self.variance, &self.rule),
-                cavity,
-                out,
-                scratch,
-            );
+        if !parted && gamma > 0.0 {
+            // The number of the bin says on which side of the edge.
+            let bins = OneOf::new(self.edges[0], self.variance, gamma);
+            formula::apply_observed(&bins, observed, cavity, out);
+            return Ok(());
         }
-        let rows = cavity.len();
-        let (starts, lengths) = scratch.slice(2 * rows).split_at_mut(rows);
-        for ((start, length), y) in starts.iter_mut().zip(&mut *lengths).zip(observed) {
-            [*start, *length] = self.bins[number(*y)];
-        }
-        let bins = TwoEnds::new((0.0, 0.0), (self.variance, &self.rule), gamma);
-        let kind = |input: [f64; 3]| bins.kind(input);
-        let input = [cavity.natural(), &*starts, &*lengths];
-        if self.edges.len() == 1 {
-            // All bins are outer ones.
-            formula::apply_to(&bins, input, out);
-        } else {
-            parted::apply_parted::<3, { 1 + Rule::KINDS }>(&bins, kind, input, out);
-        }
-        Ok(())
+        Self::answer(|_| self, parted, (observed, cavity), out, scratch)
     }
 
     fn outputs(&self, _d: usize) -> usize {
@@ -202,8 +220,44 @@ impl Likelihood for Quantised {
         y[0] = self.bin(z[0] + noise) as f64;
     }
 
+    /// Where all have noise of one variance.
+    fn side_by_side(models: &[Self]) -> Option<Box<dyn Likelihood>> {
+        let variance = models.first()?.variance;
+        let same = models.iter().all(|m| m.variance.to_bits() == variance.to_bits());
+        let parted = models.iter().any(|m| m.edges.len() > 1);
+        same.then(|| Box::new(Dithered { models: models.to_vec(), parted }) as _)
+    }
+
     fn name(&self) -> String {
         format!("{} bins", self.edges.len() + 1)
+    }
+}
+
+/// Rows with bins of their own.
+#[derive(Debug)]
+struct Dithered {
+    models: Vec<Quantised>,
+    parted: bool,
+}
+
+impl Likelihood for Dithered {
+    fn estimate(
+        &self,
+        observed: &[f64],
+        cavity: &RowCavity<'_>,
+        out: &mut RowEstimate<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<(), Breakdown> {
+        let models = &self.models[cavity.first_row()..];
+        Quantised::answer(|i| &models[i], self.parted, (observed, cavity), out, scratch)
+    }
+
+    fn outputs(&self, _d: usize) -> usize {
+        1
+    }
+
+    fn name(&self) -> String {
+        "bins of rows".to_owned()
     }
 }
 

@@ -49,15 +49,16 @@ pub(super) struct Piecewise {
     count: usize,
 }
 
-/// The same under one precision, for rows of one column: kinks, slopes, and one over the curvature of each piece.
+/// The same under one precision, for rows of one column: kinks, of which the first `COUNT` are, slopes, and one over the
+/// curvature of each piece.
 #[derive(Clone, Copy, Debug)]
-struct Column {
+struct Column<const COUNT: usize> {
     kinks: [f64; MOST - 1],
     slopes: [f64; MOST],
     inverse: [f64; MOST],
 }
 
-impl Column {
+impl<const COUNT: usize> Column<COUNT> {
     /// None where a piece that is allowed has no curvature.
     fn new(cost: &Piecewise, gamma: f64) -> Option<Self> {
         let pieces = cost.pieces;
@@ -72,7 +73,7 @@ impl Column {
     }
 }
 
-impl Formula<1> for Column {
+impl<const COUNT: usize> Formula<1> for Column<COUNT> {
     /// The derivative of a convex cost doesn't fall: a piece whose stationary point is beyond its end leaves the minimiser
     /// to the next, and one whose stationary point is before its start has it there.
     #[inline(always)]
@@ -80,8 +81,8 @@ impl Formula<1> for Column {
         let zero = n.constant(0.0);
         let free = |k: usize| (n - n.constant(self.slopes[k])) * n.constant(self.inverse[k]);
         let (mut x, mut slope) = (free(0), n.constant(self.inverse[0]));
-        for (k, &kink) in self.kinks.iter().enumerate() {
-            let kink = n.constant(kink);
+        for k in 0..COUNT {
+            let kink = n.constant(self.kinks[k]);
             let next = free(k + 1);
             let slope_after = next.if_above(kink, n.constant(self.inverse[k + 1]), zero);
             slope = kink.if_above(x, slope, slope_after);
@@ -191,16 +192,25 @@ impl Piecewise {
         }
     }
 
+    /// Whether all rows of one column have a minimiser, which is then written.
+    fn by_registers(&self, cavity: &RowCavity<'_>, out: &mut RowEstimate<'_>) -> bool {
+        let gamma = cavity.scalar_precision();
+        if self.count == 1 {
+            let column = Column::<1>::new(self, gamma);
+            column.map(|column| formula::apply(&column, cavity, out)).is_some()
+        } else {
+            let column = Column::<2>::new(self, gamma);
+            column.map(|column| formula::apply(&column, cavity, out)).is_some()
+        }
+    }
+
     fn by_column(
         &self,
         cavity: &RowCavity<'_>,
         out: &mut RowEstimate<'_>,
     ) -> Result<(), Breakdown> {
         let d = cavity.columns();
-        if d == 1
-            && let Some(column) = Column::new(self, cavity.scalar_precision())
-        {
-            formula::apply(&column, cavity, out);
+        if d == 1 && self.by_registers(cavity, out) {
             return Ok(());
         }
         for i in 0..cavity.len() {

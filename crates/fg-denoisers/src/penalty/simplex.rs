@@ -96,6 +96,12 @@ impl Denoiser for Simplex {
         out: &mut RowEstimate<'_>,
         scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
+        if cavity.columns() == 1 {
+            // The one share is the total.
+            out.mean.fill(self.total);
+            out.covariance.fill(0.0);
+            return Ok(());
+        }
         COST.jointly(cavity, Some(self.total), out, scratch)
     }
 

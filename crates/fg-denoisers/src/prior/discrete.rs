@@ -222,6 +222,8 @@ struct Points<'a> {
 }
 
 impl Components for Points<'_> {
+    const POINTS: bool = true;
+
     fn count(&self) -> usize {
         self.points.len()
     }

@@ -4,7 +4,7 @@ use fg_core::denoiser::{Denoiser, GaussianRow, Law, Parameter, RowCavity, RowEst
 use fg_core::factor::Breakdown;
 
 use crate::error::{self, ParameterError};
-use crate::family::{Residuals, Spread, normal};
+use crate::family::{NormalRows, Residuals, Spread, normal};
 
 /// Independent Gaussian rows.
 ///
@@ -70,6 +70,15 @@ enum Mean {
     /// The same in every column, of which there may be any number.
     Entry(f64),
     Row(Vec<f64>),
+}
+
+impl Mean {
+    fn entry(&self, column: usize) -> f64 {
+        match self {
+            Self::Entry(mean) => *mean,
+            Self::Row(mean) => mean[column],
+        }
+    }
 }
 
 impl Gaussian {
@@ -155,6 +164,9 @@ impl Denoiser for Gaussian {
         out: &mut RowEstimate<'_>,
         scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
+        if cavity.columns() == 1 {
+            return normal::estimate_around(&self.spread, self.mean.entry(0), cavity, out);
+        }
         let (memory, scratch) = scratch.nested(cavity.columns());
         let mean = match &self.mean {
             Mean::Row(mean) => mean,
@@ -217,6 +229,12 @@ impl Denoiser for Gaussian {
             learned.spread = residuals.spread(&self.spread, &shift).unwrap_or(learned.spread);
         }
         Some(Box::new(learned))
+    }
+
+    fn side_by_side(models: &[Self]) -> Option<Box<dyn Denoiser>> {
+        let centres = models.iter().map(|m| m.mean.entry(0)).collect();
+        let rows = NormalRows::of(centres, models.iter().map(|m| &m.spread))?;
+        Some(Box::new(rows))
     }
 
     fn name(&self) -> String {

@@ -9,6 +9,7 @@ use fg_core::denoiser::{
 use fg_core::factor::Breakdown;
 
 use crate::error::ParameterError;
+use crate::family::gathered::{self, Apart};
 use crate::family::{alike, part};
 
 /// Rows that fall into groups, in any order: all rows of a group share one prior, penalty or likelihood.
@@ -33,7 +34,8 @@ use crate::family::{alike, part};
 ///
 /// # Numerical notes
 ///
-/// Rows next to each other in one group are estimated together, without copying. For groups that are blocks of
+/// Rows of a group that stand apart are put side by side for its estimator, and their answers back; long runs are asked for
+/// as they stand. For groups that are blocks of
 /// consecutive rows see also [`Stacked`](crate::Stacked), for rows that all differ [`PerRow`](crate::PerRow). Where messages
 /// of a variable are to keep the groups' different precisions, give it a precision per row
 /// ([`Structure`](fg_core::Structure)).
@@ -59,6 +61,8 @@ pub struct Grouped<T: ?Sized> {
     /// Shared with what learning makes of this one.
     models: Vec<Arc<T>>,
     groups: Arc<[usize]>,
+    /// The rows of each group; none where they are asked for as they stand, run by run.
+    apart: Option<Arc<[Vec<usize>]>>,
 }
 
 fn checked<T: ?Sized>(models: Vec<Arc<T>>, groups: &[usize]) -> Result<Grouped<T>, ParameterError> {
@@ -70,7 +74,12 @@ fn checked<T: ?Sized>(models: Vec<Arc<T>>, groups: &[usize]) -> Result<Grouped<T
         let (parameter, requirement) = ("group", "below the number of models");
         return Err(ParameterError::OutOfRange { parameter, value: group as f64, requirement });
     }
-    Ok(Grouped { models, groups: groups.into() })
+    let runs = groups.chunk_by(|a, b| a == b).count();
+    let apart = gathered::is_worth_it(groups.len(), runs).then(|| {
+        let rows = |group| (0..groups.len()).filter(|&i| groups[i] == group).collect();
+        (0..models.len()).map(rows).collect()
+    });
+    Ok(Grouped { models, groups: groups.into(), apart })
 }
 
 impl Grouped<dyn Denoiser> {
@@ -134,11 +143,16 @@ impl<T: ?Sized> Grouped<T> {
         self.groups.get(row).map(|&group| &*self.models[group])
     }
 
+    /// Asserts that there is a group for each row of the cavity.
+    fn within(&self, cavity: &RowCavity<'_>) {
+        let (first, len, total) = (cavity.first_row(), cavity.len(), self.groups.len());
+        assert!(first + len <= total, "rows {first}..{} of {total} rows", first + len);
+    }
+
     /// Runs of a cavity's rows that are of one group: the group, and which of these rows.
     fn runs(&self, cavity: &RowCavity<'_>) -> impl Iterator<Item = (usize, Range<usize>)> {
+        self.within(cavity);
         let (first, len) = (cavity.first_row(), cavity.len());
-        let total = self.groups.len();
-        assert!(first + len <= total, "rows {first}..{} of {total} rows", first + len);
         let groups = &self.groups[first..first + len];
         let mut start = 0;
         core::iter::from_fn(move || {
@@ -159,7 +173,8 @@ impl<T: ?Sized> Grouped<T> {
                 changed = true;
             }
         }
-        changed.then(|| Self { models, groups: Arc::clone(&self.groups) })
+        let (groups, apart) = (Arc::clone(&self.groups), self.apart.clone());
+        changed.then(|| Self { models, groups, apart })
     }
 }
 
@@ -183,6 +198,17 @@ impl Denoiser for Grouped<dyn Denoiser> {
         out: &mut RowEstimate<'_>,
         scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
+        if let Some(groups) = &self.apart {
+            self.within(cavity);
+            for (model, rows) in self.models.iter().zip(&**groups) {
+                let places = gathered::within(rows, cavity);
+                let rows = Apart { cavity, places, observed: &[], outputs: 0 };
+                rows.estimate(out, scratch, |_, cavity, out, scratch| {
+                    model.estimate(cavity, out, scratch)
+                })?;
+            }
+            return Ok(());
+        }
         for (group, rows) in self.runs(cavity) {
             let mut out = part::answers(out, rows.clone(), cavity.columns());
             self.models[group].estimate(&part::rows(cavity, rows), &mut out, scratch)?;
@@ -247,6 +273,17 @@ impl Likelihood for Grouped<dyn Likelihood> {
         scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
         let outputs = self.outputs(cavity.columns());
+        if let Some(groups) = &self.apart {
+            self.within(cavity);
+            for (model, rows) in self.models.iter().zip(&**groups) {
+                let places = gathered::within(rows, cavity);
+                let rows = Apart { cavity, places, observed, outputs };
+                rows.estimate(out, scratch, |data, cavity, out, scratch| {
+                    model.estimate(data, cavity, out, scratch)
+                })?;
+            }
+            return Ok(());
+        }
         for (group, rows) in self.runs(cavity) {
             let mut out = part::answers(out, rows.clone(), cavity.columns());
             let data = &observed[rows.start * outputs..rows.end * outputs];

@@ -1,5 +1,7 @@
 //! Rows that differ: an instance of a family for each.
 
+use std::sync::Arc;
+
 use fg_core::denoiser::{
     Denoiser, Estimation, GaussianRow, Law, Likelihood, RowCavity, RowEstimate, Scratch,
 };
@@ -34,7 +36,9 @@ use crate::family::{alike, part};
 ///
 /// # Numerical notes
 ///
-/// Rows are estimated one by one, so that what a model prepares for a call is prepared for each row. A likelihood finds its row
+/// Rows of one column of [`Gaussian`](crate::Gaussian), [`Awgn`](crate::Awgn) and, of one variance of noise,
+/// [`Quantised`](crate::Quantised) are answered by one loop over registers of rows, whose parameters stand beside them. Others
+/// are estimated one by one, so that what a model prepares for a call is prepared for each row. A likelihood finds its row
 /// by the cavity's first row; checks, draws and constant messages go by
 /// [`row_model`](Likelihood::row_model). Where messages of a variable are to keep the rows' different precisions, give it a
 /// precision per row ([`Structure`](fg_core::Structure)).
@@ -57,9 +61,24 @@ use crate::family::{alike, part};
 /// assert_eq!(second.precision, vec![2.5]);
 /// # Ok::<(), fg_denoisers::ParameterError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct PerRow<T> {
     models: Vec<T>,
+    together: Together,
+}
+
+/// All models as one estimator of one column, for families that have one.
+#[derive(Clone, Debug)]
+enum Together {
+    None,
+    Denoiser(Arc<dyn Denoiser>),
+    Likelihood(Arc<dyn Likelihood>),
+}
+
+impl<T: PartialEq> PartialEq for PerRow<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.models == other.models
+    }
 }
 
 impl<T> PerRow<T> {
@@ -69,13 +88,20 @@ impl<T> PerRow<T> {
         }
         match models.iter().position(learns) {
             Some(block) => Err(ParameterError::LearnsAlone { block }),
-            None => Ok(Self { models }),
+            None => Ok(Self { models, together: Together::None }),
         }
     }
 
     /// The models of the rows.
     pub fn models(&self) -> &[T] {
         &self.models
+    }
+
+    /// Asserts that there is a model for each row of the cavity.
+    #[track_caller]
+    fn within(&self, cavity: &RowCavity<'_>) {
+        let (end, rows) = (cavity.first_row() + cavity.len(), self.models.len());
+        assert!(end <= rows, "rows up to {end} of {rows} rows");
     }
 
     /// The model of a row.
@@ -94,7 +120,11 @@ impl<T: Denoiser> PerRow<T> {
     /// for models that are for different numbers of columns or answer differently (means or maximisers).
     pub fn denoisers(models: Vec<T>) -> Result<Self, ParameterError> {
         alike::denoisers(models.iter())?;
-        Self::checked(models, |m| !m.learning().is_empty())
+        let mut rows = Self::checked(models, |m| !m.learning().is_empty())?;
+        if let Some(together) = T::side_by_side(&rows.models) {
+            rows.together = Together::Denoiser(together.into());
+        }
+        Ok(rows)
     }
 }
 
@@ -105,7 +135,11 @@ impl<T: Likelihood> PerRow<T> {
     /// As [`denoisers`](Self::denoisers), and for likelihoods of different numbers of values a row.
     pub fn likelihoods(models: Vec<T>) -> Result<Self, ParameterError> {
         alike::likelihoods(models.iter())?;
-        Self::checked(models, |m| !m.learning().is_empty())
+        let mut rows = Self::checked(models, |m| !m.learning().is_empty())?;
+        if let Some(together) = T::side_by_side(&rows.models) {
+            rows.together = Together::Likelihood(together.into());
+        }
+        Ok(rows)
     }
 }
 
@@ -117,6 +151,10 @@ impl<T: Denoiser> Denoiser for PerRow<T> {
         scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
         let d = cavity.columns();
+        if let (1, Together::Denoiser(together)) = (d, &self.together) {
+            self.within(cavity);
+            return together.estimate(cavity, out, scratch);
+        }
         for i in 0..cavity.len() {
             let row = cavity.first_row() + i;
             let mut out = part::answers(out, i..i + 1, d);
@@ -167,6 +205,10 @@ impl<T: Likelihood> Likelihood for PerRow<T> {
         scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
         let d = cavity.columns();
+        if let (1, Together::Likelihood(together)) = (d, &self.together) {
+            self.within(cavity);
+            return together.estimate(observed, cavity, out, scratch);
+        }
         let data = observed.chunks_exact(self.outputs(d));
         for (i, data) in data.enumerate() {
             let row = cavity.first_row() + i;
@@ -217,7 +259,7 @@ impl<T: Likelihood> Likelihood for PerRow<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Awgn, Gaussian, HuberNoise, L1, Logistic, Masked, Softmax};
+    use crate::{Awgn, Gaussian, HuberNoise, L1, Logistic, Masked, Quantised, Softmax};
 
     #[test]
     fn rows_that_do_not_go_together_are_named() {
@@ -254,5 +296,83 @@ mod tests {
         let classes = [2, 3].map(|d| Softmax::new(d).unwrap());
         let columns = PerRow::likelihoods(classes.to_vec()).unwrap_err();
         assert_eq!(columns, ParameterError::MixedColumns { block: 1 });
+    }
+
+    /// A handful of rounding errors.
+    const ROUNDING: f64 = 1e-14;
+    const ROWS: usize = 23;
+
+    #[test]
+    fn rows_side_by_side_are_answered_as_each_by_itself() {
+        let gaussians: Vec<_> =
+            (0..ROWS).map(|i| Gaussian::new(i as f64 - 3.0, (i % 4) as f64).unwrap()).collect();
+        let noises: Vec<_> = (0..ROWS).map(|i| Awgn::new(0.5 + i as f64).unwrap()).collect();
+        let bins = |i: usize| Quantised::new(&[-1.0, 0.1 * i as f64, 5.0], 0.3).unwrap();
+        let bins: Vec<_> = (0..ROWS).map(bins).collect();
+        let prior = PerRow::denoisers(gaussians.clone()).unwrap();
+        let noise = PerRow::likelihoods(noises.clone()).unwrap();
+        let quantised = PerRow::likelihoods(bins.clone()).unwrap();
+        assert!(matches!(prior.together, Together::Denoiser(_)));
+        assert!(matches!(noise.together, Together::Likelihood(_)));
+        assert!(matches!(quantised.together, Together::Likelihood(_)));
+        let n: Vec<f64> = (0..ROWS).map(|i| 0.7 * i as f64 - 8.0).collect();
+        let y: Vec<f64> = (0..ROWS).map(|i| (i % 4) as f64).collect();
+        // From the third row on.
+        let first = 3;
+        for gamma in [0.0, 1e-3, 2.0, 1e9] {
+            let ask = |model: &dyn Fn(&RowCavity<'_>, &mut RowEstimate<'_>, &mut Scratch)| {
+                let (mut mean, mut variance) = ([0.0; ROWS - 3], [0.0; ROWS - 3]);
+                let mut out = RowEstimate { mean: &mut mean, covariance: &mut variance };
+                let precision = [gamma];
+                let cavity = RowCavity::new(first, 1, &n[first..], &n[first..], &precision);
+                model(&cavity, &mut out, &mut Scratch::default());
+                (mean, variance)
+            };
+            let one = |i: usize, model: &dyn Fn(&RowCavity<'_>, &mut RowEstimate<'_>)| {
+                let (mut mean, mut variance) = ([0.0], [0.0]);
+                let mut out = RowEstimate { mean: &mut mean, covariance: &mut variance };
+                model(&RowCavity::new(0, 1, &n[i..=i], &n[i..=i], &[gamma]), &mut out);
+                (mean[0], variance[0])
+            };
+            let close = |found: (f64, f64), expected: (f64, f64)| {
+                let scale = expected.0.abs() + expected.1.sqrt();
+                assert!((found.0 - expected.0).abs() <= ROUNDING * scale, "{found:?} {expected:?}");
+                assert!((found.1 - expected.1).abs() <= ROUNDING * expected.1, "{gamma}");
+            };
+            let priors = ask(&|c, out, s| Denoiser::estimate(&prior, c, out, s).unwrap());
+            let seen = ask(&|c, out, s| noise.estimate(&y[first..], c, out, s).unwrap());
+            for k in 0..ROWS - first {
+                let (i, scratch) = (first + k, Scratch::default);
+                let alone =
+                    one(i, &|c, out| gaussians[i].estimate(c, out, &mut scratch()).unwrap());
+                close((priors.0[k], priors.1[k]), alone);
+                let data = &y[i..=i];
+                let alone =
+                    one(i, &|c, out| noises[i].estimate(data, c, out, &mut scratch()).unwrap());
+                close((seen.0[k], seen.1[k]), alone);
+            }
+            // Outer bins are improper without a cavity.
+            if gamma == 0.0 {
+                continue;
+            }
+            let binned = ask(&|c, out, s| quantised.estimate(&y[first..], c, out, s).unwrap());
+            for k in 0..ROWS - first {
+                let (i, data) = (first + k, &y[first + k..=first + k]);
+                let alone = one(i, &|c, out| {
+                    bins[i].estimate(data, c, out, &mut Scratch::default()).unwrap();
+                });
+                close((binned.0[k], binned.1[k]), alone);
+            }
+        }
+    }
+
+    #[test]
+    fn noise_without_end_is_left_to_its_own_row() {
+        let flat = Awgn::new(f64::MIN_POSITIVE / 1e3).unwrap();
+        let rows = PerRow::likelihoods(vec![Awgn::new(1.0).unwrap(), flat]).unwrap();
+        assert!(matches!(rows.together, Together::None));
+        let bins = [0.1, 0.2].map(|v| Quantised::new(&[0.0], v).unwrap());
+        let rows = PerRow::likelihoods(bins.to_vec()).unwrap();
+        assert!(matches!(rows.together, Together::None));
     }
 }

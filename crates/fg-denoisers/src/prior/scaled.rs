@@ -7,8 +7,11 @@ use fg_core::denoiser::{
 };
 use fg_core::factor::Breakdown;
 use fg_core::message::small;
+use fg_core::special::number::Number;
 
 use crate::error::{self, ParameterError};
+use crate::family::formula::{self, Formula};
+use crate::family::part;
 
 /// Rows `x = a u + b` whose `u` has any prior or penalty.
 ///
@@ -137,6 +140,34 @@ impl Scaled {
         self.shift.get(j).copied().unwrap_or(0.0)
     }
 
+    /// The map of one column.
+    fn affine(&self) -> Affine {
+        Affine { scale: self.scale, shift: self.shift_at(0) }
+    }
+
+    /// Rows of one column that are answered one by one, as many at a time as the nearest cache has room for.
+    fn by_pieces(
+        &self,
+        cavity: &RowCavity<'_>,
+        out: &mut RowEstimate<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<(), Breakdown> {
+        let most = PIECE.min(cavity.len());
+        let (memory, scratch) = scratch.nested(4 * most + 1);
+        for start in (0..cavity.len()).step_by(PIECE) {
+            let rows = start..(start + PIECE).min(cavity.len());
+            let len = rows.len();
+            let (mean, rest) = memory.split_at_mut(len);
+            let (variance, rest) = rest.split_at_mut(len);
+            let inner = self.inner(&part::rows(cavity, rows.clone()), &mut rest[..2 * len + 1]);
+            let mut found = RowEstimate { mean, covariance: variance };
+            self.denoiser.estimate(&inner, &mut found, scratch)?;
+            let mut out = part::answers(out, rows, 1);
+            formula::apply_to(&self.affine(), [&*mean, &*variance], &mut out);
+        }
+        Ok(())
+    }
+
     /// Values that the cavity of `u` takes: natural parameters and means of all rows, and the precision.
     fn memory(cavity: &RowCavity<'_>) -> usize {
         2 * cavity.natural().len() + cavity.precision().len()
@@ -151,12 +182,9 @@ impl Scaled {
             *p = self.scale * self.scale * gamma;
         }
         if d == 1 {
-            let (shift, scale, gamma) = (self.shift_at(0), self.scale, cavity.scalar_precision());
-            let (pull, shrink) = (gamma * shift, scale.recip());
-            let rows = cavity.natural().iter().zip(cavity.mean());
-            for ((n, r), (own, mean)) in rows.zip(natural.iter_mut().zip(mean.iter_mut())) {
-                (*own, *mean) = (scale * (n - pull), shrink * (r - shift));
-            }
+            let inwards = Inwards { affine: self.affine(), gamma: cavity.scalar_precision() };
+            let mut rows = RowEstimate { mean: natural, covariance: mean };
+            formula::apply_to(&inwards, [cavity.natural(), cavity.mean()], &mut rows);
             return RowCavity::new(cavity.first_row(), d, natural, mean, precision);
         }
         for (k, n) in natural.iter_mut().enumerate() {
@@ -177,6 +205,9 @@ impl Denoiser for Scaled {
         scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
         let d = cavity.columns();
+        if d == 1 && self.denoiser.separable() {
+            return self.by_pieces(cavity, out, scratch);
+        }
         let (memory, scratch) = scratch.nested(Self::memory(cavity));
         self.denoiser.estimate(&self.inner(cavity, memory), out, scratch)?;
         for row in out.mean.chunks_exact_mut(d) {
@@ -259,6 +290,39 @@ impl Denoiser for Scaled {
 
     fn name(&self) -> String {
         format!("scaled {}", self.denoiser.name())
+    }
+}
+
+/// Rows of one call where each stands for itself.
+const PIECE: usize = 256;
+
+/// Mean and variance of `u` to those of `a u + b`.
+#[derive(Clone, Copy)]
+struct Affine {
+    scale: f64,
+    shift: f64,
+}
+
+impl Formula<2> for Affine {
+    #[inline(always)]
+    fn row<N: Number>(&self, [mean, variance]: [N; 2]) -> [N; 2] {
+        let scale = mean.constant(self.scale);
+        [mean.mul_add(scale, mean.constant(self.shift)), variance * (scale * scale)]
+    }
+}
+
+/// Natural parameter and mean of a cavity to those of `u`.
+struct Inwards {
+    affine: Affine,
+    gamma: f64,
+}
+
+impl Formula<2> for Inwards {
+    #[inline(always)]
+    fn row<N: Number>(&self, [n, r]: [N; 2]) -> [N; 2] {
+        let Affine { scale, shift } = self.affine;
+        let pull = n.constant(self.gamma * shift);
+        [n.constant(scale) * (n - pull), n.constant(scale.recip()) * (r - n.constant(shift))]
     }
 }
 

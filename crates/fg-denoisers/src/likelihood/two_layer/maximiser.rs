@@ -8,7 +8,7 @@ use super::jumps::{self, Root, Scatter};
 use super::label_patterns::LabelPatterns;
 use super::newton::{self, Newton};
 use super::patterns::{self, Kink, Patterns};
-use super::{Output, TwoLayer};
+use super::{Activation, Output, TwoLayer, linear};
 use crate::ParameterError;
 
 /// Row maximisers of `n'z - z' Gamma z / 2 + log p(y | b2 + W2' sigma(z))`, the last term being
@@ -179,6 +179,11 @@ impl Likelihood for TwoLayerMap {
         scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
         let (d, outputs) = self.network.weights.shape();
+        if let (Activation::Linear, Some(lambda)) =
+            (self.network.activation, self.network.noise_precision())
+        {
+            return linear::estimate(&self.network, lambda, (observed, cavity), out, scratch);
+        }
         let error =
             self.with_maximiser(cavity.precision(), scratch, |maximiser, root, memory| {
                 let (target, memory) = memory.split_at_mut(outputs);

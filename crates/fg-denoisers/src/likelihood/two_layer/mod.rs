@@ -17,6 +17,7 @@ mod label_patterns;
 mod label_tests;
 mod labels;
 mod line;
+mod linear;
 mod maximiser;
 #[cfg(test)]
 mod maximiser_tests;

@@ -263,26 +263,39 @@ impl<'a> Work<'a> {
     }
 }
 
-/// Components of one column: what doesn't depend on the row.
-struct Scalar<'a> {
-    gamma: f64,
-    /// Mean, `S_k` and `log w_k - log det(I + C_k Gamma) / 2` of each.
-    components: &'a [[f64; 3]],
+/// Components of one column under one precision. With `w = 1 / (1 + v gamma)` the exponent of one is `v w n^2 / 2 + w c n -
+/// w c^2 gamma / 2 + log(weight sqrt(w))`, its mean `v w n + w c` and its variance `v w`: of each the coefficients of `n^2`,
+/// `n` and 1 of the exponent, less those of the first one, then variance and mean at `n = 0`.
+struct Scalar<'a>(&'a [[f64; 5]]);
+
+/// A component as [`Scalar`] has it.
+fn part(own: &Component, first: &Component, gamma: f64) -> [f64; 5] {
+    let parameters = |of: &Component| {
+        let variance = of.spread.scalar_variance().unwrap_or(f64::NAN);
+        let growth = variance * gamma;
+        (of.mean[0], variance, (1.0 + growth).recip(), growth.ln_1p())
+    };
+    let ((c, v, w, log), (first_c, first_v, first_w, first_log)) =
+        (parameters(own), parameters(first));
+    // Variances next to 1 / gamma differ by less than their rounding: v w - v_1 w_1 = (v - v_1) w w_1.
+    let square = 0.5 * (v - first_v) * w * first_w;
+    let at_zero = gamma * (w * c * c - first_w * first_c * first_c);
+    let level = (own.weight / first.weight).ln() + 0.5 * (first_log - log - at_zero);
+    [square, w * c - first_w * first_c, level, v * w, w * c]
 }
 
 impl Components for Scalar<'_> {
     fn count(&self) -> usize {
-        self.components.len()
+        self.0.len()
     }
 
     #[inline(always)]
     fn answer<N: Number>(&self, k: usize, n: N) -> Answer<N> {
-        let [c, s, level] = self.components[k].map(|v| n.constant(v));
-        let innovation = c.mul_add(n.constant(-self.gamma), n);
-        let step = s * innovation;
-        let around = c.mul_add(n + innovation, step * innovation);
-        let exponent = around.mul_add(n.constant(0.5), level);
-        Answer { exponent, mean: c + step, variance: s }
+        let [square, slope, level, variance, mean] = self.0[k].map(|v| n.constant(v));
+        // That of the first one is zero.
+        let exponent =
+            if k == 0 { n.constant(0.0) } else { square.mul_add(n, slope).mul_add(n, level) };
+        Answer { exponent, mean: variance.mul_add(n, mean), variance }
     }
 }
 
@@ -294,21 +307,22 @@ impl Denoiser for GaussianMixture {
         scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
         let (d, size) = (self.d, self.d * self.d);
-        let (memory, parts) = scratch
-            .slice(self.work_len() + 3 * self.components.len())
-            .split_at_mut(self.work_len());
-        let mut work = Work::new(self, cavity.precision(), memory);
+        if d == 1 {
+            let gamma = cavity.scalar_precision();
+            let memory = scratch.slice(5 * self.components.len());
+            let (parts, _) = memory.as_chunks_mut::<5>();
+            for (part, own) in parts.iter_mut().zip(&self.components) {
+                *part = self::part(own, &self.components[0], gamma);
+            }
+            if parts.iter().flatten().any(|v| !v.is_finite()) {
+                return Err(Breakdown::NotFinite { port: 0, row: cavity.first_row() });
+            }
+            formula::apply(&Mixed(Scalar(parts)), cavity, out);
+            return Ok(());
+        }
+        let mut work = Work::new(self, cavity.precision(), scratch.slice(self.work_len()));
         if work.s.iter().any(|v| !v.is_finite()) {
             return Err(Breakdown::NotFinite { port: 0, row: cavity.first_row() });
-        }
-        if d == 1 {
-            let (components, _) = parts.as_chunks_mut::<3>();
-            for ((part, c), k) in components.iter_mut().zip(&self.components).zip(0..) {
-                *part = [c.mean[0], work.s[k], c.weight.ln() - 0.5 * work.log_determinant[k]];
-            }
-            let scalar = Scalar { gamma: cavity.scalar_precision(), components };
-            formula::apply(&Mixed(scalar), cavity, out);
-            return Ok(());
         }
         for i in 0..cavity.len() {
             work.row(self, cavity, i);

@@ -322,6 +322,41 @@ def softmax(order, y):
     return answer
 
 
+def classes(order, y):
+    """Three of them: the differences from the last one are integrated; given these, what all have in common is Gaussian."""
+    differences = mp.matrix([[1, 0, -1], [0, 1, -1]])
+
+    def answer(n, gamma):
+        spread = mp.matrix(gamma) ** -1
+        mean = spread * mp.matrix(n)
+        own, cross = differences * spread * differences.T, spread * differences.T
+        centre, precision = differences * mean, own**-1
+        constant = log(2 * pi) + log(mp.det(own)) / 2
+
+        def f(a, b):
+            x, z = (a - centre[0], b - centre[1]), (a, b, mpf(0))
+            square = sum(x[i] * precision[i, j] * x[j] for i in (0, 1) for j in (0, 1))
+            return z[int(y)] - log(exp(a) + exp(b) + 1) - square / 2 - constant
+
+        root, axes = mp.cholesky(own), [[0, 0], [0, 0]]
+        for k in (0, 1):
+            # No pole where the imaginary parts of all classes are within pi of each other.
+            apart = max(abs(root[0, k]), abs(root[1, k]), abs(root[0, k] - root[1, k]))
+            step = min(mpf(2) / 5, pi / (17 * apart)) * 30 / order
+            axes[0][k], axes[1][k] = root[0, k] * step, root[1, k] * step
+        pull = own * mp.matrix([(1 if y == k else 0) - mpf(1) / 3 for k in (0, 1)])
+        starts = [[centre[k] + share * pull[k] for k in (0, 1)] for share in (mpf(0), mpf(1) / 2, mpf(1))]
+        with mp.workdps(plane_digits(order)):
+            total, found, moments = plane(f, starts, axes)
+        gain = cross * precision
+        within = spread - gain * cross.T + gain * mp.matrix(moments) * gain.T
+        moved = mean + gain * (mp.matrix(found) - centre)
+        height = sum(a * b for a, b in zip(n, mean)) / 2 + 3 * log(2 * pi) / 2 - log(mp.det(mp.matrix(gamma))) / 2
+        return height + total, list(moved), [[within[i, j] for j in range(3)] for i in range(3)]
+
+    return answer
+
+
 def complex_magnitude(order, y, v):
     constant = log(y / v) - y * y / (2 * v)
 
@@ -393,3 +428,73 @@ def gaussian_noise(v):
     p = 1 / v
     height = log_normal(mpf(0), v)(mpf(0))
     return lambda n, gamma: gaussian(height, [mpf(0), mpf(0)], [[p, -p], [-p, p]], n, gamma)
+
+
+def mixed_columns(y, weights, precision):
+    """One column, nobody knows which, with noise."""
+    total, d = sum(weights), range(len(weights))
+
+    def part(k, n, gamma):
+        pull = [precision * y if j == k else mpf(0) for j in d]
+        lambdas = [[precision if i == j == k else mpf(0) for j in d] for i in d]
+        constant = log(weights[k] / total) + log_normal(y, 1 / precision)(y) - precision * y * y / 2
+        return gaussian(constant, pull, lambdas, n, gamma)
+
+    return lambda n, gamma: mixed([part(k, n, gamma) for k in d])
+
+
+def column_mixing(matrix, bias):
+    """Both unknowns side by side, the output a linear map of the input."""
+
+    def answer(n, gamma):
+        d, e = range(len(matrix)), range(len(bias))
+        m, h = n[len(d):], [row[len(d):] for row in gamma[len(d):]]
+        out = [m[k] - sum(bias[l] * h[l][k] for l in e) for k in e]
+        pull = [sum(out[k] * matrix[j][k] for k in e) for j in d]
+        lambdas = [[sum(matrix[i][k] * h[k][l] * matrix[j][l] for k in e for l in e) for j in d] for i in d]
+        constant = sum(bias[k] * (m[k] + out[k]) for k in e) / 2
+        total, x, s = gaussian(constant, pull, lambdas, n[: len(d)], [row[: len(d)] for row in gamma[: len(d)]])
+        wide, both = [[mpf(i == j) for j in d] + list(matrix[i]) for i in d], range(len(d) + len(e))
+        shift = [mpf(0)] * len(d) + list(bias)
+        mean = [shift[k] + sum(x[j] * wide[j][k] for j in d) for k in both]
+        return total, mean, [[sum(wide[i][k] * s[i][j] * wide[j][l] for i in d for j in d) for l in both] for k in both]
+
+    return answer
+
+
+def vote(order, y, flips):
+    """Three units, of which the first and the last are independent given the one between them."""
+
+    weight = lambda signs: 1 - flips if (1 if sum(signs) > 0 else -1) == y else flips
+
+    def half(s, pull, precision):
+        """Logarithm of the mass, mean and variance of `exp(pull z - precision z^2 / 2)` on one side of zero."""
+        root = sqrt(precision)
+        u = s * pull / root
+        mass = erfc(-u / sqrt(mpf(2))) / 2
+        mills = exp(-u * u / 2) / sqrt(2 * pi) / mass
+        height = pull * pull / (2 * precision) + log(2 * pi / precision) / 2 + log(mass)
+        return height, pull / precision + s * mills / root, (1 - mills * (mills + u)) / precision
+
+    def answer(n, gamma):
+        links, ends = [gamma[0][1], gamma[2][1]], [gamma[0][0], gamma[2][2]]
+
+        def octant(signs):
+            known = {}
+
+            def inner(x):
+                pulls = [n[0] - links[0] * x, n[2] - links[1] * x]
+                return known.get(x) or known.setdefault(x, [half(*all) for all in zip((signs[0], signs[2]), pulls, ends)])
+
+            f = lambda x: x * (n[1] - gamma[1][1] * x / 2) + sum(side[0] for side in inner(x)) + log(weight(signs))
+            spread = lambda x: [inner(x)[0][2]] + [mpf(0)] * 7 + [inner(x)[1][2]]
+            support = (mpf(0), inf) if signs[1] > 0 else (-inf, mpf(0))
+            place = lambda x: [inner(x)[0][1], x, inner(x)[1][1]]
+            precision = gamma[1][1] - sum(b * b / a for a, b in zip(ends, links))
+            pull = n[1] - sum(b * m / a for a, b, m in zip(ends, links, (n[0], n[2])))
+            return Line(f, support=support, marks=[(pull / precision, 1 / sqrt(precision))], place=place, spread=spread).answer(order)
+
+        all = [(a, b, c) for a in (1, -1) for b in (1, -1) for c in (1, -1)]
+        return mixed([octant(signs) for signs in all if weight(signs) > 0])
+
+    return answer

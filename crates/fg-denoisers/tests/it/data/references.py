@@ -160,6 +160,8 @@ TRIPLES = [
     (0.3, 0.0, 0.0, 0.0, 0.3, 0.0, 0.0, 0.0, 0.3), (4.0, 1.0, -0.5, 1.0, 2.0, 0.3, -0.5, 0.3, 60.0),
     (1e6, 2e5, 0.0, 2e5, 1e5, 1e3, 0.0, 1e3, 300.0),
 ]
+# The first and the last column independent given the second one.
+CHAIN = (1.0, 0.4, 0.0, 0.4, 1.5, -0.3, 0.0, -0.3, 0.8)
 # In the bulk, and 30 deviations out for a precision of about one.
 NEAR, OUT = (0.4, -0.7), (30.0, -8.0)
 
@@ -193,6 +195,21 @@ def row_rows():
     for y, flips in ((1.0, 0.0), (-1.0, 0.1)):
         for n, gamma in cavities([(0.5, 0.0, 0.0, 0.5), FULL, PAIRS[2]], (NEAR, OUT)):
             yield "committee", *line(d.committee, y, flips), n, gamma
+    diagonal = [(0.3, 0.0, 0.0, 0.0, 0.5, 0.0, 0.0, 0.0, 0.4), (2.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 60.0)]
+    for y, flips in ((1.0, 0.0), (-1.0, 0.1)):
+        for n, gamma in cavities(diagonal, ((0.4, -0.7, 0.2), (20.0, -8.0, 3.0))):
+            yield "vote", *line(d.vote, y, flips), n, gamma
+    for n, gamma in cavities([CHAIN], ((0.4, -0.7, 0.2), (1.5, 0.3, -0.9))):
+        yield "sampled_vote", *line(d.vote, 1.0, 0.1), n, gamma
+    for y, n in ((0.0, (0.4, -0.3, 0.2)), (2.0, (1.5, 0.5, -1.0))):
+        yield "sampled_classes", *line(d.classes, y), n, CHAIN
+    for y, weights, precision in ((0.3, (0.3, 0.7), 4.0), (-2.0, (1.0, 1.0), 1e4)):
+        build = lambda order, y=y, weights=weights, precision=precision: d.mixed_columns(mpf(y), vector(weights), mpf(precision))
+        for n, gamma in cavities([*PAIRS], (NEAR, OUT)):
+            yield "mixed_columns", (y, precision, *weights), build, n, gamma
+    build = lambda order: d.mixed_columns(mpf(1.5), vector((1.0, 2.0, 0.5)), mpf(20.0))
+    for n, gamma in cavities(TRIPLES, ((0.4, -0.7, 0.2), (30.0, -8.0, 3.0))):
+        yield "mixed_columns", (1.5, 20.0, 1.0, 2.0, 0.5), build, n, gamma
     some = [(0.5, 0.0, 0.0, 0.5), FULL, PAIRS[2]]
     for y, precisions in ((0.0, some), (1.0, [FULL])):
         for n, gamma in cavities(precisions, (NEAR, OUT)):
@@ -223,10 +240,34 @@ def channel_rows():
         ("softplus", lambda order: d.channel(order, softplus, marks=centre)),
         ("gaussian_noise", lambda order: d.gaussian_noise(mpf(0.5))),
     ]
+    leaky = lambda z: max(z, mpf(0)) + mpf(0.1) * min(z, mpf(0))
+    kinds.append(("leaky_relu", lambda order: d.channel(order, leaky, zero)))
     seen = [(0.3, 1.0, 0.4, 2.0), (-3.0, 0.1, 50.0, 60.0), (30.0, 1.0, -3.0, 10.0), (-200.0, 40.0, 900.0, 1e3)]
     for family, build in kinds:
         for n, g, m, h in seen:
             yield family, (), build, (n, m), (g, 0.0, 0.0, h)
+    yield from mixings()
+
+
+def mixings():
+    """Matrix and bias of a map from two columns to one and to three, and from one to two."""
+    maps = [((1.0, -0.7), (0.3,), 2), ((0.5, 1.0, -2.0, 0.0, 0.3, 1.5), (0.1, 0.0, -1.0), 2), ((2.0, -0.5), (0.0, 0.4), 1)]
+    inputs = {1: [(0.5,), (1e4,)], 2: PAIRS}
+    outputs = {1: (3.0,), 2: FULL, 3: (4.0, 1.0, -0.5, 1.0, 2.0, 0.3, -0.5, 0.3, 60.0)}
+    for matrix, bias, size in maps:
+        e = len(bias)
+        rows = [vector(matrix[j * e : (j + 1) * e]) for j in range(size)]
+        for own in inputs[size]:
+            for pull in (0.4, 30.0):
+                n = [pull * own[j * (size + 1)] ** 0.5 for j in range(size)] + [0.7 - k for k in range(e)]
+                gamma = [0.0] * (size + e) ** 2
+                for i in range(size):
+                    gamma[i * (size + e) : i * (size + e) + size] = own[i * size : (i + 1) * size]
+                for k in range(e):
+                    start = (size + k) * (size + e) + size
+                    gamma[start : start + e] = outputs[e][k * e : (k + 1) * e]
+                build = lambda order, rows=rows, bias=bias: d.column_mixing(rows, vector(bias))
+                yield "column_mixing", (float(size), *matrix, *bias), build, tuple(n), tuple(gamma)
 
 
 def certain(value, other, scale):
