@@ -3,8 +3,8 @@
 //! The label of a sample is the sum of two signs, a tie being a label of its own. Below 2.05 labels a weight both units of the
 //! estimate are alike, with the mean of the teacher's in each; above, Gaussian weights specialise, gradually. Binary weights
 //! are found exactly from about two labels a weight on. Messages hold a full 2 x 2 precision; runs start from random values,
-//! as a run that starts from nothing can't prefer one order of the units: it learns the sum of both, and stays with it. Overlaps
-//! count after the best of both orders.
+//! as a run that starts from nothing can't prefer one order of the units: it learns the sum of both, and stays with it. So do
+//! some runs of 500 binary weights. Overlaps count after the best of both orders.
 //! `--out DIR` (default `out/committee`) receives `committee.csv` and the figure.
 
 use std::process::ExitCode;
