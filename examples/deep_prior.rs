@@ -125,10 +125,10 @@ fn write(folder: &Path, results: &[[Layer; 4]]) -> Result<(), Failure> {
         labels: Labels {
             name: "deep_prior",
             title: "A deep generator 20 - 100 - 500 - 784, 300 measurements, 30 dB".to_owned(),
-            x: "layer: 0 input, 1 and 2 hidden, 3 output",
+            x: "layer",
             y: "NMSE (dB)",
         },
-        at: vec![0.0, 1.0, 2.0, 3.0],
+        at: vec![1.0, 2.0, 3.0, 4.0],
         measured: vec![
             ("runs: median and quartiles", of(|l| l.error)),
             ("claimed by the runs", of(|l| l.claimed)),
@@ -136,5 +136,5 @@ fn write(folder: &Path, results: &[[Layer; 4]]) -> Result<(), Failure> {
         ],
         predicted: Vec::new(),
     }
-    .write(folder)
+    .write_named(folder, &["input", "first hidden", "second hidden", "output"])
 }

@@ -43,6 +43,8 @@ const SPARSITY: f64 = 0.1;
 const HELD_OUT: usize = 4000;
 /// Powers of ten of the weights.
 const WEIGHTS: [f64; 9] = [-2.0, -1.5, -1.0, -0.75, -0.5, -0.25, 0.0, 0.5, 1.0];
+/// The same with `--quick`.
+const FEW: [f64; 5] = [-2.0, -1.0, -0.5, 0.0, 1.0];
 /// Residual and iterations of the primal-dual method.
 const SETTLED: End = End { tolerance: 1e-9, iterations: 50_000 };
 
@@ -103,7 +105,8 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<(), Failure> {
     let Arguments { loss: losses, penalty, study } = arguments;
-    let (at, runs) = (WEIGHTS.len(), study.runs(10, 2)?);
+    let weights = if study.quick { &FEW[..] } else { &WEIGHTS[..] };
+    let (at, runs) = (weights.len(), study.runs(10, 2)?);
     let folder = study.folder("erm")?;
     let bar = progress_bar(losses.len() * at * (runs + 1), "minimisers and predictions");
     let errors = in_parallel(losses.len() * at * (runs + 1), study.threads(), &bar, |job| {
@@ -111,13 +114,13 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         // The same data for every loss and weight.
         let seed = derived_seed(study.seed, &[run as u64]);
         let work = if run == runs { Job::Predict } else { Job::Measure(seed) };
-        losses[k / at].errors(*penalty, 10_f64.powf(WEIGHTS[k % at]), work)
+        losses[k / at].errors(*penalty, 10_f64.powf(weights[k % at]), work)
     });
     bar.finish_and_clear();
     let errors: Result<Vec<_>, ModelError> = errors.into_iter().collect();
     let (errors, statuses): (Vec<Errors>, Vec<_>) =
         errors.map_err(Failure::other)?.into_iter().unzip();
-    report((arguments.penalty, &folder), &Places { losses, runs, errors: &errors })?;
+    report((arguments.penalty, &folder), &Places { losses, weights, runs, errors: &errors })?;
     say_endings(statuses.iter().flatten());
     let worst = |value: fn(&Errors) -> f64| largest(errors.iter().map(value));
     let (residual, gap) = (worst(|e| e.residual), worst(|e| e.gap));
@@ -131,6 +134,8 @@ type Outcome = Result<(Errors, Option<Status>), ModelError>;
 /// Errors of every loss, weight and run; of each weight the last is the prediction.
 struct Places<'a> {
     losses: &'a [Loss],
+    /// Powers of ten.
+    weights: &'a [f64],
     runs: usize,
     errors: &'a [Errors],
 }
@@ -138,7 +143,7 @@ struct Places<'a> {
 impl Places<'_> {
     /// The runs of a loss at a weight, and the prediction.
     fn at(&self, loss: usize, weight: usize) -> (&[Errors], &Errors) {
-        let first = (loss * WEIGHTS.len() + weight) * (self.runs + 1);
+        let first = (loss * self.weights.len() + weight) * (self.runs + 1);
         let predicted = first + self.runs;
         (&self.errors[first..predicted], &self.errors[predicted])
     }
@@ -147,7 +152,7 @@ impl Places<'_> {
         let mut series = Vec::new();
         for (k, loss) in self.losses.iter().enumerate() {
             let (mut dots, mut band, mut line) = (Vec::new(), Vec::new(), Vec::new());
-            for (w, weight) in WEIGHTS.iter().enumerate() {
+            for (w, weight) in self.weights.iter().enumerate() {
                 let (runs, predicted) = self.at(k, w);
                 let values: Vec<f64> = runs.iter().map(value).collect();
                 let Some(q) = Quartiles::of(&values) else { continue };
@@ -172,12 +177,12 @@ fn report((penalty, folder): (Penalty, &Path), places: &Places<'_>) -> Result<()
     let header = ["loss", "weight", "test", "predicted", "training", "predicted"];
     let mut table = TextTable::new(header);
     for (k, loss) in places.losses.iter().enumerate() {
-        for (w, weight) in WEIGHTS.iter().enumerate() {
+        for (w, weight) in places.weights.iter().enumerate() {
             let (runs, predicted) = places.at(k, w);
-            let weight = 10_f64.powf(*weight).to_string();
+            let weight = 10_f64.powf(*weight);
             for (run, e) in runs.iter().chain([predicted]).enumerate() {
                 let run = if run < runs.len() { run.to_string() } else { "predicted".to_owned() };
-                let place = [loss.name().to_owned(), weight.clone(), run];
+                let place = [loss.name().to_owned(), weight.to_string(), run];
                 let values = [e.test, e.training, e.residual, e.gap].map(|v| v.to_string());
                 csv.push(place.into_iter().chain(values));
             }
@@ -185,7 +190,7 @@ fn report((penalty, folder): (Penalty, &Path), places: &Places<'_>) -> Result<()
                 let values: Vec<f64> = runs.iter().map(value).collect();
                 short(Quartiles::of(&values).map_or(f64::NAN, |q| q.median))
             };
-            let mut row = vec![loss.name().to_owned(), short(10_f64.powf(WEIGHTS[w]))];
+            let mut row = vec![loss.name().to_owned(), short(weight)];
             row.extend([median(|e| e.test), short(predicted.test)]);
             row.extend([median(|e| e.training), short(predicted.training)]);
             table.push(row);

@@ -154,8 +154,7 @@ impl Part {
     fn sparse(&self) -> Result<Found, ModelError> {
         let model = linear::sparse(Dense::from_rows(&self.inputs)?, self.target.clone())?;
         let (prior, likelihood) = (model.prior, model.likelihood);
-        let options = Options::default().with_damping(DAMPING).with_max_sweeps(SWEEPS);
-        let fit = model.fit(&options, &mut ())?;
+        let fit = model.fit(&learning(), &mut ())?;
         let solution = fit.solution();
         let learned = |factor, name: &str| solution.parameter(factor, name).unwrap_or(f64::NAN);
         let law = BernoulliGauss::new(learned(prior, "sparsity"), 0.0, learned(prior, "variance"))?;
@@ -176,8 +175,7 @@ impl Part {
         let prior = Gaussian::new(0.0, 0.5 / self.inputs.columns() as f64)?.learn_covariance();
         let noise = Awgn::from_variance(0.5)?.learn_noise();
         let model = generalised::graph(operator, prior, noise, self.target.clone());
-        let options = Options::default().with_damping(DAMPING).with_max_sweeps(SWEEPS);
-        let fit = model.fit(&options, &mut ())?;
+        let fit = model.fit(&learning(), &mut ())?;
         Ok((fit.estimate().as_slice().to_vec(), evidence(&fit)))
     }
 
@@ -187,6 +185,11 @@ impl Part {
         let model = linear::graph(operator, self.target.clone(), L2::new(0.0)?, 1.0)?;
         Ok(model.fit(&Options::default(), &mut ())?.estimate().as_slice().to_vec())
     }
+}
+
+/// Of runs that learn.
+fn learning() -> Options {
+    Options::default().with_damping(DAMPING).with_max_sweeps(SWEEPS)
 }
 
 /// The evidence of a fit; not a number where it has none.

@@ -42,6 +42,11 @@ const PRINTED: usize = 12;
 impl Curves {
     /// Writes `NAME.csv` and the figure, and prints the table.
     pub(crate) fn write(&self, folder: &Path) -> Result<(), Failure> {
+        self.write_named(folder, &[])
+    }
+
+    /// As [`write`](Self::write), with names of the places 1, 2 and so on, which are numbers where there are none.
+    pub(crate) fn write_named(&self, folder: &Path, names: &[&str]) -> Result<(), Failure> {
         let Labels { name: file, title, x, y } = &self.labels;
         let mut csv = CsvTable::new(["curve", "run", *x, "value"]);
         let mut table = TextTable::new([*x, "curve", "median", "quartiles"]);
@@ -85,7 +90,7 @@ impl Curves {
         csv.write(&folder.join(format!("{file}.csv"))).map_err(Failure::other)?;
         let panel = Panel {
             title: String::new(),
-            x: Axis::linear(*x),
+            x: Axis::named(*x, names.iter().map(|name| (*name).to_owned()).collect()),
             y: Axis::linear(*y),
             series,
             references: Vec::new(),

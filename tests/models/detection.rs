@@ -15,7 +15,7 @@ const SIZE: usize = 256;
 const RUNS: u64 = 12;
 /// Power of either part of a symbol.
 const POWER: f64 = 0.5;
-/// Variance of either part of the noise: 5 dB below, where a tenth of the symbols is mistaken.
+/// Variance of either part of the noise: 5 dB below, where a fifth of the symbols is mistaken.
 const NOISE: f64 = 0.158_113_883_008;
 
 /// The rate that state evolution predicts: what the antennas say of a part of a symbol is that part with Gaussian noise.

@@ -8,6 +8,7 @@ use fg_denoisers::prior::{BernoulliGauss, GroupBernoulliGauss};
 
 use super::{GeneralisedGraph, graph};
 use crate::ModelError;
+use crate::linear::dependence::dependent_columns;
 use crate::matrices::isotropic;
 
 /// The graph of [`graph`] for a Bernoulli-Gauss signal whose sparsity and variance are learned by expectation-maximisation
@@ -39,14 +40,23 @@ use crate::matrices::isotropic;
 /// ```
 ///
 /// # Errors
-/// [`ModelError`] when the operator vanishes, so that there is nothing to start from. Shapes and data are checked when the
-/// graph is built.
+/// [`ModelError`] when the operator vanishes, so that there is nothing to start from;
+/// [`ModelError::Dependent`] where the likelihood learns and as many columns of data as unknown ones are linearly dependent: as
+/// the noise goes to zero with the covariance of the columns, their density grows without bound. Shapes and data are checked
+/// when the graph is built.
 pub fn sparse(
     operator: impl LinearOperator + 'static,
     likelihood: impl Likelihood + 'static,
     data: Rows,
 ) -> Result<GeneralisedGraph, ModelError> {
     let columns = likelihood.columns().unwrap_or(data.columns());
+    let several = columns > 1 && data.columns() == columns && data.first_non_finite().is_none();
+    if several
+        && !likelihood.learning().is_empty()
+        && let Some(columns) = dependent_columns(&data)
+    {
+        return Err(ModelError::Dependent { columns });
+    }
     let variance = explaining_variance(&likelihood, &data, columns);
     sparse_of(operator, likelihood, data, columns, variance)
 }
@@ -129,6 +139,7 @@ fn recoverable(delta: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use fg_core::operator::Dense;
     use fg_denoisers::{Awgn, Logistic, Magnitude, Masked};
 
     #[test]
@@ -140,6 +151,20 @@ mod tests {
             assert!((found - expected).abs() < TOLERANCE, "{delta}: {found}");
         }
         assert!(recoverable(2.0) > 0.9 && recoverable(2.0) <= 1.0);
+    }
+
+    #[test]
+    fn dependent_columns_are_refused_where_noise_is_learned() {
+        let model = |noise: Awgn| {
+            let operator =
+                Dense::from_rows(&Rows::from_fn(6, 4, |i, j| ((i * j + i) as f64).sin()));
+            let data = Rows::from_fn(6, 2, |i, j| (j as f64 + 1.0) * (i as f64).cos());
+            sparse(operator.unwrap(), noise, data)
+        };
+        let noise = || Awgn::new(4.0).unwrap();
+        assert!(model(noise()).is_ok());
+        let error = model(noise().learn_noise()).unwrap_err();
+        assert_eq!(error, ModelError::Dependent { columns: vec![0, 1] });
     }
 
     #[test]

@@ -7,7 +7,7 @@ use fg_core::Rows;
 ///
 /// By orthogonalisation of the columns, each in units of its own length: what is left of one that others make up is
 /// rounding, at most the size of the matrix in units of it.
-pub(super) fn dependent_columns(rows: &Rows) -> Option<Vec<usize>> {
+pub(crate) fn dependent_columns(rows: &Rows) -> Option<Vec<usize>> {
     /// Coefficients of a combination that count, in units of the lengths of the columns.
     const PART: f64 = 1e-8;
     let (m, d) = rows.shape();

@@ -1,7 +1,7 @@
 //! The linear inverse problem `Y = A X + noise`: the generalised linear model whose data are `A X` with white Gaussian
 //! noise.
 
-mod dependence;
+pub(crate) mod dependence;
 mod learning;
 
 pub use learning::sparse;

@@ -2,6 +2,7 @@
 
 mod leading;
 mod predict;
+mod spike;
 mod start;
 
 pub use start::Start;

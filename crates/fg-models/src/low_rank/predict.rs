@@ -6,7 +6,7 @@ use fg_core::evolution::{Evolution, MessageLaw, Prediction};
 use fg_core::factor::LowRankFactor;
 use fg_core::{Graph, Options};
 
-use super::start::Spike;
+use super::spike::Spike;
 use super::{LowRankGraph, Start};
 use crate::ModelError;
 use crate::start::{Sent, alone, guessed_power, predicted_from};

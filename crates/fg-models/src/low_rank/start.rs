@@ -8,6 +8,7 @@ use fg_core::operator::Dense;
 use fg_core::{FactorId, Graph, Inference, Message, Precision, Rows};
 
 use super::leading::{Leading, leading};
+use super::spike::{Column, Spike};
 use crate::ModelError;
 use crate::start::{alone, guessed_power};
 
@@ -42,10 +43,6 @@ pub enum Start {
     /// The priors by themselves, which is enough where they have a mean.
     Prior,
 }
-
-/// Smallest signal-to-noise ratio of a direction, one being where it begins to tell anything: below, a run would start
-/// at zero, where a symmetric model stays.
-const FAINTEST: f64 = 1.1;
 
 impl Start {
     /// Sets the first messages of a run.
@@ -87,54 +84,6 @@ fn guess(
     let power = guessed_power(graph, graph.variable_at(at.0, at.1), values, share)?;
     let column = Column { precision: share / ((1.0 - share) * power), size: share.sqrt().recip() };
     send(run, graph, at, values, &vec![column; values.columns()])
-}
-
-/// A direction as a message: the factor to the values of its observation, and the precision of that.
-#[derive(Clone, Copy, Debug)]
-struct Column {
-    precision: f64,
-    size: f64,
-}
-
-/// What the Gaussian fixed point finds of a direction: its variance, and the part of it that is found.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Spike {
-    variance: f64,
-    share: f64,
-}
-
-impl Spike {
-    /// Of symmetric data of `n` rows, with entries of this variance; no fainter than directions are taken for.
-    pub(super) fn symmetric(n: f64, noise: f64, variance: f64) -> Self {
-        let variance = variance.max((FAINTEST * noise / n).sqrt());
-        Self { variance, share: 1.0 - noise / (n * variance * variance) }
-    }
-
-    /// Of both sides of other data, with entries whose variances have this `product`: the data tell no more of them, and what
-    /// the priors say of the two shares it out.
-    pub(super) fn rectangular(
-        [m, n]: [f64; 2],
-        noise: f64,
-        own: [f64; 2],
-        product: f64,
-    ) -> [Self; 2] {
-        let product = product.max((FAINTEST / (m * n)).sqrt() * noise);
-        let (a, b) = (m * product / noise, n * product / noise);
-        let scale = (product / (own[0] * own[1])).sqrt();
-        [(a, own[0]), (b, own[1])].map(|(ratio, own)| Self {
-            variance: scale * own,
-            share: (a * b - 1.0) / (ratio + a * b),
-        })
-    }
-
-    /// The precision of what is found as an observation.
-    pub(super) fn precision(self) -> f64 {
-        self.share / ((1.0 - self.share) * self.variance)
-    }
-
-    fn column(self) -> Column {
-        Column { precision: self.precision(), size: self.share.recip() }
-    }
 }
 
 /// Sends `values`, each column multiplied by its size, as observations.
