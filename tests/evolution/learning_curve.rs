@@ -178,16 +178,16 @@ fn maximisers_of_rectified_units_generalise_as_predicted() {
 }
 
 /// Clamped at four and at ten samples an input the error overshoots in the second sweep, to 1.2 and 3.7, and what then happens
-/// hangs on it, and on whether a direction next to a bound is clamped, which differs from run to run: at four the last errors of
-/// the weights are 0.75 +- 0.02 in runs of 400 inputs, 0.69 to 0.73 in two sets of runs of 800, and predicted at 0.72 from 4096
-/// points and from 16384. Where what a clamped message holds of its cavity is taken for noise, the fourth sweep at ten is 27
-/// percent off.
+/// hangs on it, and on whether a direction next to a bound is clamped, which differs from run to run. The last errors of the
+/// weights: at four 0.75 +- 0.02 in runs of 400 inputs, 0.69 to 0.73 in two sets of runs of 800, 0.72 predicted; at ten 0.395 +-
+/// 0.007 in runs of 400, 0.381 +- 0.007 in runs of 800, 0.34 to 0.36 predicted. Where what a clamped message holds of its cavity
+/// is taken for noise, the fourth sweep at ten is 27 percent off.
 const OVERSHOT: f64 = 0.12;
 
 #[test]
 #[ignore = "a minute when optimised"]
 fn clamped_maximisers_of_rectified_units_generalise_nearly_as_predicted() {
-    for (size, band) in [((2000, 1), NARROW), ((800, 4), OVERSHOT), ((400, 10), OVERSHOT)] {
+    for (size, band) in [((2000, 1), NARROW), ((800, 4), OVERSHOT), ((800, 10), OVERSHOT)] {
         let case = maximisers(Activation::Relu, None, size);
         compare(&case, &predicted(&case), band);
     }
