@@ -125,7 +125,7 @@ fn cases() -> Vec<Case> {
 /// Best seconds an element of the estimator and of its floor.
 static BEST: Mutex<BTreeMap<(usize, usize), [f64; 2]>> = Mutex::new(BTreeMap::new());
 
-#[divan::bench(args = cases(), max_time = 0.25)]
+#[divan::bench(args = cases(), max_time = 0.25, skip_ext_time)]
 fn element(bencher: Bencher<'_, '_>, case: Case) {
     let Subject { estimator, floor, .. } = &SUBJECTS[case.subject];
     let rows = case.rows;
