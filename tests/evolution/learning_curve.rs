@@ -156,6 +156,27 @@ const NARROW: f64 = 0.03;
 /// Sizes of two thousand rows and more, at three ratios of samples to inputs.
 const LARGE: [(usize, usize); 3] = [(2000, 1), (800, 4), (400, 10)];
 
+/// Posterior means from no information.
+fn posterior_means(activation: Activation) {
+    let (estimation, policy, share, runs) = (Estimation::Mmse, None, 0.0, 10);
+    for (inputs, ratio) in LARGE {
+        let case = Case { activation, estimation, policy, inputs, ratio, share, runs };
+        compare(&case, &predicted(&case), NARROW);
+    }
+}
+
+#[test]
+#[ignore = "a minute when optimised: all ratios, at two thousand rows and more"]
+fn posterior_means_of_rectified_units_generalise_as_predicted() {
+    posterior_means(Activation::Relu);
+}
+
+#[test]
+#[ignore = "a minute when optimised: all ratios, at two thousand rows and more"]
+fn posterior_means_of_smooth_units_generalise_as_predicted() {
+    posterior_means(Activation::Sigmoid);
+}
+
 #[test]
 #[ignore = "a minute when optimised: all ratios, at two thousand rows and more"]
 fn maximisers_of_smooth_units_generalise_as_predicted() {
