@@ -216,7 +216,7 @@ impl<'g> State<'g> {
                     let other = &self.edges[*other];
                     law.noise.clone_from(&other.noises[other.version]);
                     let sent = self.nodes[factor].port(port);
-                    other.echo.rows(|t| sent.noise(other.told[t][0]).clone())
+                    other.echo.rows(|t| sent.noise(other.told[t][0]))
                 }
                 _ => None,
             };

@@ -25,29 +25,27 @@ pub(super) enum Kind<'g> {
 
 /// The average posterior covariance of a matched factor, which is all that there is to follow, by itself.
 #[derive(Debug)]
-pub(super) enum Average {
-    Scalar(Box<Scalar>),
-    Marginal(Box<Marginal>),
+pub(super) enum Average<'g> {
+    Scalar(Box<Scalar>, &'g dyn Denoiser),
+    Marginal(Box<Marginal>, &'g dyn Likelihood),
 }
 
-impl Average {
+impl Average<'_> {
     /// Writes it for a cavity of precision `gamma` (`d x d`).
     fn covariance(
         &mut self,
-        kind: Kind<'_>,
         gamma: &[f64],
         scratch: &mut Scratch,
         out: &mut [f64],
     ) -> Result<(), Breakdown> {
-        match (self, kind) {
-            (Self::Scalar(scalar), Kind::Prior(denoiser)) => {
-                out[0] = scalar.average_variance(denoiser, gamma[0], scratch)?;
+        match self {
+            Self::Scalar(scalar, denoiser) => {
+                out[0] = scalar.average_variance(*denoiser, gamma[0], scratch)?;
                 Ok(())
             }
-            (Self::Marginal(marginal), Kind::Likelihood(likelihood)) => {
-                marginal.average(likelihood, gamma, scratch, out)
+            Self::Marginal(marginal, likelihood) => {
+                marginal.average(*likelihood, gamma, scratch, out)
             }
-            _ => unreachable!("a scalar is of a prior, a marginal law of a likelihood"),
         }
     }
 }
@@ -64,7 +62,7 @@ pub(super) struct RowwiseNode<'g> {
     /// The row of the variable that each point stands for, where the estimator tells rows apart.
     places: Option<Vec<usize>>,
     /// Where it is matched: its average in one integral, in place of points.
-    average: Option<Average>,
+    average: Option<Average<'g>>,
     scratch: Scratch,
 }
 
@@ -97,7 +95,7 @@ impl<'g> RowwiseNode<'g> {
     }
 
     /// Follows a matched factor by this average in place of points.
-    pub(super) fn follow_exactly(&mut self, average: Option<Average>) {
+    pub(super) fn follow_exactly(&mut self, average: Option<Average<'g>>) {
         self.average = average;
     }
 
@@ -202,7 +200,7 @@ impl<'g> RowwiseNode<'g> {
             belief.reset();
             self.scratch.take_standard_error();
             let (gamma, out) = (cavity.precision().block(0), belief.blocks_mut().1);
-            average.covariance(self.kind, gamma, &mut self.scratch, out)?;
+            average.covariance(gamma, &mut self.scratch, out)?;
             belief.set_standard_error(self.scratch.take_standard_error());
             return Ok(());
         }

@@ -161,7 +161,8 @@ impl<'e, 'g> Setup<'e, 'g> {
                 let ports = vec![self.port(factor, 0, truth, &points)];
                 let data = Rows::default();
                 let mut node = RowwiseNode::new(Kind::Prior(denoiser), ports, data, places, points);
-                node.follow_exactly(scalar.map(|scalar| Average::Scalar(Box::new(scalar))));
+                let exact = scalar.map(|scalar| Average::Scalar(Box::new(scalar), denoiser));
+                node.follow_exactly(exact);
                 Node::Rowwise(Box::new(node))
             }
             Anatomy::Likelihood(likelihood) => {
@@ -177,9 +178,10 @@ impl<'e, 'g> Setup<'e, 'g> {
                 let places = rows.map(|n| places(n, &mut points));
                 let data = self.data(factor, likelihood, &truth, places.as_deref(), &mut points)?;
                 let ports = vec![self.port(factor, 0, truth, &points)];
-                let kind = Kind::Likelihood(likelihood.likelihood());
-                let mut node = RowwiseNode::new(kind, ports, data, places, points);
-                node.follow_exactly(marginal.map(|average| Average::Marginal(Box::new(average))));
+                let own = likelihood.likelihood();
+                let mut node = RowwiseNode::new(Kind::Likelihood(own), ports, data, places, points);
+                let exact = marginal.map(|marginal| Average::Marginal(Box::new(marginal), own));
+                node.follow_exactly(exact);
                 Node::Rowwise(Box::new(node))
             }
             Anatomy::Channel(channel) => {

@@ -34,8 +34,8 @@ use crate::family::part;
 /// # Numerical notes
 ///
 /// Rows between short gaps are put side by side for the likelihood, and their answers back; long stretches are asked for as
-/// they stand, and so is a likelihood for a number of rows. Without a proper cavity a missing row has no estimate: [`Breakdown::ImproperCavity`]. What stands in the data for it
-/// doesn't matter, as long as it is finite.
+/// they stand, and so is a likelihood for a number of rows. Without a proper cavity a missing row has no estimate:
+/// [`Breakdown::ImproperCavity`]. What stands in the data for it doesn't matter, as long as it is finite.
 ///
 /// # Reference
 ///
