@@ -359,10 +359,7 @@ impl<'e, 'g> Setup<'e, 'g> {
         }
         let name = || self.graph().factor_nodes()[factor].name.clone();
         let failed = || EvolutionError::Spectrum { factor: name() };
-        let values = linear.singular_values().map_err(|_| failed())?;
-        let operator = linear.operator();
-        Spectrum::of_singular_values(values, operator.outputs(), operator.inputs())
-            .map_err(|_| failed())
+        linear.spectrum().map_err(|_| failed())
     }
 
     /// Rows of the law of a prior, and the row of the variable that each stands for where rows differ.

@@ -60,7 +60,7 @@ pub enum Misfit {
 }
 
 /// A factor lacks what a run needs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Unready {
     /// No data has been given.
@@ -77,6 +77,15 @@ pub enum Unready {
         entries: usize,
         /// Entries allowed: [`LinearFactor::with_matrix_limit`](super::LinearFactor::with_matrix_limit).
         limit: usize,
+    },
+    /// An option of the factor's solver has no meaning.
+    Option {
+        /// The option.
+        option: &'static str,
+        /// Its value.
+        value: f64,
+        /// What it must be.
+        expected: &'static str,
     },
     /// Row `row` of the data can't come from the model.
     BadData {
@@ -159,6 +168,13 @@ pub enum Breakdown {
         /// The first such row.
         row: usize,
     },
+    /// Conjugate gradients reached their limit of iterations.
+    Unsolved {
+        /// Iterations made.
+        iterations: usize,
+        /// Norm of the residual, relative to that of the right-hand side, of the worst column.
+        residual: f64,
+    },
     /// A user's function answered with a matrix of another shape than it was given.
     WrongShape {
         /// Index of the port.
@@ -232,6 +248,9 @@ impl fmt::Display for Unready {
                 f,
                 "operator has no spectral factors, and its matrix would have {entries} entries, of {limit} allowed"
             ),
+            Self::Option { option, value, expected } => {
+                write!(f, "option {option} is {value}, must be {expected}")
+            }
             Self::BadData { row, reason } => write!(f, "data row {row}: {reason}"),
             Self::DataShape { expected, found } => write!(
                 f,
@@ -289,6 +308,10 @@ impl fmt::Display for Breakdown {
             Self::NoConvergence { port, row } => {
                 write!(f, "port {port}, row {row}: inner iteration did not converge")
             }
+            Self::Unsolved { iterations, residual } => write!(
+                f,
+                "conjugate gradients left a residual of {residual:e} after {iterations} iterations"
+            ),
         }
     }
 }
@@ -307,7 +330,7 @@ impl Breakdown {
             | Self::NoData { port }
             | Self::WrongShape { port, .. }
             | Self::NoConvergence { port, .. } => port,
-            Self::Factorisation => 0,
+            Self::Factorisation | Self::Unsolved { .. } => 0,
         }
     }
 
@@ -325,7 +348,7 @@ impl Breakdown {
             | Self::NoData { port }
             | Self::WrongShape { port, .. }
             | Self::NoConvergence { port, .. } => *port = at,
-            Self::Factorisation => {}
+            Self::Factorisation | Self::Unsolved { .. } => {}
         }
         self
     }

@@ -18,7 +18,7 @@ pub use channel::ChannelFactor;
 pub(crate) use error::Size;
 pub use error::{Breakdown, Misfit, Undrawable, Unready};
 pub use likelihood::LikelihoodFactor;
-pub use linear::{LinearEntries, LinearFactor, Solver};
+pub use linear::{Iterative, LinearEntries, LinearFactor, Solver};
 pub use low_rank::{LowRankError, LowRankFactor};
 pub use partition::PartitionError;
 pub use prior::PriorFactor;

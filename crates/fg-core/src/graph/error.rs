@@ -6,7 +6,7 @@ use crate::factor::{Misfit, Size, Unready};
 use crate::message::StructureError;
 
 /// A graph isn't well formed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum GraphError {
     /// There are no variables.

@@ -59,7 +59,9 @@ impl Extrinsic {
         message: &mut Message,
     ) -> Result<(), Breakdown> {
         self.counts = Counts::default();
-        let noise = options.sampling_errors * belief.standard_error();
+        // A gain isn't a difference: its sign is no matter of sampling.
+        let errors = if belief.gain().is_some() { 0.0 } else { options.sampling_errors };
+        let noise = errors * belief.standard_error();
         message.clear();
         for b in 0..cavity.layout().blocks() {
             if cavity.precision().is_infinite(b) {

@@ -22,6 +22,22 @@ pub enum OperatorError {
         /// Its value.
         value: f64,
     },
+    /// An entry lies outside of the matrix.
+    Outside {
+        /// Its row.
+        row: usize,
+        /// Its column.
+        column: usize,
+        /// Rows and columns of the matrix.
+        shape: (usize, usize),
+    },
+    /// The matrix has more entries than can be counted.
+    Size {
+        /// Its rows.
+        rows: usize,
+        /// Its columns.
+        columns: usize,
+    },
     /// A part is of another size than the others ask for.
     Parts {
         /// The part.
@@ -55,6 +71,15 @@ impl fmt::Display for OperatorError {
             }
             Self::NotFinite { row, column, value } => {
                 write!(f, "operator entry at row {row}, column {column} is {value}, must be finite")
+            }
+            Self::Outside { row, column, shape: (rows, columns) } => {
+                write!(
+                    f,
+                    "operator entry at row {row}, column {column} is outside of {rows} x {columns}"
+                )
+            }
+            Self::Size { rows, columns } => {
+                write!(f, "operator of {rows} x {columns} has more entries than can be counted")
             }
             Self::Parts { part, expected, found } => {
                 write!(f, "operator needs {expected} {part}, got {found}")

@@ -6,6 +6,7 @@ mod dense;
 mod ensemble;
 mod error;
 mod orthogonal;
+mod sparse;
 mod spectral;
 
 pub use complex::Complex;
@@ -16,6 +17,7 @@ pub use orthogonal::{
     Chain, Cosine, CosineError, Fourier, Hadamard, HadamardError, Hartley, Identity, Orthogonal,
     Permutation, PermutationError, Signs, Wavelet, WaveletError,
 };
+pub use sparse::Sparse;
 pub use spectral::Spectral;
 
 use core::fmt;
@@ -26,7 +28,8 @@ use crate::evolution::Spectrum;
 ///
 /// Required: the two sizes, [`apply`](Self::apply), [`apply_adjoint`](Self::apply_adjoint) and
 /// [`name`](Self::name). The linear factor asks for [`spectral`](Self::spectral) factors, else for the matrix itself by
-/// [`dense`](Self::dense), which it builds from products with unit vectors when there is none.
+/// [`dense`](Self::dense), which it builds from products with unit vectors when there is none and the matrix isn't too large;
+/// products alone are enough when it [iterates](crate::factor::Solver::Iterative).
 pub trait LinearOperator: fmt::Debug + Send + Sync {
     /// Rows of `A`: rows of the output.
     fn outputs(&self) -> usize;

@@ -55,8 +55,9 @@ impl Parts {
     /// The variance of the entries of `X` at which `A X` is as large as the observations.
     pub(super) fn explaining_variance(&self, graph: &Graph) -> f64 {
         let gain = self.linear(graph).and_then(|factor| {
-            let values = factor.singular_values().ok()?;
-            Some(values.iter().map(|s| s * s).sum::<f64>())
+            let operator = factor.operator();
+            let shared = operator.outputs().min(operator.inputs()) as f64;
+            Some(shared * factor.spectrum().ok()?.mean_square())
         });
         let power = self.observed(graph).and_then(|factor| {
             let data = factor.data()?;

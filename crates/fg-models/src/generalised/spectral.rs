@@ -75,10 +75,9 @@ fn leading(
 ) -> Result<Rows, ModelError> {
     let (factor, likelihood) = made_with(graph, parts);
     // No eigenvalue of T is below `1 - 1 / SMALLEST`, none of `A'A` above the square of the largest singular value.
-    let singular =
-        factor.singular_values().map_err(|reason| broken(graph, parts.operator, reason))?;
-    let largest = singular.iter().copied().fold(0.0, f64::max);
-    let shift = (SMALLEST.recip() - 1.0) * largest * largest;
+    let spectrum = factor.spectrum().map_err(|reason| broken(graph, parts.operator, reason))?;
+    let largest = spectrum.atoms().iter().map(|(square, _)| *square).fold(0.0, f64::max);
+    let shift = (SMALLEST.recip() - 1.0) * largest;
     let signal = graph.layout(graph.variable_at(parts.prior, 0));
     let mut vector = start(signal.rows(), signal.columns());
     if let Some(data) = likelihood.data() {

@@ -6,16 +6,18 @@ use faer::MatRef;
 use fg_linalg::padded::Padded;
 use fg_linalg::spectral::{self, Unconverged};
 
+use super::iterative::{Iterative, Law};
 use super::moments::Spectrum;
 use super::side::Side;
-use crate::operator::{Complex, Spectral};
+use crate::operator::{Complex, LinearOperator, Spectral};
 
 /// How the linear factor decomposes its operator. The default is [`Auto`](Self::Auto).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
 #[non_exhaustive]
 pub enum Solver {
-    /// [`Operator`](Self::Operator) where there is such a thing; otherwise [`Gram`](Self::Gram) unless the operator's
-    /// condition number would cost it too many digits, or the operator is complex.
+    /// [`Operator`](Self::Operator) where there is such a thing; [`Iterative`](Self::Iterative) where the matrix isn't stored
+    /// and would be larger than may be [built](super::LinearFactor::with_matrix_limit); otherwise [`Gram`](Self::Gram) unless
+    /// the operator's condition number would cost it too many digits, or the operator is complex.
     #[default]
     Auto,
     /// Thin singular value decomposition: any conditioning, about three times the set-up time.
@@ -25,6 +27,9 @@ pub enum Solver {
     /// The operator's own [`spectral`](crate::operator::LinearOperator::spectral) factors: no set-up, and no matrix. An
     /// operator without them isn't ready.
     Operator,
+    /// Conjugate gradients and an estimate of the spectrum: products with the operator, and no matrix. Averaged variances
+    /// have a [standard error](super::LinearFactor::standard_error).
+    Iterative(Iterative),
 }
 
 /// Smallest eigenvalue of a Gram matrix relative to the largest that [`Solver::Auto`] accepts: eigenvalues carry
@@ -41,9 +46,12 @@ pub(super) enum Basis {
     Tall(Padded),
     /// Thin `U` and `V`.
     Svd(Side, Side),
+    /// None: products, and the law of the singular values.
+    Products(Law, Iterative),
 }
 
-/// A basis and the squares of the `min(m, n)` singular values in its order, exactly zero beyond the rank.
+/// A basis and the squares of the `min(m, n)` singular values in its order, exactly zero beyond the rank; without a basis, what
+/// is known of them is in the [law](Law), and there are none here.
 #[derive(Debug)]
 pub(super) struct Decomposition {
     pub(super) basis: Basis,
@@ -92,6 +100,16 @@ impl Decomposition {
         Self { basis: Basis::Svd(left, right), squares, singular, outputs, inputs }
     }
 
+    /// Products, and the law of the singular values.
+    pub(super) fn products(
+        operator: &dyn LinearOperator,
+        options: Iterative,
+    ) -> Result<Self, Unconverged> {
+        let (outputs, inputs) = (operator.outputs(), operator.inputs());
+        let basis = Basis::Products(Law::new(operator, &options)?, options);
+        Ok(Self { basis, squares: Vec::new(), singular: Vec::new(), outputs, inputs })
+    }
+
     /// That of a complex operator: each singular value twice, of real singular vectors that are neighbours.
     pub(super) fn complex(operator: &Complex) -> Result<Self, Unconverged> {
         let matrix = operator.matrix();
@@ -128,11 +146,17 @@ impl Decomposition {
             Basis::Wide(_) | Basis::Tall(_) => Solver::Gram,
             Basis::Svd(Side::Stored(_) | Side::Complex(_), _) => Solver::Svd,
             Basis::Svd(..) => Solver::Operator,
+            Basis::Products(_, options) => Solver::Iterative(options),
         }
     }
 
     pub(super) fn spectrum(&self) -> Spectrum<'_> {
-        Spectrum { squares: &self.squares, outputs: self.outputs, inputs: self.inputs }
+        let Self { squares, outputs, inputs, .. } = self;
+        let (squares, weights) = match &self.basis {
+            Basis::Products(law, _) => (&law.squares, Some(&law.weights[..])),
+            _ => (squares, None),
+        };
+        Spectrum { squares, weights, outputs: *outputs, inputs: *inputs }
     }
 
     /// The smallest of the squares.
@@ -171,9 +195,9 @@ mod tests {
             [(Solver::Svd, 1e-10, 2), (Solver::Svd, 1e-17, 1), (Solver::Gram, 1e-10, 1)]
         {
             let decomposition = Decomposition::new(graded(ratio).as_ref(), solver).unwrap();
-            assert_eq!(decomposition.spectrum().rank(), rank, "{solver:?} {ratio:e}");
+            assert_eq!(decomposition.spectrum().rank(), f64::from(rank), "{solver:?} {ratio:e}");
         }
         let zero = Decomposition::new(Mat::zeros(2, 3).as_ref(), Solver::Gram).unwrap();
-        assert_eq!(zero.spectrum().rank(), 0);
+        assert_eq!(zero.spectrum().rank(), 0.0);
     }
 }

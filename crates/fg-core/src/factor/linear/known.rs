@@ -4,6 +4,7 @@ use fg_linalg::product::sandwich;
 
 use super::beliefs::add_bias;
 use super::decomposition::Basis;
+use super::iterative::Iteration;
 use super::shared::{Buffers, SharedWorkspace, Task, to_planar};
 use super::{X, Z};
 use crate::factor::{Belief, Breakdown};
@@ -78,19 +79,19 @@ fn constrained(
     belief: &mut Belief,
     workspace: &mut SharedWorkspace,
 ) -> Result<(), Breakdown> {
-    let SharedWorkspace { pencil, x, z, buffers, .. } = workspace;
+    let SharedWorkspace { pencil, x, z, buffers, iteration, .. } = workspace;
     let d = task.d;
     let (m, n) = (task.decomposition.outputs, task.decomposition.inputs);
     let rank = task.decomposition.spectrum().rank();
-    let free = n - rank;
+    let free = n as f64 - rank;
     // Planar R, then X; the correction X - R gathers apart, free of cancellation.
     x.mean.fill(0.0);
-    if free > 0 {
+    if free > 0.0 {
         pencil.update(precision, &vec![0.0; d * d])?;
-        let variances: Vec<f64> = pencil.mu.iter().map(|mu| free as f64 / n as f64 / mu).collect();
+        let variances: Vec<f64> = pencil.mu.iter().map(|mu| free / n as f64 / mu).collect();
         let (mean, covariance) = belief.blocks_mut();
         pencil.covariance(&variances, covariance);
-        let scale = n as f64 / free as f64;
+        let scale = n as f64 / free;
         for i in 0..n {
             let natural = &task.natural[X][i * d..(i + 1) * d];
             small::row_times(natural, covariance, mean.row_mut(i), d);
@@ -101,12 +102,17 @@ fn constrained(
     let mut correction = vec![0.0; n * d];
     to_planar(task.natural[Z], &mut z.natural, d);
     // The second round is a step of iterative refinement: it takes out the squared condition of a Gram matrix.
-    for _ in 0..2 {
+    for round in 0..2 {
         buffers.apply(task, &x.mean, &mut z.mean);
+        let iterated = matches!(task.decomposition.basis, Basis::Products(..));
+        if round > 0 && iterated && check_consistent(&z.mean, &z.natural, |i| i % m).is_ok() {
+            // What is left is rounding, which the range of the operator need not hold.
+            break;
+        }
         for i in 0..m * d {
             z.residual[i] = z.natural[i] - z.mean[i];
         }
-        pseudo_inverse(task, &z.residual, &mut x.residual, buffers);
+        pseudo_inverse(task, &z.residual, &mut x.residual, (buffers, iteration))?;
         for i in 0..n * d {
             x.mean[i] += x.residual[i];
             correction[i] += x.residual[i];
@@ -121,13 +127,13 @@ fn constrained(
     for (i, row) in mean.as_mut_slice().chunks_exact_mut(d).enumerate() {
         (0..d).for_each(|j| row[j] = x.mean[j * n + i]);
     }
-    if free == 0 {
+    if free == 0.0 {
         covariance.fill(0.0);
         belief.set_known(0);
         return Ok(());
     }
     // Lambda - Gx = Gx rank / (n - rank); X Lambda - Nx = (X - R) Gx + X (Lambda - Gx).
-    let gained = rank as f64 / free as f64;
+    let gained = rank / free;
     let gain = belief.gain_mut();
     gain.precision.iter_mut().zip(precision).for_each(|(g, p)| *g = gained * p);
     let mut row = vec![0.0; d];
@@ -141,7 +147,12 @@ fn constrained(
 }
 
 /// Planar `out = A^+ values`.
-fn pseudo_inverse(task: &Task<'_>, values: &[f64], out: &mut [f64], buffers: &mut Buffers) {
+fn pseudo_inverse(
+    task: &Task<'_>,
+    values: &[f64],
+    out: &mut [f64],
+    (buffers, iteration): (&mut Buffers, &mut Iteration),
+) -> Result<(), Breakdown> {
     let d = task.d;
     let decomposition = task.decomposition;
     let divided = |sum: f64, by: f64| if by > 0.0 { sum / by } else { 0.0 };
@@ -174,6 +185,10 @@ fn pseudo_inverse(task: &Task<'_>, values: &[f64], out: &mut [f64], buffers: &mu
             first.iter_mut().enumerate().for_each(|(e, c)| *c = divided(*c, singular[e % r]));
             v.multiply(&first, out, d);
         }
+        Basis::Products(_, options) => {
+            iteration.pseudo_inverse(options, task, values, out, buffers)?;
+        }
     }
     buffers.first = first;
+    Ok(())
 }

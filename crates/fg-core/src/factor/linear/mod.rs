@@ -5,6 +5,7 @@ mod decomposition;
 mod dense;
 mod entries;
 mod gram;
+mod iterative;
 mod known;
 mod moments;
 mod partition;
@@ -24,6 +25,7 @@ use fg_linalg::padded::Padded;
 use super::{Belief, Breakdown, Cavity, Factor, Misfit, PartitionError, Port, Role, Undrawable};
 use super::{Uniforms, Unready};
 use crate::denoiser::Estimation;
+use crate::evolution::Spectrum;
 use crate::message::Layout;
 use crate::operator::{Complex, LinearOperator, Spectral};
 use crate::rows::Rows;
@@ -31,6 +33,7 @@ pub(crate) use beliefs::exact_gain;
 use decomposition::Decomposition;
 pub use decomposition::Solver;
 pub use entries::LinearEntries;
+pub use iterative::Iterative;
 pub(crate) use moments::{Moments, input_moments, output_moments};
 pub(crate) use pencil::Pencil;
 use shared::SharedWorkspace;
@@ -49,9 +52,10 @@ const Z: usize = 1;
 /// | one for all rows at both ports, operator of [`spectral`](LinearOperator::spectral) factors | these | none | two passes of each factor a column |
 /// | the same, [`complex`](LinearOperator::complex) operator | complex singular value decomposition, once a factor | `O(k^2 max(m, n))` | `O(m n d)` |
 /// | one for all rows at both ports | [`Solver`], once a factor | `O(k^2 max(m, n))`, `k = min(m, n)` | `O((m n + k^2) d)` |
+/// | the same, [`Iterative`] solver | conjugate gradients | some hundred products with `A` and `A'` | two products an iteration |
 /// | blocks, or one for each row | Cholesky of `(n d) x (n d)` | none | `O((n d)^2 (n + m) d)` |
 ///
-/// In the second case diagonal precisions split into `d` systems of size `n`, isotropic ones share a single one.
+/// In the last case diagonal precisions split into `d` systems of size `n`, isotropic ones share a single one.
 /// Known cavities (infinite precision) are constraints, at both ports.
 ///
 /// ```
@@ -78,9 +82,9 @@ enum Workspace {
 }
 
 impl LinearFactor {
-    /// Entries of a matrix that is built from products unless more are [allowed](Self::with_matrix_limit): two gigabytes,
-    /// whose decomposition takes a quarter of an hour.
-    pub const MATRIX_LIMIT: usize = 1 << 28;
+    /// Entries of a matrix that is built from products unless more are [allowed](Self::with_matrix_limit): half a gigabyte,
+    /// whose decomposition takes some minutes.
+    pub const MATRIX_LIMIT: usize = 1 << 26;
 
     /// `Z = A X`.
     pub fn new(operator: impl LinearOperator + 'static) -> Self {
@@ -111,7 +115,8 @@ impl LinearFactor {
     }
 
     /// How many entries the matrix of an operator may have that neither stores it nor has spectral factors, and is built from
-    /// products with unit vectors. Default: [`MATRIX_LIMIT`](Self::MATRIX_LIMIT).
+    /// products with unit vectors. Beyond it [`Solver::Auto`] iterates, where both variables share one precision over rows;
+    /// other precisions and solvers need the matrix, and aren't ready. Default: [`MATRIX_LIMIT`](Self::MATRIX_LIMIT).
     #[must_use]
     pub fn with_matrix_limit(mut self, entries: usize) -> Self {
         self.matrix_limit = entries;
@@ -136,7 +141,8 @@ impl LinearFactor {
         Ok(self.decomposition()?.solver())
     }
 
-    /// The `min(m, n)` singular values of `A`, in no particular order, zero beyond the numerical rank.
+    /// The `min(m, n)` singular values of `A`, in no particular order, zero beyond the numerical rank; none where the
+    /// [solver](Solver::Iterative) finds only their [law](Self::spectrum).
     ///
     /// # Errors
     /// [`Breakdown::Factorisation`] when the decomposition doesn't converge.
@@ -144,14 +150,29 @@ impl LinearFactor {
         Ok(&self.decomposition()?.singular)
     }
 
+    /// The law of the singular values of `A`: these themselves, or an estimate where the solver [iterates](Solver::Iterative).
+    ///
+    /// # Errors
+    /// [`Breakdown::Factorisation`] when the decomposition doesn't converge, or values aren't finite.
+    pub fn spectrum(&self) -> Result<Spectrum, Breakdown> {
+        let spectrum = self.decomposition()?.spectrum();
+        let atoms: Vec<_> = spectrum.values().filter(|(_, count)| *count > 0.0).collect();
+        let ratio = spectrum.outputs as f64 / spectrum.inputs as f64;
+        Spectrum::new(ratio, &atoms).map_err(|_| Breakdown::Factorisation)
+    }
+
     fn decomposition(&self) -> Result<&Decomposition, Breakdown> {
-        let decompose = || match self.own_factors() {
-            Some(operator) => Ok(Decomposition::given(operator)),
-            None => match self.complex_matrix() {
-                Some(operator) => Decomposition::complex(operator),
-                None => Decomposition::new(self.matrix(), self.solver),
-            }
-            .map_err(|_| Breakdown::Factorisation),
+        let decompose = || {
+            let decomposition = if let Some(options) = self.iterates() {
+                Decomposition::products(&*self.operator, options)
+            } else if let Some(operator) = self.own_factors() {
+                Ok(Decomposition::given(operator))
+            } else if let Some(operator) = self.complex_matrix() {
+                Decomposition::complex(operator)
+            } else {
+                Decomposition::new(self.matrix(), self.solver)
+            };
+            decomposition.map_err(|_| Breakdown::Factorisation)
         };
         self.decomposition.get_or_init(decompose).as_ref().map_err(|error| *error)
     }
@@ -160,8 +181,24 @@ impl LinearFactor {
     fn own_factors(&self) -> Option<&Spectral> {
         match self.solver {
             Solver::Auto | Solver::Operator => self.operator.spectral(),
-            Solver::Svd | Solver::Gram => None,
+            Solver::Svd | Solver::Gram | Solver::Iterative(_) => None,
         }
+    }
+
+    /// How it iterates, where it does.
+    fn iterates(&self) -> Option<Iterative> {
+        match self.solver {
+            Solver::Iterative(options) => Some(options),
+            Solver::Auto if self.entries() > self.matrix_limit && self.builds_matrix(true) => {
+                Some(Iterative::default())
+            }
+            _ => None,
+        }
+    }
+
+    /// Entries of the matrix, stored or not.
+    fn entries(&self) -> usize {
+        self.operator.outputs().saturating_mul(self.operator.inputs())
     }
 
     /// The complex matrix, where it is what is decomposed.
@@ -268,9 +305,13 @@ impl Factor for LinearFactor {
         if self.solver == Solver::Operator && self.operator.spectral().is_none() {
             return Err(Unready::NoFactors);
         }
-        let entries = self.operator.outputs().saturating_mul(self.operator.inputs());
-        let limit = self.matrix_limit;
-        if entries > limit && self.builds_matrix(spectral_solvers_apply(variables)) {
+        if let Solver::Iterative(options) = self.solver {
+            options.check()?;
+        }
+        let (entries, limit) = (self.entries(), self.matrix_limit);
+        let spectral = spectral_solvers_apply(variables);
+        let iterates = spectral && self.iterates().is_some();
+        if entries > limit && !iterates && self.builds_matrix(spectral) {
             return Err(Unready::MatrixTooLarge { entries, limit });
         }
         Ok(())

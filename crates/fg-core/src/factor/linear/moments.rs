@@ -9,18 +9,33 @@ pub(crate) struct Moments {
     pub(crate) gain: f64,
 }
 
-/// The shape of an operator and the squares of its `min(m, n)` singular values.
+/// The shape of an operator and the squares of its `min(m, n)` singular values, or of some that stand for shares of them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Spectrum<'a> {
     pub(super) squares: &'a [f64],
+    /// The shares, which add up to one; `None` where all squares count once.
+    pub(super) weights: Option<&'a [f64]>,
     pub(super) outputs: usize,
     pub(super) inputs: usize,
 }
 
 impl Spectrum<'_> {
+    /// Singular values on both sides.
+    fn shared(&self) -> f64 {
+        self.outputs.min(self.inputs) as f64
+    }
+
+    /// Squares, and how many singular values each stands for.
+    pub(super) fn values(&self) -> impl Iterator<Item = (f64, f64)> {
+        let shared = self.shared();
+        let count = move |k: usize| self.weights.map_or(1.0, |weights| weights[k] * shared);
+        self.squares.iter().enumerate().map(move |(k, &square)| (square, count(k)))
+    }
+
     /// Number of singular values that aren't zero.
-    pub(super) fn rank(&self) -> usize {
-        self.squares.iter().filter(|&&s| s > 0.0).count()
+    pub(super) fn rank(&self) -> f64 {
+        self.shared()
+            - self.values().filter(|(s, _)| *s == 0.0).map(|(_, count)| count).sum::<f64>()
     }
 
     /// The moments of X over the `n` input directions.
@@ -36,9 +51,9 @@ impl Spectrum<'_> {
     /// Squares and weights of `count` directions, those beyond the singular values with square zero.
     fn directions(&self, count: usize) -> impl Iterator<Item = (f64, f64)> {
         let each = 1.0 / count as f64;
-        let beyond = count - self.squares.len();
-        let rest = (beyond > 0).then_some((0.0, beyond as f64 * each));
-        self.squares.iter().map(move |&square| (square, each)).chain(rest)
+        let beyond = count as f64 - self.shared();
+        let rest = (beyond > 0.0).then_some((0.0, beyond * each));
+        self.values().map(move |(square, count)| (square, count * each)).chain(rest)
     }
 }
 
@@ -92,7 +107,7 @@ mod tests {
         ) {
             let r = squares.len();
             let (outputs, inputs) = if wide { (r, r + more) } else { (r + more, r) };
-            let spectrum = Spectrum { squares: &squares, outputs, inputs };
+            let spectrum = Spectrum { squares: &squares, weights: None, outputs, inputs };
             for (moments, cavity) in [(spectrum.input(mu, nu), mu), (spectrum.output(mu, nu), nu)] {
                 let lambda = 1.0 / moments.variance;
                 // Rounding of lambda, the larger of the two.
@@ -103,7 +118,7 @@ mod tests {
 
     #[test]
     fn tiny_gains_keep_their_digits() {
-        let spectrum = Spectrum { squares: &[1.0, 4.0], outputs: 2, inputs: 2 };
+        let spectrum = Spectrum { squares: &[1.0, 4.0], weights: None, outputs: 2, inputs: 2 };
         // mean(s^2) nu to first order in nu / mu = 1e-14, mu / mean(s^-2)^-1 to first order in mu / nu.
         assert!((spectrum.input(1e2, 1e-12).gain / 2.5e-12 - 1.0).abs() < 1e-12);
         assert!((spectrum.output(1e-12, 1e2).gain / 0.625e-12 - 1.0).abs() < 1e-12);

@@ -52,10 +52,11 @@ fn volume(
     match known {
         [false, false] => {
             let pencil = &workspace.pencil;
-            let beyond = n - decomposition.squares.len() as f64;
+            let spectrum = decomposition.spectrum();
+            let beyond = n - n.min(m);
             let mut log = 0.0;
             for (&mu, &nu) in pencil.mu.iter().zip(&pencil.nu) {
-                log += decomposition.squares.iter().map(|s| (mu + s * nu).ln()).sum::<f64>();
+                log += spectrum.values().map(|(s, count)| count * (mu + s * nu).ln()).sum::<f64>();
                 if beyond > 0.0 {
                     log += beyond * mu.ln();
                 }
@@ -66,11 +67,11 @@ fn volume(
         [true, false] => Ok(0.0),
         [false, true] => {
             let spectrum = decomposition.spectrum();
-            if spectrum.rank() < decomposition.outputs {
+            if spectrum.rank() < m {
                 // Constraints that repeat each other have no density.
                 return Err(Breakdown::KnownCavity { port: Z }.into());
             }
-            let stretch: f64 = decomposition.squares.iter().map(|s| s.ln()).sum();
+            let stretch: f64 = spectrum.values().map(|(s, count)| count * s.ln()).sum();
             let free = n - m;
             let mut volume = -0.5 * d as f64 * stretch;
             if free > 0.0 {

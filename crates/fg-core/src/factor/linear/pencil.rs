@@ -219,6 +219,17 @@ impl Pencil {
         }
     }
 
+    /// Planar `out` of a mean `rows` (`n x d`, row-major) in transformed columns, `X T^-T`: undoes [`mean`](Self::mean).
+    pub(crate) fn coordinates(&self, rows: &[f64], out: &mut [f64]) {
+        let d = self.d;
+        let n = rows.len() / d;
+        for (j, column) in out.chunks_exact_mut(n).enumerate() {
+            for (o, row) in column.iter_mut().zip(rows.chunks_exact(d)) {
+                *o = (0..d).map(|c| row[c] * self.inverse[j * d + c]).sum();
+            }
+        }
+    }
+
     /// As [`transform`](Self::transform), of planar natural parameters.
     pub(crate) fn transform_planar(&self, planar: &[f64], out: &mut [f64]) {
         let d = self.d;

@@ -2,6 +2,7 @@
 
 use super::beliefs::{self, Half};
 use super::decomposition::{Basis, Decomposition};
+use super::iterative::{self, Iteration};
 use super::moments::Moments;
 use super::pencil::Pencil;
 use super::{LinearFactor, X, Z, gram, known, svd};
@@ -19,6 +20,7 @@ pub(super) struct SharedWorkspace {
     /// `A' Nz`, row-major (`Gram`, tall), or planar `U' Nz` (`Svd`).
     pub(super) from_z: Kept,
     pub(super) buffers: Buffers,
+    pub(super) iteration: Iteration,
     shifted: Vec<f64>,
     moments: Vec<Moments>,
     matrix: Vec<f64>,
@@ -79,6 +81,7 @@ impl SharedWorkspace {
             from_x: Kept::default(),
             from_z: Kept::default(),
             buffers: Buffers::default(),
+            iteration: Iteration::default(),
             shifted: vec![0.0; outputs * d],
             moments: Vec::with_capacity(d),
             matrix: vec![0.0; d * d],
@@ -172,13 +175,14 @@ fn uncertain(
 ) -> Result<(), Breakdown> {
     workspace.pencil.update(precisions[X], precisions[Z])?;
     let spectrum = task.decomposition.spectrum();
-    if spectrum.rank() < spectrum.inputs && workspace.pencil.leaves_open {
+    if spectrum.rank() < spectrum.inputs as f64 && workspace.pencil.leaves_open {
         return Err(Breakdown::Undetermined { port: X });
     }
     match &task.decomposition.basis {
         Basis::Wide(u) => gram::wide(u.as_ref(), task, workspace),
         Basis::Tall(v) => gram::tall(v.as_ref(), task, workspace),
         Basis::Svd(u, v) => svd::solve(u, v, task, workspace),
+        Basis::Products(law, options) => iterative::solve(law, options, task, workspace)?,
     }
     let SharedWorkspace { pencil, x, z, moments, matrix, buffers, .. } = workspace;
     for (port, half) in [(X, x), (Z, z)] {
@@ -192,6 +196,12 @@ fn uncertain(
         let bias = if port == Z { bias } else { None };
         let scratch = (&mut *matrix, &mut buffers.product);
         half.write(pencil, moments, bias, &mut beliefs[port], scratch);
+        if let Basis::Products(law, _) = &task.decomposition.basis {
+            let errors = pencil.mu.iter().zip(&pencil.nu).map(|(&mu, &nu)| {
+                law.standard_error(|s| if port == X { s.input(mu, nu) } else { s.output(mu, nu) })
+            });
+            beliefs[port].set_standard_error(errors.fold(0.0, f64::max));
+        }
     }
     Ok(())
 }

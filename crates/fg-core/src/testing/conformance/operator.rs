@@ -201,7 +201,7 @@ mod tests {
     use crate::evolution::Spectrum;
     use crate::operator::{
         Chain, Complex, Cosine, Dense, Ensemble, Fourier, Hadamard, Identity, Permutation, Signs,
-        Spectral, Wavelet,
+        Sparse, Spectral, Wavelet,
     };
     use crate::testing::{Subject, check};
 
@@ -257,6 +257,9 @@ mod tests {
             let entry = |i: usize, j: usize| ((3 * i + 5 * j * j) as f64 + 0.3).sin();
             let dense = Dense::from_rows(&Rows::from_fn(m, n, entry)).unwrap();
             assert_eq!(verdict(&dense), Ok(()));
+            let few = |e: usize| (e / n, e % n, entry(e / n, e % n));
+            let entries: Vec<_> = (0..m * n).step_by(3).map(few).collect();
+            assert_eq!(verdict(&Sparse::from_triplets(m, n, &entries).unwrap()), Ok(()));
             let parts = [0, 40].map(|k| Rows::from_fn(m, n, |i, j| entry(i + k, j)));
             let complex = Complex::from_parts(&parts[0], &parts[1]).unwrap();
             assert_eq!(verdict(&complex), Ok(()));

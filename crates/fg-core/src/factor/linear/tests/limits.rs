@@ -316,9 +316,13 @@ fn matrices_beyond_the_limit_are_not_built() {
     let refused = |entries, limit| Err(Unready::MatrixTooLarge { entries, limit });
     let large = 100_000;
     let ones = LinearFactor::new(Ones(large));
+    assert_eq!(ready(&ones, large), Ok(()), "products are enough");
+    let ones = ones.with_solver(Solver::Svd);
     assert_eq!(ready(&ones, large), refused(large * large, LinearFactor::MATRIX_LIMIT));
     assert_eq!(ready(&ones.with_matrix_limit(large * large), large), Ok(()), "more is allowed");
-    assert_eq!(ready(&LinearFactor::new(Ones(3)).with_matrix_limit(8), 3), refused(9, 8));
+    let rows = Structure::per_row().layout(3, 1).unwrap();
+    let ones = LinearFactor::new(Ones(3)).with_matrix_limit(8);
+    assert_eq!(ones.ready(&[rows.clone(), rows]), refused(9, 8), "a precision for each row");
     assert_eq!(ready(&LinearFactor::new(Ones(3)).with_matrix_limit(9), 3), Ok(()));
     // What is stored, and what has factors of its own, isn't built.
     let stored = factor(&Numbers::new(1).matrix(3, 3, 2), Solver::Auto).with_matrix_limit(8);

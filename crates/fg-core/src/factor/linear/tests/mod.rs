@@ -2,6 +2,7 @@
 
 mod entries;
 mod gains;
+mod iterative;
 mod limits;
 mod posteriors;
 
