@@ -28,7 +28,7 @@ pub enum Solver {
     /// operator without them isn't ready.
     Operator,
     /// Conjugate gradients and an estimate of the spectrum: products with the operator, and no matrix. Averaged variances
-    /// have a [standard error](super::LinearFactor::standard_error).
+    /// have a [standard error](crate::factor::Belief::standard_error).
     Iterative(Iterative),
 }
 
