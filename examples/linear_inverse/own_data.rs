@@ -4,10 +4,12 @@ use std::fmt::Display;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use fg_core::operator::Dense;
+use fg_core::operator::{Dense, LinearOperator};
 use fg_core::{GraphError, InferenceError, IterationInfo, Rows, Status};
-use fg_models::report::{Axis, CsvTable, Figure, Panel, Series, Stroke, read_npy, write_npy};
-use fg_models::{Fit, ModelError, linear};
+use fg_models::report::{
+    Axis, CsvTable, Figure, Panel, Series, Stroke, read_npy, read_sparse, write_npy,
+};
+use fg_models::{Fit, GeneralisedGraph, ModelError, linear};
 
 use crate::options::{DAMPING, OwnData, run_options};
 use crate::support::{Failure, check_folder, say, short};
@@ -15,42 +17,12 @@ use crate::support::{Failure, check_folder, say, short};
 /// Estimates the signal and writes `estimate.npy`, `deviation.npy`, `history.csv`, the figure `history` and, where they
 /// are learned, `parameters.csv`.
 pub(crate) fn estimate(task: &OwnData, folder: &Path) -> Result<(), Failure> {
-    let matrix = read_npy(&task.matrix).map_err(Failure::input)?;
-    let observations = read_npy(&task.observations).map_err(Failure::input)?;
-    if observations.rows() != matrix.rows() {
-        return Err(Failure::input(format!(
-            "{}: needs {} rows, as {} has, got {}",
-            task.observations.display(),
-            matrix.rows(),
-            task.matrix.display(),
-            observations.rows()
-        )));
-    }
-    let columns = task.known.as_ref().and_then(|(prior, _)| prior.columns());
-    if let Some(columns) = columns.filter(|&c| c != observations.columns()) {
-        return Err(Failure::input(format!(
-            "{}: the number of columns must be {columns} with this prior, got {}",
-            task.observations.display(),
-            observations.columns()
-        )));
-    }
-    let of_matrix =
-        |error: &dyn Display| Failure::input(format!("{}: {error}", task.matrix.display()));
-    let operator = Dense::from_rows(&matrix).map_err(|error| of_matrix(&error))?;
-    let model = match &task.known {
-        Some((prior, precision)) => prior
-            .graph(operator, observations, *precision)
-            .map_err(|error| Failure::input(format!("--noise-precision: {error}")))?,
-        None => {
-            let power = matrix.norm_squared();
-            if !(power > 0.0 && power.is_finite() && power.recip().is_finite()) {
-                let power = short(power);
-                let what = "sum of squares must be finite and above 0, as its inverse";
-                return Err(of_matrix(&format!("{what}, got {power}")));
-            }
-            linear::sparse(operator, observations)
-                .map_err(|error| Failure::input(of_observations(task, &error)))?
-        }
+    let sparse = task.matrix.extension().is_some_and(|extension| extension == "npz");
+    let model = if sparse {
+        graph(task, read_sparse(&task.matrix).map_err(Failure::input)?)?
+    } else {
+        let matrix = read_npy(&task.matrix).map_err(Failure::input)?;
+        graph(task, Dense::from_rows(&matrix).map_err(|error| of_matrix(task, &error))?)?
     };
     check_folder(folder)?;
     let (x, mut history) = (model.signal, Vec::new());
@@ -87,6 +59,48 @@ pub(crate) fn estimate(task: &OwnData, folder: &Path) -> Result<(), Failure> {
     }
     say(format_args!("Results in {}", folder.display()));
     Ok(())
+}
+
+/// The graph of an operator with the observations, where both fit.
+fn graph(
+    task: &OwnData,
+    operator: impl LinearOperator + 'static,
+) -> Result<GeneralisedGraph, Failure> {
+    let observations = read_npy(&task.observations).map_err(Failure::input)?;
+    if observations.rows() != operator.outputs() {
+        return Err(Failure::input(format!(
+            "{}: needs {} rows, as {} has, got {}",
+            task.observations.display(),
+            operator.outputs(),
+            task.matrix.display(),
+            observations.rows()
+        )));
+    }
+    let columns = task.known.as_ref().and_then(|(prior, _)| prior.columns());
+    if let Some(columns) = columns.filter(|&c| c != observations.columns()) {
+        return Err(Failure::input(format!(
+            "{}: the number of columns must be {columns} with this prior, got {}",
+            task.observations.display(),
+            observations.columns()
+        )));
+    }
+    let Some((prior, precision)) = &task.known else {
+        let power = operator.squared_norm();
+        if !(power > 0.0 && power.is_finite() && power.recip().is_finite()) {
+            let power = short(power);
+            let what = "sum of squares must be finite and above 0, as its inverse";
+            return Err(of_matrix(task, &format!("{what}, got {power}")));
+        }
+        return linear::sparse(operator, observations)
+            .map_err(|error| Failure::input(of_observations(task, &error)));
+    };
+    prior
+        .graph(operator, observations, *precision)
+        .map_err(|error| Failure::input(format!("--noise-precision: {error}")))
+}
+
+fn of_matrix(task: &OwnData, error: &dyn Display) -> Failure {
+    Failure::input(format!("{}: {error}", task.matrix.display()))
 }
 
 fn of_observations(task: &OwnData, error: &dyn Display) -> String {

@@ -9,6 +9,7 @@ mod figure;
 mod heatmap;
 mod npy;
 mod picture;
+mod sparse;
 mod table;
 
 pub use atomic::write_atomically;
@@ -17,4 +18,5 @@ pub use error::{ReadError, ReadProblem, WriteError};
 pub use figure::{Axis, Figure, Panel, Reference, Scale, Series, Stroke};
 pub use heatmap::HeatMap;
 pub use npy::{NpzFile, read_npy, write_npy, write_npy_vector};
+pub use sparse::read_sparse;
 pub use table::TextTable;

@@ -69,19 +69,38 @@ impl NpzFile {
     /// # Errors
     /// As [`read_npy`].
     pub fn optional(&self, name: &str) -> Result<Option<Rows>, ReadError> {
-        let read = || -> Result<Option<Rows>, ReadProblem> {
+        let read = || self.array(name)?.map(|bytes| decode(&bytes)).transpose();
+        read().map_err(|problem| self.error(name, problem))
+    }
+
+    /// Reads the text that array `name` holds, of one byte a letter.
+    ///
+    /// # Errors
+    /// [`ReadError`] when there is no such array, or it holds anything else.
+    pub(super) fn text(&self, name: &str) -> Result<String, ReadError> {
+        let read = || -> Result<String, ReadProblem> {
+            let bytes = self.array(name)?.ok_or(ReadProblem::Missing)?;
             let format = |error: &dyn ToString| ReadProblem::Format(error.to_string());
-            let mut archive = ZipArchive::new(Cursor::new(&self.bytes)).map_err(|e| format(&e))?;
-            let file = npyz::npz::file_name_from_array_name(name);
-            if archive.index_for_name(&file).is_none() {
-                return Ok(None);
-            }
-            let mut entry = archive.by_name(&file).map_err(|e| format(&e))?;
-            let mut bytes = Vec::new();
-            entry.read_to_end(&mut bytes).map_err(|e| format(&e))?;
-            decode(&bytes).map(Some)
+            let file = NpyFile::new(&bytes[..]).map_err(|e| format(&e))?;
+            let texts = file.into_vec::<Vec<u8>>().map_err(|e| format(&e))?;
+            let text = texts.into_iter().next().ok_or(ReadProblem::Missing)?;
+            String::from_utf8(text).map_err(|e| format(&e))
         };
         read().map_err(|problem| self.error(name, problem))
+    }
+
+    /// The bytes of array `name`, where there is one.
+    fn array(&self, name: &str) -> Result<Option<Vec<u8>>, ReadProblem> {
+        let format = |error: &dyn ToString| ReadProblem::Format(error.to_string());
+        let mut archive = ZipArchive::new(Cursor::new(&self.bytes)).map_err(|e| format(&e))?;
+        let file = npyz::npz::file_name_from_array_name(name);
+        if archive.index_for_name(&file).is_none() {
+            return Ok(None);
+        }
+        let mut entry = archive.by_name(&file).map_err(|e| format(&e))?;
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes).map_err(|e| format(&e))?;
+        Ok(Some(bytes))
     }
 
     /// Reads array `name` and checks its shape; `None` where any size will do, `reason` says where sizes come from.
