@@ -62,7 +62,7 @@ pub(crate) struct Options {
     /// Folder for the results
     #[arg(long, value_name = "DIR", default_value = "out/linear_inverse")]
     pub(crate) out: PathBuf,
-    /// The operator A (M x N); a sparse one as scipy.sparse.save_npz writes it, A.npz
+    /// The operator A (M x N); A.npz: a sparse one, of scipy
     #[arg(long, value_name = "A.npy")]
     matrix: Option<PathBuf>,
     /// The observations y (M, or M x d)

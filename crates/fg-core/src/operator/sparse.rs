@@ -123,7 +123,7 @@ mod tests {
         assert_eq!((operator.entries(), operator.squared_norm()), (2, 6.25));
         let mut x = [f64::NAN; 4];
         operator.apply_adjoint(&[1.0, 2.0, 3.0, 4.0], &mut x, 2);
-        assert_eq!(x, [4.5, 6.0, 2.0, 4.0]);
+        assert_eq!(x.as_slice(), [4.5, 6.0, 2.0, 4.0]);
     }
 
     #[test]

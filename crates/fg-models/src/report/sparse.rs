@@ -176,7 +176,7 @@ mod tests {
             let operator = read_sparse(&file).unwrap();
             let mut z = [0.0; 2];
             operator.apply(&[1.0, 10.0, 100.0], &mut z, 1);
-            assert_eq!(z, [201.0, 30.0], "{}", file.display());
+            assert_eq!(z.as_slice(), [201.0, 30.0], "{}", file.display());
             std::fs::remove_file(file).unwrap();
         }
     }

@@ -195,9 +195,10 @@ mod tests {
             [(Solver::Svd, 1e-10, 2), (Solver::Svd, 1e-17, 1), (Solver::Gram, 1e-10, 1)]
         {
             let decomposition = Decomposition::new(graded(ratio).as_ref(), solver).unwrap();
-            assert_eq!(decomposition.spectrum().rank(), f64::from(rank), "{solver:?} {ratio:e}");
+            let found = decomposition.spectrum().rank();
+            assert!((found - f64::from(rank)).abs() < 0.5, "{solver:?} {ratio:e}: {found}");
         }
         let zero = Decomposition::new(Mat::zeros(2, 3).as_ref(), Solver::Gram).unwrap();
-        assert_eq!(zero.spectrum().rank(), 0.0);
+        assert!(zero.spectrum().rank().abs() < 0.5);
     }
 }
