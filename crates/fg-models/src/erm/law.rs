@@ -1,7 +1,7 @@
 //! What state evolution of the run says of a minimiser: training and test errors in the limit of many unknowns.
 
 use fg_core::denoiser::{Denoiser, Law, Likelihood};
-use fg_core::evolution::{EstimateLaw, Evolution, MessageLaw, Samples, Spectrum};
+use fg_core::evolution::{EstimateLaw, Evolution, MessageLaw, PredictedStatus, Samples, Spectrum};
 use fg_core::operator::Ensemble;
 
 use super::row_wise::RowWise;
@@ -21,6 +21,7 @@ pub struct RiskLaw {
     estimate: EstimateLaw,
     training: Samples,
     precision: f64,
+    status: PredictedStatus,
 }
 
 impl<P, L> Risk<P, L>
@@ -64,7 +65,8 @@ where
         let training = prediction.samples(model.output).cloned();
         match (estimate, training, sent) {
             (Some(estimate), Some(training), Some(sent)) => {
-                Ok(RiskLaw { estimate, training, precision: sent.law.precision()[0] })
+                let (precision, status) = (sent.law.precision()[0], prediction.status().clone());
+                Ok(RiskLaw { estimate, training, precision, status })
             }
             _ => Err(ModelError::Unpredicted { status: prediction.status().clone() }),
         }
@@ -75,6 +77,11 @@ impl RiskLaw {
     /// Second moments of an unknown and of its estimate.
     pub fn estimate(&self) -> &EstimateLaw {
         &self.estimate
+    }
+
+    /// How the recursion ended: where it hasn't settled, as it may not where runs are slow, the rest is of its last sweep.
+    pub fn status(&self) -> &PredictedStatus {
+        &self.status
     }
 
     /// The average of a statistic of `(z0, zhat)`, true and estimated output, over new inputs.
