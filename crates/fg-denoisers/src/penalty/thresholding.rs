@@ -1,9 +1,11 @@
-//! What the non-convex penalties share: column by column, global maximisers, and their jumps in the covariance.
+//! What the non-convex penalties share where columns are independent: global maximisers, and their jumps in the covariance.
 
 use fg_core::denoiser::{RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
 use fg_core::special::number::Number;
 
+use super::jointly;
+use super::patterns::Pieces;
 use crate::error::{self, ParameterError};
 use crate::family::formula::{self, Formula};
 use crate::family::proper;
@@ -39,6 +41,11 @@ pub(super) trait Rule {
 
     /// The jump of the maximiser as `n` grows from zero; there is one at most.
     fn jump(&self, gamma: f64) -> Option<Jump>;
+
+    /// The pieces of the cost, for one that is quadratic in pieces: what full precisions need.
+    fn pieces(&self) -> Option<Pieces> {
+        None
+    }
 }
 
 /// The maximiser as a function of `n >= 0`, and its slope.
@@ -145,9 +152,14 @@ impl Jumps {
         out: &mut RowEstimate<'_>,
         scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
+        let d = cavity.columns();
+        if let Some(pieces) = rule.pieces().filter(|_| jointly::holds(cavity)) {
+            let worst = jointly::estimate(pieces, self.step, cavity, out)?;
+            scratch.declare(worst);
+            return Ok(());
+        }
         // Such costs hold back no entry that the cavity doesn't.
         proper::diagonal(cavity)?;
-        let d = cavity.columns();
         if d == 1 {
             scratch.declare(self.one_column(rule, cavity, out));
             return Ok(());
@@ -220,7 +232,7 @@ impl Jumps {
 }
 
 /// Of the average covariance, relative to it, given the sums of the jumps, of their squares, and of all covariances.
-fn standard_error([sum, squares, total]: [f64; 3], rows: f64) -> f64 {
+pub(super) fn standard_error([sum, squares, total]: [f64; 3], rows: f64) -> f64 {
     // Rounding alone can take the variance below zero.
     let variance = (squares - sum * sum / rows).max(0.0) / (rows * (rows - 1.0));
     // A single row has no average to speak of.
@@ -234,6 +246,9 @@ fn signed(rule: &impl Rule, n: f64, gamma: f64) -> Best {
 
 /// Maxima of the exponent of each row; false when there is none.
 pub(super) fn log_partition(rule: &impl Rule, cavity: &RowCavity<'_>, out: &mut [f64]) -> bool {
+    if let Some(pieces) = rule.pieces().filter(|_| jointly::holds(cavity)) {
+        return jointly::log_partition(pieces, cavity, out);
+    }
     if proper::diagonal(cavity).is_err() {
         return false;
     }
