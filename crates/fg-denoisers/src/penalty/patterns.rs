@@ -15,6 +15,9 @@ const MOST_PIECES: usize = 5;
 /// one found twice has the same height to the square of this, and one is not lost to the rounding of both.
 const SLACK: f64 = 1e-9;
 
+/// Bounds of a pattern, one closer than the other: what the last of them leaves out costs more to find than to search.
+const ROUNDS: usize = 4;
+
 /// Cost `constant + slope x + curvature x^2 / 2` of an entry that isn't zero.
 #[derive(Clone, Copy, Debug)]
 struct Piece {
@@ -89,14 +92,6 @@ struct Row {
     constant: [f64; MOST_COLUMNS],
 }
 
-/// What a pattern of the first entries can reach at most.
-enum Bound {
-    /// Nothing: no maximum has it.
-    None,
-    /// Less than this, infinite where that isn't known.
-    Below(f64),
-}
-
 impl Search {
     /// None where the precision isn't positive definite.
     ///
@@ -158,9 +153,7 @@ impl Search {
         let mut reach = [f64::NEG_INFINITY; MOST_PIECES + 1];
         for choice in 0..count {
             pattern[decided] = choice;
-            if let Bound::Below(height) = self.bound(decided + 1, row, pattern) {
-                reach[choice] = height;
-            }
+            reach[choice] = self.bound(decided + 1, row, pattern, best.height);
         }
         for _ in 0..count {
             let highest = |a: usize, b: usize| if reach[b] > reach[a] { b } else { a };
@@ -179,20 +172,72 @@ impl Search {
         pattern[decided] = 0;
     }
 
-    /// What the first `k` entries with these pieces reach with all others at their best.
-    fn bound(&self, k: usize, row: &Row, pattern: &Pattern) -> Bound {
-        let (mut factor, mut pull) = ([0.0; SQUARE], [0.0; MOST_COLUMNS]);
-        let size = self.gather(k, k, pattern, &mut factor);
-        if !positive(&mut factor, size) {
-            // Others that are at their best take curvature from these; without them there may be enough.
-            let size = self.gather(self.d, k, pattern, &mut factor);
-            let decided = k < self.d && positive(&mut factor, size);
-            return if decided { Bound::Below(f64::INFINITY) } else { Bound::None };
+    /// What the first `k` entries with these pieces reach at most with all others at their best, looked at no closer once that is below
+    /// `level`; of a whole pattern what its stationary point reaches. Minus infinity where no maximum has it.
+    ///
+    /// Beyond its ends a piece isn't what an entry costs, and may lead far below that. Within them the cost is no less than
+    /// `piece + more (x - start) (x - end) / 2` for any `more >= 0`, which beyond them is more than the piece: it is chosen for entries
+    /// that are beyond an end so that they are led back to it.
+    fn bound(&self, k: usize, row: &Row, pattern: &Pattern, level: f64) -> f64 {
+        let (mut more, mut exact) = ([0.0; MOST_COLUMNS], true);
+        let mut least = f64::INFINITY;
+        for _ in 0..ROUNDS {
+            let (mut factor, mut pull) = ([0.0; SQUARE], [0.0; MOST_COLUMNS]);
+            let size = self.gather(k, k, pattern, &mut factor);
+            (0..size).for_each(|a| factor[a * (size + 1)] += more[a]);
+            if !positive(&mut factor, size) {
+                // Others that are at their best take curvature from these; without them there may be enough.
+                let size = self.gather(self.d, k, pattern, &mut factor);
+                if !exact || k == self.d || !positive(&mut factor, size) {
+                    return if exact { f64::NEG_INFINITY } else { least };
+                }
+                exact = false;
+                for (more, (_, piece)) in more.iter_mut().zip(taken(&pattern[..k])) {
+                    *more = -self.pieces.list[piece].curvature;
+                }
+                continue;
+            }
+            let mut constants = self.linear(k, row, pattern, &mut pull);
+            for (a, (_, piece)) in taken(&pattern[..k]).enumerate().filter(|(a, _)| more[*a] > 0.0)
+            {
+                let Piece { sign, start, end, .. } = self.pieces.list[piece];
+                pull[a] += 0.5 * more[a] * sign * (start + end);
+                constants += 0.5 * more[a] * start * end;
+            }
+            small::solve_lower(&factor, &mut pull[..size], size);
+            let square: f64 = pull[..size].iter().map(|p| p * p).sum();
+            least = least.min(0.5 * square + row.constant[k - 1] - constants);
+            if k == self.d || !(least > level) {
+                return least;
+            }
+            small::solve_lower_transposed(&factor, &mut pull[..size], size);
+            if !self.lead_back(k, pattern, &pull, &mut more) {
+                return least;
+            }
         }
-        let constants = self.linear(k, row, pattern, &mut pull);
-        small::solve_lower(&factor, &mut pull[..size], size);
-        let square: f64 = pull[..size].iter().map(|p| p * p).sum();
-        Bound::Below(0.5 * square + row.constant[k - 1] - constants)
+        least
+    }
+
+    /// Raises what leads entries back that are beyond an end of their piece, to where each would be at it with the others where they
+    /// are; false where there is none.
+    fn lead_back(&self, k: usize, pattern: &Pattern, x: &[f64], more: &mut [f64]) -> bool {
+        let mut any = false;
+        for (a, (j, piece)) in taken(&pattern[..k]).enumerate() {
+            let piece = self.pieces.list[piece];
+            let (start, end, place) = (piece.start, piece.end, piece.sign * x[a]);
+            if piece.sign == 0.0 || piece.holds(x[a]) {
+                continue;
+            }
+            // Of the exponent less the cost along the chord of the piece.
+            let curvature = self.precisions[k - 1][j * k + j];
+            let bend = piece.curvature + more[a];
+            let pull = (curvature + bend) * place - 0.5 * bend * (start + end);
+            let over = if place > end { pull - curvature * end } else { curvature * start - pull };
+            let needed = 2.0 * over / (end - start) - piece.curvature;
+            any |= needed > more[a];
+            more[a] = more[a].max(needed);
+        }
+        any
     }
 
     /// The stationary point of a whole pattern, where every entry is in its piece.
