@@ -65,8 +65,9 @@ impl<N: Number> Outwards<N> {
     #[inline(always)]
     pub(crate) fn log_mass<E: Exponent<N>>(&self, exponent: &E) -> N {
         let [mass, ..] = self.all(exponent);
-        // The logarithm of what isn't a number is arbitrary; what is taken from itself is nothing, or no number.
-        ln(mass * self.h) + (mass.constant(E::LIFT) + (mass - mass))
+        let log = ln(mass * self.h) + mass.constant(E::LIFT);
+        // The logarithm of what isn't a number is arbitrary.
+        mass.if_above(mass.constant(0.0), log, mass)
     }
 
     /// Sum of the points, mean and variance.

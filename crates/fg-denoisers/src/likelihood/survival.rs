@@ -223,10 +223,10 @@ impl Likelihood for Survival {
         let (growth, shape) = (Growth::new(gamma / self.shape / self.shape), self.shape);
         match self.estimation {
             Estimation::Mmse => {
-                apply(&Times::<true> { growth, gamma, shape }, observed, cavity, out)
+                apply(&Times::<true> { growth, gamma, shape }, observed, cavity, out);
             }
             Estimation::Map => {
-                apply(&Times::<false> { growth, gamma, shape }, observed, cavity, out)
+                apply(&Times::<false> { growth, gamma, shape }, observed, cavity, out);
             }
         }
         curve::settle(density, how, cavity, out)
