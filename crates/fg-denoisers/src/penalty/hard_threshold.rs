@@ -4,7 +4,7 @@ use fg_core::denoiser::{Denoiser, Estimation, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
 
 use super::patterns::Pieces;
-use super::thresholding::{self, Best, Jump, Jumps, Line, Lines, Rule, Stretch};
+use super::thresholding::{self, Best, Jump, Jumps, Kept, Rule, Stretch};
 use crate::error::{self, ParameterError};
 
 /// The penalty `weight` for each entry that isn't zero.
@@ -105,12 +105,10 @@ impl HardThreshold {
 }
 
 impl Rule for HardThreshold {
-    type Curve = Lines;
+    type Curve = Kept;
 
-    fn curve(&self, gamma: f64) -> Lines {
-        let from = (2.0 * self.weight * gamma).sqrt();
-        let all = Line { from, offset: 0.0, slope: gamma.recip() };
-        Lines([all, Line::NONE, Line::NONE])
+    fn curve(&self, gamma: f64) -> Kept {
+        Kept { from: (2.0 * self.weight * gamma).sqrt(), slope: gamma.recip() }
     }
 
     fn best(&self, n: f64, gamma: f64) -> Best {

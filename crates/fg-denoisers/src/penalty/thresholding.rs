@@ -51,6 +51,13 @@ pub(super) trait Rule {
 /// The maximiser as a function of `n >= 0`, and its slope.
 pub(super) trait Curve {
     fn at<N: Number>(&self, n: N) -> [N; 2];
+
+    /// The same of both signs.
+    #[inline(always)]
+    fn odd<N: Number>(&self, n: N) -> [N; 2] {
+        let [x, slope] = self.at(n.abs());
+        [n.if_above(n.constant(0.0), x, -x), slope]
+    }
 }
 
 /// A stretch of a maximiser: `(n - offset) slope` from `from` on.
@@ -68,9 +75,9 @@ impl Line {
 
 /// A maximiser that is zero, and from some places on straight, in ascending order.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Lines(pub(super) [Line; 3]);
+pub(super) struct Lines<const COUNT: usize>(pub(super) [Line; COUNT]);
 
-impl Curve for Lines {
+impl<const COUNT: usize> Curve for Lines<COUNT> {
     #[inline(always)]
     fn at<N: Number>(&self, n: N) -> [N; 2] {
         let (mut offset, mut slope) = (n.constant(0.0), n.constant(0.0));
@@ -83,14 +90,34 @@ impl Curve for Lines {
     }
 }
 
+/// A maximiser that is zero, and from some place on `n slope`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kept {
+    pub(super) from: f64,
+    pub(super) slope: f64,
+}
+
+impl Curve for Kept {
+    #[inline(always)]
+    fn at<N: Number>(&self, n: N) -> [N; 2] {
+        self.odd(n)
+    }
+
+    #[inline(always)]
+    fn odd<N: Number>(&self, n: N) -> [N; 2] {
+        let (from, slope) = (n.constant(self.from), n.constant(self.slope));
+        let slope = n.abs().if_above(from, slope, n.constant(0.0));
+        [n * slope, slope]
+    }
+}
+
 /// Both signs of a maximiser.
 struct Slopes<C>(C);
 
 impl<C: Curve> Formula<1> for Slopes<C> {
     #[inline(always)]
     fn row<N: Number>(&self, [n]: [N; 1]) -> [N; 2] {
-        let [x, slope] = self.0.at(n.abs());
-        [n.if_above(n.constant(0.0), x, -x), slope]
+        self.0.odd(n)
     }
 }
 
@@ -107,13 +134,13 @@ impl<C: Curve> Formula<1> for Signed<C> {
     #[inline(always)]
     fn row<N: Number>(&self, [n]: [N; 1]) -> [N; 2] {
         let (zero, size) = (n.constant(0.0), n.abs());
-        let [x, slope] = self.curve.at(size);
+        let [x, slope] = self.curve.odd(n);
         let (at, reach) = (n.constant(self.at), n.constant(self.reach));
         let share = n.constant(self.share);
         // Near zero both the jump and its mirror image may be within reach.
         let jump =
             reach.if_above((size - at).abs(), share, zero) + reach.if_above(size + at, share, zero);
-        [n.if_above(zero, x, -x), slope + jump]
+        [x, slope + jump]
     }
 }
 
@@ -380,11 +407,10 @@ pub(super) mod tests {
     fn full_and_vanishing_precisions_are_refused() {
         struct Nothing;
         impl Rule for Nothing {
-            type Curve = Lines;
+            type Curve = Kept;
 
-            fn curve(&self, gamma: f64) -> Lines {
-                let all = Line { from: 0.0, offset: 0.0, slope: gamma.recip() };
-                Lines([all, Line::NONE, Line::NONE])
+            fn curve(&self, gamma: f64) -> Kept {
+                Kept { from: 0.0, slope: gamma.recip() }
             }
 
             fn best(&self, n: f64, gamma: f64) -> Best {
