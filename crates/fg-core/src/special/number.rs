@@ -62,6 +62,13 @@ pub trait Number:
     fn at_most(self, bound: Self) -> Self {
         self.if_above(bound, bound, self)
     }
+
+    /// What is nearest to it between `low` and `high`, of which the first isn't larger; `low` where `self` is NaN.
+    #[must_use]
+    #[inline(always)]
+    fn within(self, low: Self, high: Self) -> Self {
+        self.at_most(high).at_least(low)
+    }
 }
 
 /// `1.5 * 2^52`: adding it to an integer leaves that integer in the low bits of the sum.
@@ -122,6 +129,10 @@ impl Number for f64 {
         self
     }
 }
+
+/// Whether registers have a maximum and a minimum of one instruction that are the second number where either isn't one, and where both
+/// are zero, as a comparison and a selection are.
+const SECOND_WINS: bool = cfg!(any(target_arch = "x86", target_arch = "x86_64"));
 
 /// A SIMD register of doubles, as many as the machine has.
 #[derive(Clone, Copy, Debug)]
@@ -236,6 +247,15 @@ impl<S: Simd> Number for Lanes<S> {
     }
 
     #[inline(always)]
+    fn within(self, low: Self, high: Self) -> Self {
+        if SECOND_WINS && !S::IS_SCALAR {
+            let below = self.simd.min_f64s(high.value, self.value);
+            return Self { value: self.simd.max_f64s(below, low.value), ..self };
+        }
+        self.at_most(high).at_least(low)
+    }
+
+    #[inline(always)]
     fn power_of_two(self) -> Self {
         let mut shifted = (self + self.constant(BIAS + INTEGER_BITS)).value;
         // One shift of the whole register: the loop runs over its lanes.
@@ -339,6 +359,11 @@ impl<N: Number> Number for Pair<N> {
     }
 
     #[inline(always)]
+    fn within(self, low: Self, high: Self) -> Self {
+        Self(self.0.within(low.0, high.0), self.1.within(low.1, high.1))
+    }
+
+    #[inline(always)]
     fn power_of_two(self) -> Self {
         Self(self.0.power_of_two(), self.1.power_of_two())
     }
@@ -397,6 +422,19 @@ mod tests {
                 let expected = pair.iter().map(|v| formula(Lanes::new(simd, *v)).largest());
                 assert!(expected.eq(single), "{single:?}");
                 assert_eq!(largest.to_bits(), both.1.largest().to_bits());
+            }
+            for a in [f64::NAN, -0.0, 0.0, 1.0] {
+                for b in [f64::NAN, -0.0, 0.0, 2.0] {
+                    let (x, y) = (Lanes::splat(simd, a), Lanes::splat(simd, b));
+                    let lanes = x.within(y, Lanes::splat(simd, 3.0)).get();
+                    let lanes: &[f64] = bytemuck::cast_slice(core::slice::from_ref(&lanes));
+                    let own = a.within(b, 3.0);
+                    assert!(lanes.iter().all(|v| v.to_bits() == own.to_bits()), "{a} {b}");
+                    let lanes = x.within(Lanes::splat(simd, -3.0), y).get();
+                    let lanes: &[f64] = bytemuck::cast_slice(core::slice::from_ref(&lanes));
+                    let own = a.within(-3.0, b);
+                    assert!(lanes.iter().all(|v| v.to_bits() == own.to_bits()), "{a} {b}");
+                }
             }
             let register = Lanes::new(simd, registers[0]);
             let lanes = 16 / registers.len();

@@ -301,11 +301,16 @@ fn penalties() -> Denoisers {
 
 /// With a step of zero: laws are about the slope of a row, and the jumps of others aren't part of that.
 fn jumping_penalties() -> Denoisers {
+    let hard = HardThreshold::new(0.7)?.with_step(0.0)?;
     let mcp = MinimaxConcave::new(0.7, 1.7)?.with_step(0.0)?;
+    let scad = Scad::new(0.7, 3.7)?.with_step(0.0)?;
     Ok(vec![
-        entry("penalty/hard_threshold", "slopes", 1, HardThreshold::new(0.7)?.with_step(0.0)?),
-        entry("penalty/mcp", "slopes", 1, mcp),
-        entry("penalty/scad", "slopes", 1, Scad::new(0.7, 3.7)?.with_step(0.0)?),
+        entry("penalty/hard_threshold", "slopes", 1, hard.clone()),
+        entry("penalty/hard_threshold", "three columns, slopes", 3, hard),
+        entry("penalty/mcp", "slopes", 1, mcp.clone()),
+        entry("penalty/mcp", "three columns, slopes", 3, mcp),
+        entry("penalty/scad", "slopes", 1, scad.clone()),
+        entry("penalty/scad", "two columns, slopes", 2, scad),
         entry("penalty/lq", "root, slopes", 1, Lq::new(0.7, 0.5)?.with_step(0.0)?),
     ])
 }

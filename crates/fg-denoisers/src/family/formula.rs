@@ -30,6 +30,17 @@ pub(crate) fn apply_observed(
     apply_to(formula, [cavity.natural(), observed], out);
 }
 
+/// Both numbers that a formula answers to each row, whatever they are.
+pub(crate) fn found<const K: usize>(
+    formula: &impl Formula<K>,
+    input: [&[f64]; K],
+) -> [Vec<f64>; 2] {
+    let [mut first, mut second] = [vec![0.0; input[0].len()], vec![0.0; input[0].len()]];
+    let mut out = RowEstimate { mean: &mut first, covariance: &mut second };
+    apply_to(formula, input, &mut out);
+    [first, second]
+}
+
 /// Answers all rows of these numbers.
 pub(crate) fn apply_to<const K: usize>(
     formula: &impl Formula<K>,

@@ -146,6 +146,21 @@ impl Growth {
     /// Mean and variance by equal steps from next to the peak; NaN in lanes that are left open.
     #[inline(always)]
     pub(crate) fn moments<N: Number>(&self, c: N) -> [N; 2] {
+        let (x, outwards, below) = self.rule(c);
+        let [shift, variance] = outwards.moments(&below);
+        [x + shift, variance]
+    }
+
+    /// A place next to the peak, and the logarithm of the integral over the density there; NaN in lanes that are left open.
+    #[inline(always)]
+    pub(crate) fn log_mass<N: Number>(&self, c: N) -> [N; 2] {
+        let (x, outwards, below) = self.rule(c);
+        [x, outwards.log_mass(&below)]
+    }
+
+    /// Equal steps from a place next to the peak.
+    #[inline(always)]
+    fn rule<N: Number>(&self, c: N) -> (N, Outwards<N>, Below<N>) {
         let Place { x, rate, slope } = self.near(c);
         let g = c.constant(self.g);
         // At the distance d off the axis the density has grown by (g + rate (1 + BEND d^2)) d^2 / 2 nats at most.
@@ -155,8 +170,7 @@ impl Growth {
         let all = grown.mul_add(c.constant(0.5), c.constant(ALIASES));
         let h = widest.sqrt() * c.constant(TAU) / all;
         let below = Below { rate, half: c.constant(0.5) * g, slope };
-        let [shift, variance] = Outwards::new(h).moments(&below);
-        [x + shift, variance]
+        (x, Outwards::new(h), below)
     }
 }
 

@@ -4,6 +4,7 @@ use core::f64::consts::TAU;
 
 use fg_core::denoiser::Scratch;
 use fg_core::special::exp::exp_moderate;
+use fg_core::special::log::ln;
 use fg_core::special::number::Number;
 
 use super::formula::Formula;
@@ -179,7 +180,7 @@ impl<'a> Logit<'a> {
     /// `r = gamma u0 - a`: the cavity's weights are those of all rows, and the exponentials of one step to the next are
     /// products. Two points on either side share a division.
     #[inline(always)]
-    fn moments<N: Number>(&self, a: N) -> [N; 2] {
+    fn sums<N: Number>(&self, a: N) -> (N, [N; 3]) {
         let (zero, one) = (a.constant(0.0), a.constant(1.0));
         let [u, e] = self.near(a);
         let large = one / (one + e);
@@ -202,12 +203,30 @@ impl<'a> Logit<'a> {
             sums[1] = apart.mul_add(a.constant(kept[1]), sums[1]);
             sums[2] = both.mul_add(a.constant(kept[2]), sums[2]);
         }
-        let [mass, shift, square] = sums;
-        let inverse = one / mass;
+        (u, sums)
+    }
+
+    /// Mean and variance of the margin; NaN in lanes that are left open.
+    #[inline(always)]
+    fn moments<N: Number>(&self, a: N) -> [N; 2] {
+        let (u, [mass, shift, square]) = self.sums(a);
+        let inverse = a.constant(1.0) / mass;
         let shift = shift * inverse;
         let variance = square.mul_add(inverse, -(shift * shift));
         let h = a.constant(self.h);
         [shift.mul_add(h, u), variance * (h * h)]
+    }
+}
+
+/// Rows of [`Logit`] to a place next to the peak and the logarithm of the integral over the density there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LogitMass<'a>(pub(crate) Logit<'a>);
+
+impl Formula<2> for LogitMass<'_> {
+    #[inline(always)]
+    fn row<N: Number>(&self, [n, y]: [N; 2]) -> [N; 2] {
+        let (u, [mass, ..]) = self.0.sums(y * n);
+        [y * u, ln(mass * n.constant(self.0.h))]
     }
 }
 

@@ -1,6 +1,7 @@
 //! Equal steps outwards from a peak, a register of rows at a time: a rule without an exponential of the place of a point.
 
 use fg_core::special::exp::exp_weight;
+use fg_core::special::log::ln;
 use fg_core::special::number::Number;
 
 /// The error of equal steps is the largest ratio `exp(growth - 2 pi d / step)`, over the distance `d` off the real axis, by
@@ -56,6 +57,22 @@ impl<N: Number> Outwards<N> {
     /// Mean and variance of the value; NaN in lanes that are left open.
     #[inline(always)]
     pub(crate) fn moments(&self, exponent: &impl Exponent<N>) -> [N; 2] {
+        let [_, mean, variance] = self.all(exponent);
+        [mean, variance]
+    }
+
+    /// Logarithm of the integral; NaN in lanes that are left open.
+    #[inline(always)]
+    pub(crate) fn log_mass<E: Exponent<N>>(&self, exponent: &E) -> N {
+        let [mass, ..] = self.all(exponent);
+        let log = ln(mass * self.h) + mass.constant(E::LIFT);
+        // The logarithm of what isn't a number is arbitrary.
+        mass.if_above(mass.constant(0.0), log, mass)
+    }
+
+    /// Sum of the points, mean and variance.
+    #[inline(always)]
+    fn all(&self, exponent: &impl Exponent<N>) -> [N; 3] {
         let zero = self.h.constant(0.0);
         let mut sums = [exp_weight(exponent.at(zero, zero)), zero, zero];
         let right = self.side(exponent, self.h, &mut sums);
@@ -68,7 +85,8 @@ impl<N: Number> Outwards<N> {
         let deepest = zero.constant(-DEPTH);
         let nothing = zero.constant(f64::NAN);
         let variance = deepest.if_above(right, variance, nothing);
-        [mean, deepest.if_above(left, variance, nothing)]
+        let variance = deepest.if_above(left, variance, nothing);
+        [deepest.if_above(right.at_least(left), mass, nothing), mean, variance]
     }
 
     /// Adds the points on one side, and returns the exponent of the last.

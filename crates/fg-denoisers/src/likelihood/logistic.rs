@@ -7,7 +7,7 @@ use fg_core::factor::Breakdown;
 use fg_core::special::{log1pexp, logistic};
 
 use crate::family::curve::{self, Curve, Flat, Mark};
-use crate::family::logit::{Logit, LogitPeak};
+use crate::family::logit::{Logit, LogitMass, LogitPeak};
 use crate::family::{Rule, formula, label};
 
 /// Labels -1 and 1 of a variable of one column with probabilities by the logistic function: logistic regression.
@@ -147,7 +147,24 @@ impl Likelihood for Logistic {
 
     /// False where a row is improper.
     fn log_partition(&self, observed: &[f64], cavity: &RowCavity<'_>, out: &mut [f64]) -> bool {
-        curve::log_partition(|i| Label(observed[i]), (self.estimation, &self.rule), cavity, out)
+        let (gamma, how) = (cavity.scalar_precision(), (self.estimation, &self.rule));
+        let (label, input) = (|i: usize| Label(observed[i]), [cavity.natural(), observed]);
+        let mut scratch = Scratch::default();
+        let found = match self.estimation {
+            Estimation::Mmse => Logit::averaged(gamma, &mut scratch)
+                .map(|margins| formula::found(&LogitMass(margins), input)),
+            // At the peak itself nothing is integrated.
+            Estimation::Map => LogitPeak::new(gamma).map(|margins| {
+                let [places, _] = formula::found(&margins, input);
+                [places, vec![0.0; out.len()]]
+            }),
+        };
+        match found {
+            Some([places, masses]) => {
+                curve::log_partition_from(label, how, (&places, &masses), cavity, out)
+            }
+            None => curve::log_partition(label, how, cavity, out),
+        }
     }
 
     fn uniforms(&self, _d: usize) -> Option<usize> {

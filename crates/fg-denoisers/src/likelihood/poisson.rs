@@ -162,6 +162,18 @@ impl<const AVERAGED: bool> Formula<2> for Counts<AVERAGED> {
     }
 }
 
+/// The same rows to a place next to the peak and the logarithm of the integral over the density there, or to the peak and zero.
+struct Masses<const AVERAGED: bool>(Growth);
+
+impl<const AVERAGED: bool> Formula<2> for Masses<AVERAGED> {
+    const FOURS: bool = !AVERAGED;
+
+    #[inline(always)]
+    fn row<N: Number>(&self, [n, y]: [N; 2]) -> [N; 2] {
+        if AVERAGED { self.0.log_mass(n + y) } else { [self.0.peak(n + y)[0], n.constant(0.0)] }
+    }
+}
+
 /// `y z - exp(z) - log y!`, as the difference to its maximum: the terms of large counts cancel.
 struct LogRate {
     y: f64,
@@ -311,6 +323,16 @@ impl Likelihood for Poisson {
     /// False where a row is improper.
     fn log_partition(&self, observed: &[f64], cavity: &RowCavity<'_>, out: &mut [f64]) -> bool {
         let gamma = cavity.scalar_precision();
+        if gamma > 0.0 && !self.rectified {
+            let (growth, input) = (Growth::new(gamma), [cavity.natural(), observed]);
+            let [places, masses] = match self.estimation {
+                Estimation::Mmse => formula::found(&Masses::<true>(growth), input),
+                Estimation::Map => formula::found(&Masses::<false>(growth), input),
+            };
+            let (how, found) = ((self.estimation, &self.rule), (&*places, &*masses));
+            let curve = |i: usize| LogRate::new(observed[i]);
+            return curve::log_partition_from(curve, how, found, cavity, out);
+        }
         for (out, (&n, &y)) in out.iter_mut().zip(cavity.natural().iter().zip(observed)) {
             match self.answer(y, n, gamma) {
                 Ok(found) => *out = found.log_partition,

@@ -113,36 +113,68 @@ struct Times<const AVERAGED: bool> {
     shape: f64,
 }
 
-impl<const AVERAGED: bool> Times<AVERAGED> {
-    /// Answers all rows.
-    fn apply(&self, observed: &[f64], cavity: &RowCavity<'_>, out: &mut RowEstimate<'_>) {
-        let (mut time, mut event) = ([0.0; PIECE], [0.0; PIECE]);
-        for start in (0..cavity.len()).step_by(PIECE) {
-            let rows = start..(start + PIECE).min(cavity.len());
-            let (time, event) = (&mut time[..rows.len()], &mut event[..rows.len()]);
-            for (k, i) in rows.clone().enumerate() {
-                (time[k], event[k]) = (observed[2 * i], observed[2 * i + 1]);
-            }
-            let mut piece = part::answers(out, rows.clone(), 1);
-            formula::apply_to(self, [&cavity.natural()[rows], time, event], &mut piece);
+/// The same to a place next to the peak and the logarithm of the integral over the density there, or to the peak and zero.
+struct Masses<const AVERAGED: bool>(Times<AVERAGED>);
+
+/// Answers all rows.
+fn apply(
+    formula: &impl Formula<3>,
+    observed: &[f64],
+    cavity: &RowCavity<'_>,
+    out: &mut RowEstimate<'_>,
+) {
+    let (mut time, mut event) = ([0.0; PIECE], [0.0; PIECE]);
+    for start in (0..cavity.len()).step_by(PIECE) {
+        let rows = start..(start + PIECE).min(cavity.len());
+        let (time, event) = (&mut time[..rows.len()], &mut event[..rows.len()]);
+        for (k, i) in rows.clone().enumerate() {
+            (time[k], event[k]) = (observed[2 * i], observed[2 * i + 1]);
         }
+        let mut piece = part::answers(out, rows.clone(), 1);
+        formula::apply_to(formula, [&cavity.natural()[rows], time, event], &mut piece);
+    }
+}
+
+impl<const AVERAGED: bool> Times<AVERAGED> {
+    /// Logarithm of the time, and what stands for it in the density: in `x = k (log t - z)` that is `exp(c x - e^x - g x^2 / 2)`
+    /// with `g = gamma / k^2` and `c = event + (gamma log t - n) / k`.
+    #[inline(always)]
+    fn exponent<N: Number>(&self, [n, time, event]: [N; 3]) -> [N; 2] {
+        let (log, scale) = (ln(time), n.constant(self.shape.recip()));
+        [log, log.mul_add(n.constant(self.gamma), -n).mul_add(scale, event)]
+    }
+
+    /// `z` from `x`. Of subnormal times the logarithm isn't one: such rows are left open.
+    #[inline(always)]
+    fn place<N: Number>(&self, x: N, log: N, time: N) -> N {
+        let (scale, nothing) = (x.constant(self.shape.recip()), x.constant(f64::NAN));
+        x.constant(f64::MIN_POSITIVE).if_above(time, nothing, x.mul_add(-scale, log))
     }
 }
 
 impl<const AVERAGED: bool> Formula<3> for Times<AVERAGED> {
     const FOURS: bool = !AVERAGED;
 
-    /// In `x = k (log t - z)` it is `exp(c x - e^x - g x^2 / 2)` with `g = gamma / k^2` and
-    /// `c = event + (gamma log t - n) / k`.
     #[inline(always)]
-    fn row<N: Number>(&self, [n, time, event]: [N; 3]) -> [N; 2] {
-        let (log, scale) = (ln(time), n.constant(self.shape.recip()));
-        let c = log.mul_add(n.constant(self.gamma), -n).mul_add(scale, event);
+    fn row<N: Number>(&self, input: [N; 3]) -> [N; 2] {
+        let ([log, c], scale) = (self.exponent(input), input[0].constant(self.shape.recip()));
         let [mean, variance] = if AVERAGED { self.growth.moments(c) } else { self.growth.peak(c) };
-        // Of subnormal times the logarithm isn't one: such rows are left open.
-        let nothing = n.constant(f64::NAN);
-        let mean = n.constant(f64::MIN_POSITIVE).if_above(time, nothing, mean.mul_add(-scale, log));
-        [mean, variance * (scale * scale)]
+        [self.place(mean, log, input[1]), variance * (scale * scale)]
+    }
+}
+
+impl<const AVERAGED: bool> Formula<3> for Masses<AVERAGED> {
+    const FOURS: bool = !AVERAGED;
+
+    #[inline(always)]
+    fn row<N: Number>(&self, input: [N; 3]) -> [N; 2] {
+        let (Self(times), [log, c]) = (self, self.0.exponent(input));
+        if !AVERAGED {
+            let [x, _] = times.growth.peak(c);
+            return [times.place(x, log, input[1]), c.constant(0.0)];
+        }
+        let [x, mass] = times.growth.log_mass(c);
+        [times.place(x, log, input[1]), mass - c.constant(times.shape.ln())]
     }
 }
 
@@ -190,8 +222,12 @@ impl Likelihood for Survival {
         }
         let (growth, shape) = (Growth::new(gamma / self.shape / self.shape), self.shape);
         match self.estimation {
-            Estimation::Mmse => Times::<true> { growth, gamma, shape }.apply(observed, cavity, out),
-            Estimation::Map => Times::<false> { growth, gamma, shape }.apply(observed, cavity, out),
+            Estimation::Mmse => {
+                apply(&Times::<true> { growth, gamma, shape }, observed, cavity, out);
+            }
+            Estimation::Map => {
+                apply(&Times::<false> { growth, gamma, shape }, observed, cavity, out);
+            }
         }
         curve::settle(density, how, cavity, out)
     }
@@ -219,8 +255,25 @@ impl Likelihood for Survival {
 
     /// False where a row is improper.
     fn log_partition(&self, observed: &[f64], cavity: &RowCavity<'_>, out: &mut [f64]) -> bool {
-        let how = (self.estimation, &self.rule);
-        curve::log_partition(|i| self.density(&observed[2 * i..2 * i + 2]), how, cavity, out)
+        let (gamma, how) = (cavity.scalar_precision(), (self.estimation, &self.rule));
+        let density = |i: usize| self.density(&observed[2 * i..2 * i + 2]);
+        if !(gamma > 0.0) {
+            return curve::log_partition(density, how, cavity, out);
+        }
+        let (growth, shape) = (Growth::new(gamma / self.shape / self.shape), self.shape);
+        let (mut places, mut masses) = (vec![0.0; out.len()], vec![0.0; out.len()]);
+        let mut found = RowEstimate { mean: &mut places, covariance: &mut masses };
+        match self.estimation {
+            Estimation::Mmse => {
+                let times = Times::<true> { growth, gamma, shape };
+                apply(&Masses(times), observed, cavity, &mut found);
+            }
+            Estimation::Map => {
+                let times = Times::<false> { growth, gamma, shape };
+                apply(&Masses(times), observed, cavity, &mut found);
+            }
+        }
+        curve::log_partition_from(density, how, (&places, &masses), cavity, out)
     }
 
     fn uniforms(&self, _d: usize) -> Option<usize> {

@@ -3,7 +3,8 @@
 use fg_core::denoiser::{Denoiser, Estimation, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
 
-use super::thresholding::{self, Best, Jump, Jumps, Line, Lines, Rule, Stretch};
+use super::patterns::Pieces;
+use super::thresholding::{self, Best, Jump, Jumps, Kept, Rule, Stretch};
 use crate::error::{self, ParameterError};
 
 /// The penalty `weight` for each entry that isn't zero.
@@ -23,7 +24,8 @@ use crate::error::{self, ParameterError};
 ///
 /// # Estimate
 ///
-/// Columns are independent; the estimate is the global maximiser, zero where zero is as good. With `n >= 0`:
+/// The global maximiser of `n'x - x' Gamma x / 2` less the cost. Where columns are independent it is zero where zero is as good,
+/// and with `n >= 0`:
 ///
 /// ```text
 /// estimate        n / gamma where n^2 > 2 l gamma, else 0
@@ -40,8 +42,12 @@ use crate::error::{self, ParameterError};
 ///   [standard error](Scratch::declare). With a precision of its own for each row there is nothing to average
 ///   over: a step of zero leaves the slope alone.
 /// * The jump has the height `sqrt(2 l / gamma)`.
-/// * The precision must be positive, otherwise [`Breakdown::ImproperCavity`], and diagonal, otherwise
-///   [`Breakdown::Form`]: with correlated columns the global maximum is a search over all supports.
+/// * With correlated columns the global maximum is found by branch and bound: entries take their pieces one after the other, and
+///   what can't be higher than the best so far with all others free of cost is left out. Its covariance is the inverse of the
+///   curvature `Gamma + diag(p'')` of the entries that aren't zero, and where columns jump together `D D'` takes the place
+///   of the jump's square, `D` the jump of the row.
+/// * The precision must be positive definite, otherwise [`Breakdown::ImproperCavity`], and diagonal with more than eight columns,
+///   otherwise [`Breakdown::Form`]: a search may have to look at all patterns.
 ///
 /// # Reference
 ///
@@ -92,20 +98,25 @@ impl HardThreshold {
     pub fn step(&self) -> f64 {
         self.jumps.step()
     }
+
+    fn stretches(&self) -> [Stretch; 1] {
+        [Stretch { end: f64::INFINITY, constant: self.weight, slope: 0.0, curvature: 0.0 }]
+    }
 }
 
 impl Rule for HardThreshold {
-    type Curve = Lines;
+    type Curve = Kept;
 
-    fn curve(&self, gamma: f64) -> Lines {
-        let from = (2.0 * self.weight * gamma).sqrt();
-        let all = Line { from, offset: 0.0, slope: gamma.recip() };
-        Lines([all, Line::NONE, Line::NONE])
+    fn curve(&self, gamma: f64) -> Kept {
+        Kept { from: (2.0 * self.weight * gamma).sqrt(), slope: gamma.recip() }
     }
 
     fn best(&self, n: f64, gamma: f64) -> Best {
-        let all = Stretch { end: f64::INFINITY, constant: self.weight, slope: 0.0, curvature: 0.0 };
-        thresholding::highest(&[all], n, gamma)
+        thresholding::highest(&self.stretches(), n, gamma)
+    }
+
+    fn pieces(&self) -> Option<Pieces> {
+        Some(Pieces::even(&self.stretches()))
     }
 
     fn jump(&self, gamma: f64) -> Option<Jump> {

@@ -47,7 +47,8 @@ use crate::error::{self, ParameterError};
 /// * The function of the root is convex and rises right of `s`, and its slope changes by less than a half from there to `n / gamma`:
 ///   steps of fourth order from there reach rounding in two to four, each of one power, for a register of entries at a time.
 /// * The precision must be positive, otherwise [`Breakdown::ImproperCavity`], and diagonal, otherwise
-///   [`Breakdown::Form`]: with correlated columns the global maximum is a search over all supports.
+///   [`Breakdown::Form`]: with correlated columns there is no finite list of stationary points to search,
+///   as there is for costs that are quadratic in pieces.
 ///
 /// # Reference
 ///

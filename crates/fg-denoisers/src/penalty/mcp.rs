@@ -3,6 +3,7 @@
 use fg_core::denoiser::{Denoiser, Estimation, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
 
+use super::patterns::Pieces;
 use super::thresholding::{self, Best, Jump, Jumps, Line, Lines, Rule, Stretch};
 use crate::error::{self, ParameterError};
 
@@ -25,7 +26,8 @@ use crate::error::{self, ParameterError};
 ///
 /// # Estimate
 ///
-/// Columns are independent; the estimate is the global maximiser, zero where zero is as good. With `n >= 0`:
+/// The global maximiser of `n'x - x' Gamma x / 2` less the cost. Where columns are independent it is zero where zero is as good,
+/// and with `n >= 0`:
 ///
 /// ```text
 /// b gamma > 1     0 up to l, then (n - l) / (gamma - 1 / b), from b gamma l on n / gamma: continuous
@@ -43,8 +45,12 @@ use crate::error::{self, ParameterError};
 ///   [standard error](Scratch::declare). With a precision of its own for each row there is nothing to average
 ///   over: a step of zero leaves the slope alone.
 /// * With `b gamma > 1` nothing jumps, but the cost isn't convex and the slope exceeds `1 / gamma`.
-/// * The precision must be positive, otherwise [`Breakdown::ImproperCavity`], and diagonal, otherwise
-///   [`Breakdown::Form`]: with correlated columns the global maximum is a search over all supports.
+/// * With correlated columns the global maximum is found by branch and bound: entries take their pieces one after the other, and
+///   what can't be higher than the best so far with all others free of cost is left out. Its covariance is the inverse of the
+///   curvature `Gamma + diag(p'')` of the entries that aren't zero, and where columns jump together `D D'` takes the place
+///   of the jump's square, `D` the jump of the row.
+/// * The precision must be positive definite, otherwise [`Breakdown::ImproperCavity`], and diagonal with more than eight columns,
+///   otherwise [`Breakdown::Form`]: a search may have to look at all patterns.
 ///
 /// # Reference
 ///
@@ -103,27 +109,34 @@ impl MinimaxConcave {
     pub fn step(&self) -> f64 {
         self.jumps.step()
     }
+
+    fn stretches(&self) -> [Stretch; 2] {
+        let (l, b) = (self.weight, self.shape);
+        let near = Stretch { end: b * l, constant: 0.0, slope: l, curvature: -1.0 / b };
+        let top = 0.5 * b * l * l;
+        [near, Stretch { end: f64::INFINITY, constant: top, slope: 0.0, curvature: 0.0 }]
+    }
 }
 
 impl Rule for MinimaxConcave {
-    type Curve = Lines;
+    type Curve = Lines<2>;
 
-    fn curve(&self, gamma: f64) -> Lines {
+    fn curve(&self, gamma: f64) -> Lines<2> {
         let (l, b) = (self.weight, self.shape);
         let far = |from: f64| Line { from, offset: 0.0, slope: gamma.recip() };
         if b * gamma > 1.0 {
             let near = Line { from: l, offset: l, slope: (gamma - b.recip()).recip() };
-            return Lines([near, far(b * gamma * l), Line::NONE]);
+            return Lines([near, far(b * gamma * l)]);
         }
-        Lines([far(l * (b * gamma).sqrt()), Line::NONE, Line::NONE])
+        Lines([far(l * (b * gamma).sqrt()), Line::NONE])
     }
 
     fn best(&self, n: f64, gamma: f64) -> Best {
-        let (l, b) = (self.weight, self.shape);
-        let near = Stretch { end: b * l, constant: 0.0, slope: l, curvature: -1.0 / b };
-        let top = 0.5 * b * l * l;
-        let far = Stretch { end: f64::INFINITY, constant: top, slope: 0.0, curvature: 0.0 };
-        thresholding::highest(&[near, far], n, gamma)
+        thresholding::highest(&self.stretches(), n, gamma)
+    }
+
+    fn pieces(&self) -> Option<Pieces> {
+        Some(Pieces::even(&self.stretches()))
     }
 
     /// From zero to beyond where the cost is flat; continuous where the maximand is concave.

@@ -1,16 +1,19 @@
 //! Costs of the rows of an unknown, estimated by maximisers: proximal operators with their Jacobians.
 
 mod active_set;
+mod crossings;
 mod elastic_net;
 mod group_lasso;
 mod hard_threshold;
 mod huber;
 mod interval;
+mod jointly;
 mod l1;
 mod l2;
 mod lq;
 mod mcp;
 mod nonnegative;
+mod patterns;
 mod piecewise;
 mod scad;
 mod shrinkage;

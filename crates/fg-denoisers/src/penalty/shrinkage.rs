@@ -2,14 +2,31 @@
 
 use fg_core::denoiser::{RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
+use fg_core::special::number::Number;
 
 use super::piecewise::{Piece, Piecewise};
+use crate::family::formula::{self, Formula};
 
 /// The two weights of a penalty `l1 |x|_1 + l2 x'x / 2`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Shrinkage {
     pub(super) l1: f64,
     pub(super) l2: f64,
+}
+
+/// The soft threshold: what of `n` lies beyond the weight on either side, over the curvature.
+struct Soft {
+    weight: f64,
+    variance: f64,
+}
+
+impl Formula<1> for Soft {
+    #[inline(always)]
+    fn row<N: Number>(&self, [n]: [N; 1]) -> [N; 2] {
+        let (weight, variance) = (n.constant(self.weight), n.constant(self.variance));
+        let held = n.within(-weight, weight);
+        [(n - held) * variance, n.abs().if_above(weight, variance, n.constant(0.0))]
+    }
 }
 
 impl Shrinkage {
@@ -65,13 +82,7 @@ impl Shrinkage {
         if !(curvature > 0.0) {
             return self.by_column(cavity, out);
         }
-        let variance = 1.0 / curvature;
-        let rows = out.mean.iter_mut().zip(out.covariance.iter_mut()).zip(cavity.natural());
-        for ((mean, covariance), &n) in rows {
-            let over = n.abs() - self.l1;
-            *mean = (over.max(0.0) * variance).copysign(n);
-            *covariance = if over > 0.0 { variance } else { 0.0 };
-        }
+        formula::apply(&Soft { weight: self.l1, variance: curvature.recip() }, cavity, out);
         Ok(())
     }
 

@@ -1,9 +1,11 @@
-//! What the non-convex penalties share: column by column, global maximisers, and their jumps in the covariance.
+//! What the non-convex penalties share where columns are independent: global maximisers, and their jumps in the covariance.
 
 use fg_core::denoiser::{RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
 use fg_core::special::number::Number;
 
+use super::jointly;
+use super::patterns::Pieces;
 use crate::error::{self, ParameterError};
 use crate::family::formula::{self, Formula};
 use crate::family::proper;
@@ -39,11 +41,23 @@ pub(super) trait Rule {
 
     /// The jump of the maximiser as `n` grows from zero; there is one at most.
     fn jump(&self, gamma: f64) -> Option<Jump>;
+
+    /// The pieces of the cost, for one that is quadratic in pieces: what full precisions need.
+    fn pieces(&self) -> Option<Pieces> {
+        None
+    }
 }
 
 /// The maximiser as a function of `n >= 0`, and its slope.
 pub(super) trait Curve {
     fn at<N: Number>(&self, n: N) -> [N; 2];
+
+    /// The same of both signs.
+    #[inline(always)]
+    fn odd<N: Number>(&self, n: N) -> [N; 2] {
+        let [x, slope] = self.at(n.abs());
+        [n.if_above(n.constant(0.0), x, -x), slope]
+    }
 }
 
 /// A stretch of a maximiser: `(n - offset) slope` from `from` on.
@@ -61,9 +75,9 @@ impl Line {
 
 /// A maximiser that is zero, and from some places on straight, in ascending order.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Lines(pub(super) [Line; 3]);
+pub(super) struct Lines<const COUNT: usize>(pub(super) [Line; COUNT]);
 
-impl Curve for Lines {
+impl<const COUNT: usize> Curve for Lines<COUNT> {
     #[inline(always)]
     fn at<N: Number>(&self, n: N) -> [N; 2] {
         let (mut offset, mut slope) = (n.constant(0.0), n.constant(0.0));
@@ -76,14 +90,34 @@ impl Curve for Lines {
     }
 }
 
+/// A maximiser that is zero, and from some place on `n slope`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kept {
+    pub(super) from: f64,
+    pub(super) slope: f64,
+}
+
+impl Curve for Kept {
+    #[inline(always)]
+    fn at<N: Number>(&self, n: N) -> [N; 2] {
+        self.odd(n)
+    }
+
+    #[inline(always)]
+    fn odd<N: Number>(&self, n: N) -> [N; 2] {
+        let (from, slope) = (n.constant(self.from), n.constant(self.slope));
+        let slope = n.abs().if_above(from, slope, n.constant(0.0));
+        [n * slope, slope]
+    }
+}
+
 /// Both signs of a maximiser.
 struct Slopes<C>(C);
 
 impl<C: Curve> Formula<1> for Slopes<C> {
     #[inline(always)]
     fn row<N: Number>(&self, [n]: [N; 1]) -> [N; 2] {
-        let [x, slope] = self.0.at(n.abs());
-        [n.if_above(n.constant(0.0), x, -x), slope]
+        self.0.odd(n)
     }
 }
 
@@ -100,13 +134,13 @@ impl<C: Curve> Formula<1> for Signed<C> {
     #[inline(always)]
     fn row<N: Number>(&self, [n]: [N; 1]) -> [N; 2] {
         let (zero, size) = (n.constant(0.0), n.abs());
-        let [x, slope] = self.curve.at(size);
+        let [x, slope] = self.curve.odd(n);
         let (at, reach) = (n.constant(self.at), n.constant(self.reach));
         let share = n.constant(self.share);
         // Near zero both the jump and its mirror image may be within reach.
         let jump =
             reach.if_above((size - at).abs(), share, zero) + reach.if_above(size + at, share, zero);
-        [n.if_above(zero, x, -x), slope + jump]
+        [x, slope + jump]
     }
 }
 
@@ -145,9 +179,14 @@ impl Jumps {
         out: &mut RowEstimate<'_>,
         scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
+        let d = cavity.columns();
+        if let Some(pieces) = rule.pieces().filter(|_| jointly::holds(cavity)) {
+            let worst = jointly::estimate(pieces, self.step, cavity, out)?;
+            scratch.declare(worst);
+            return Ok(());
+        }
         // Such costs hold back no entry that the cavity doesn't.
         proper::diagonal(cavity)?;
-        let d = cavity.columns();
         if d == 1 {
             scratch.declare(self.one_column(rule, cavity, out));
             return Ok(());
@@ -220,7 +259,7 @@ impl Jumps {
 }
 
 /// Of the average covariance, relative to it, given the sums of the jumps, of their squares, and of all covariances.
-fn standard_error([sum, squares, total]: [f64; 3], rows: f64) -> f64 {
+pub(super) fn standard_error([sum, squares, total]: [f64; 3], rows: f64) -> f64 {
     // Rounding alone can take the variance below zero.
     let variance = (squares - sum * sum / rows).max(0.0) / (rows * (rows - 1.0));
     // A single row has no average to speak of.
@@ -234,6 +273,9 @@ fn signed(rule: &impl Rule, n: f64, gamma: f64) -> Best {
 
 /// Maxima of the exponent of each row; false when there is none.
 pub(super) fn log_partition(rule: &impl Rule, cavity: &RowCavity<'_>, out: &mut [f64]) -> bool {
+    if let Some(pieces) = rule.pieces().filter(|_| jointly::holds(cavity)) {
+        return jointly::log_partition(pieces, cavity, out);
+    }
     if proper::diagonal(cavity).is_err() {
         return false;
     }
@@ -365,11 +407,10 @@ pub(super) mod tests {
     fn full_and_vanishing_precisions_are_refused() {
         struct Nothing;
         impl Rule for Nothing {
-            type Curve = Lines;
+            type Curve = Kept;
 
-            fn curve(&self, gamma: f64) -> Lines {
-                let all = Line { from: 0.0, offset: 0.0, slope: gamma.recip() };
-                Lines([all, Line::NONE, Line::NONE])
+            fn curve(&self, gamma: f64) -> Kept {
+                Kept { from: 0.0, slope: gamma.recip() }
             }
 
             fn best(&self, n: f64, gamma: f64) -> Best {

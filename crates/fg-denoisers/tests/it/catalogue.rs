@@ -185,8 +185,11 @@ fn claims_are_about_instances_that_there_are() {
 }
 
 /// Files under these folders that hold what several families share, not a family.
-const SHARED: [&str; 7] = [
+const SHARED: [&str; 10] = [
     "penalty/active_set",
+    "penalty/crossings",
+    "penalty/jointly",
+    "penalty/patterns",
     "penalty/piecewise",
     "penalty/shrinkage",
     "penalty/thresholding",

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use fg_core::Rows;
 use fg_core::denoiser::{Channel, Denoiser, Likelihood, RowEstimate, Scratch};
 use fg_core::testing::Input;
-use fg_denoisers::likelihood::{Activation, TwoLayer, TwoLayerMmse};
+use fg_denoisers::likelihood::{Activation, Link, TwoLayer, TwoLayerMmse};
 use fg_denoisers::{
     Awgn, BernoulliGauss, Censored, ColumnMixing, Committee, ComplexIntensity, ComplexMagnitude,
     DiagonalNoise, Discrete, Exponential, Gaussian, GaussianMixture, GaussianNoise,
@@ -19,15 +19,19 @@ use fg_denoisers::{
 /// `family, parameters, n, Gamma, log-partition, mean, covariance`, written by `data/references.py`.
 const REFERENCES: &str = include_str!("data/references.csv");
 /// Families in it, so that a truncated file doesn't pass.
-const FAMILIES: usize = 56;
+const FAMILIES: usize = 58;
 /// Errors of a mean next to its size and the deviation, and of a covariance next to the deviations.
 const BULK: f64 = 1e-10;
 /// The same where the cavity's mean is this many of its deviations away from zero, or more.
 const TAIL: f64 = 1e-6;
 const FAR: f64 = 10.0;
+/// Accuracy of the sums of exponentials that stand for the links of labels, next to one.
+const LINKS: f64 = 5e-7;
 
 /// Errors of estimates that are averages over points, in units of the standard error that they declare.
 const SAMPLED: f64 = 4.0;
+/// Rows of such an estimate: the error that one of them declares is that of two numbers.
+const COPIES: usize = 16;
 
 /// Rounding of an exponent of a component two units from zero, in units of the precision.
 const MIXTURE: f64 = f64::EPSILON;
@@ -145,6 +149,17 @@ fn likelihood(family: &str, parameters: &[f64]) -> Found {
             let unit = TwoLayer::new(weights, vec![bias], Activation::Relu, precision)?;
             data(TwoLayerMmse::new(unit), &[y])
         }
+        ("label", &[y, weight, bias, variance]) => {
+            let link = if variance > 0.0 { Link::Probit { variance } } else { Link::Logistic };
+            let unit = TwoLayer::labels(&[weight], bias, Activation::Relu, link)?;
+            data(TwoLayerMmse::new(unit), &[y])
+        }
+        ("sampled_label", &[y, first, second, bias]) => {
+            let weights = [first, second];
+            let units = TwoLayer::labels(&weights, bias, Activation::Tanh, Link::Logistic)?;
+            // So many nodes that the units are as good as curved between them.
+            data(TwoLayerMmse::new(units).with_points(256)?.with_nodes(33)?, &[y])
+        }
         ("laplace_noise", &[y, b]) => data(LaplaceNoise::new(b)?, &[y]),
         ("huber", &[y, s, t]) => data(HuberNoise::new(s, t)?, &[y]),
         ("logistic", &[y]) => data(Logistic::new(), &[y]),
@@ -196,6 +211,27 @@ struct Row {
     covariance: Vec<f64>,
     /// Standard error that goes with the estimate.
     declared: f64,
+}
+
+/// Averages over so many rows that are all the same.
+fn average(model: &dyn Likelihood, y: &[f64], n: &[f64], gamma: &[f64]) -> Row {
+    let d = n.len();
+    let input = Input::new(d, n.repeat(COPIES), gamma.to_vec());
+    let (mut means, mut covariances) = (vec![0.0; COPIES * d], vec![0.0; COPIES * d * d]);
+    let (mut logs, mut scratch) = (vec![0.0; COPIES], Scratch::default());
+    let mut out = RowEstimate { mean: &mut means, covariance: &mut covariances };
+    let y = y.repeat(COPIES);
+    model.estimate(&y, &input.cavity(), &mut out, &mut scratch).expect("an estimate");
+    assert!(model.log_partition(&y, &input.cavity(), &mut logs), "a log-partition function");
+    let of = |all: &[f64], k: usize, size: usize| {
+        all.iter().skip(k).step_by(size).sum::<f64>() / COPIES as f64
+    };
+    Row {
+        log: Some(of(&logs, 0, 1)),
+        mean: (0..d).map(|k| of(&means, k, d)).collect(),
+        covariance: (0..d * d).map(|k| of(&covariances, k, d * d)).collect(),
+        declared: scratch.take_standard_error(),
+    }
 }
 
 fn ask(model: &Model, n: &[f64], gamma: &[f64]) -> Row {
@@ -300,7 +336,12 @@ fn every_family_agrees_with_forty_digits() {
             declared: 0.0,
         };
         let model = model(family, &numbers(parameters)).expect("legal parameters");
-        let found = ask(&model, &n, &gamma);
+        let found = match &model {
+            Model::Likelihood(model, y) if family.starts_with("sampled") => {
+                average(&**model, y, &n, &gamma)
+            }
+            model => ask(model, &n, &gamma),
+        };
         // Exponents of components grow as their squares times the precision, and so does their rounding.
         let rounding = if family == "mixture" { MIXTURE * gamma[0] } else { 0.0 };
         let outputs = if matches!(model, Model::Channel(..)) { OUTPUT } else { 0.0 };
@@ -312,7 +353,8 @@ fn every_family_agrees_with_forty_digits() {
         let place = if far { 3 } else { 1 };
         own[place] = own[place].max(mean);
         own[place + 1] = own[place + 1].max(covariance);
-        let sampled = SAMPLED * found.declared;
+        let stated = if family.ends_with("label") { LINKS } else { 0.0 };
+        let sampled = SAMPLED * found.declared + stated;
         let limit = sampled + if far { TAIL } else { BULK };
         if !(log <= BULK + sampled && mean <= limit && covariance <= limit) {
             let Row { log, mean, covariance, .. } = found;

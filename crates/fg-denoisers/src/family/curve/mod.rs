@@ -215,3 +215,28 @@ pub(crate) fn log_partition<C: Curve>(
     }
     true
 }
+
+/// As [`log_partition`], given for each row a place and the logarithm of the integral over the density there, of a maximiser
+/// zero; rows of which either isn't a number are integrated.
+pub(crate) fn log_partition_from<C: Curve>(
+    curve: impl Fn(usize) -> C,
+    (estimation, rule): (Estimation, &Rule),
+    found: (&[f64], &[f64]),
+    cavity: &RowCavity<'_>,
+    out: &mut [f64],
+) -> bool {
+    let gamma = cavity.scalar_precision();
+    let places = found.0.iter().zip(found.1);
+    for (i, ((place, mass), out)) in places.zip(out).enumerate() {
+        let (curve, tilt) = (curve(i), Tilt { n: cavity.natural()[i], gamma });
+        if (place + mass).is_finite() {
+            *out = curve.log(curve.value(*place)) + tilt.rise(*place, 0.0) + mass;
+            continue;
+        }
+        match answer(&curve, tilt, estimation, rule) {
+            Ok(found) => *out = found.log_partition,
+            Err(_) => return false,
+        }
+    }
+    true
+}

@@ -11,6 +11,7 @@ deviation, of a covariance next to the deviations. Parameters and cavities are t
 import sys
 
 import densities as d
+import networks
 from mpmath import exp, floor, inf, log, log10, mp, mpf, nstr, sqrt, tanh
 
 DIGITS = 40
@@ -110,6 +111,9 @@ def likelihoods():
     unit = lambda z: mpf(1.5) * max(z, mpf(0)) + mpf(0.25)
     seen = lambda order: d.seen_through(order, unit, mpf(0.9), 1 / mpf(4.0), [mpf(0)])
     yield "two_layer", (0.9, 1.5, 0.25, 4.0), seen
+    # The label, weight and bias of the hidden unit, and the variance of the link's noise, zero for the logistic function.
+    for all in ((1.0, 1.5, 0.25, 0.0), (-1.0, -2.0, 0.7, 0.0), (1.0, 1.5, -0.6, 0.5)):
+        yield "label", *line(networks.label, *all)
     laplace = lambda order: d.scalar(lambda z: -abs(mpf(0.4) - z) / mpf(0.6) - log(2 * mpf(0.6)), order, breaks=[mpf(0.4)])
     yield "laplace_noise", (0.4, 0.6), laplace
     yield "huber", *line(d.huber, 0.4, 0.7, 1.345)
@@ -192,6 +196,9 @@ def row_rows():
     for n, gamma in cavities(TRIPLES, ((0.4, -0.7, 0.2), (30.0, -8.0, 3.0))):
         diagonal = lambda order: d.diagonal_noise(vector(measured), vector((2.0, 0.0, 0.5)))
         yield "diagonal_noise", (*measured, 2.0, 0.0, 0.5), diagonal, n, gamma
+    for y in (1.0, -1.0):
+        for n, gamma in cavities([FULL, PAIRS[2]], (NEAR, OUT)):
+            yield "sampled_label", *line(networks.labels, y, 1.2, -0.7, 0.25), n, gamma
     for y, flips in ((1.0, 0.0), (-1.0, 0.1)):
         for n, gamma in cavities([(0.5, 0.0, 0.0, 0.5), FULL, PAIRS[2]], (NEAR, OUT)):
             yield "committee", *line(d.committee, y, flips), n, gamma
