@@ -67,7 +67,7 @@ fn run(study: &Study) -> Result<(), Failure> {
     let (ratios, runs) = if study.quick {
         (&[1.0, 2.5, 3.0][..], study.runs(1, 1)?)
     } else {
-        (&RATIOS[..], study.runs(10, 1)?)
+        (&RATIOS[..], study.runs(3, 1)?)
     };
     let points = if study.quick { FEW } else { POINTS };
     let predict = |ratio: f64| predict(ratio, points);
