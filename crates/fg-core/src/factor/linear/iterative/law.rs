@@ -94,6 +94,10 @@ impl Law {
         let sum =
             |of: fn(&Rules) -> &Rule| self.probes.iter().map(|p| variance(of(p))).sum::<f64>();
         let (full, half, zero) = (sum(|p| &p.full), sum(|p| &p.half), sum(|p| &p.zero));
+        if full == 0.0 {
+            // Without any range nothing is left to chance.
+            return 0.0;
+        }
         let count = self.probes.len() as f64;
         let scatter: f64 =
             self.probes.iter().map(|p| (count * variance(&p.full) / full - 1.0).powi(2)).sum();
@@ -180,7 +184,8 @@ fn normalise_rest(new: &mut [f64], old: &mut [f64], factor: &[f64], norms: &mut 
     }
     for (norm, factor) in norms.iter_mut().zip(factor) {
         let length = norm.sqrt();
-        *norm = if length > f64::EPSILON * factor { length } else { 0.0 };
+        // What isn't a number stays, for the decomposition to refuse.
+        *norm = if length <= f64::EPSILON * factor { 0.0 } else { length };
     }
     for (new, old) in new.chunks_exact(d).zip(old.chunks_exact_mut(d)) {
         for j in 0..d {

@@ -10,9 +10,9 @@ use crate::message::Layout;
 use crate::operator::{Dense, LinearOperator, Sparse};
 use crate::{Message, Precision, Rows};
 
-/// Close to rounding, for comparisons.
+/// Close to rounding, for comparisons, and with so many probes that five standard errors are next to never exceeded.
 fn exact() -> Iterative {
-    Iterative::default().with_tolerance(1e-13)
+    Iterative::default().with_tolerance(1e-13).with_probes(64)
 }
 
 const FORMS: [ColumnForm; 3] = [ColumnForm::Isotropic, ColumnForm::Diagonal, ColumnForm::Full];
@@ -247,4 +247,26 @@ fn what_is_too_large_to_be_built_is_iterated() {
     // Twenty steps from each probe: the mean square is that of eight probes.
     let error = estimate.mean_square() / own.mean_square() - 1.0;
     assert!(error.abs() < 0.2, "{error}");
+}
+
+#[test]
+fn operators_of_nothing_and_of_too_much() {
+    let layouts = [shared(ColumnForm::Isotropic, 3, 1), shared(ColumnForm::Isotropic, 2, 1)];
+    let told = messages(&layouts, [1.0; 2], &mut Numbers::new(11));
+    let told = [&told[0], &told[1]];
+    let iterating = |entries: &[_]| {
+        let operator = Sparse::from_triplets(2, 3, entries).unwrap();
+        LinearFactor::new(operator).with_solver(Solver::Iterative(Iterative::default()))
+    };
+    let found = beliefs(&iterating(&[]), told, [true; 2]).unwrap();
+    assert!(found[1].is_known(0) && found[1].mean().norm_squared() == 0.0);
+    let gamma = told[0].precision().block(0)[0];
+    let mean: Vec<f64> = told[0].natural().as_slice().iter().map(|n| n / gamma).collect();
+    let error = distance(found[0].mean().as_slice(), &mean);
+    assert!(
+        error < 1e-14 && found.iter().all(|belief| belief.standard_error() == 0.0),
+        "{error:e}"
+    );
+    let overflowing = iterating(&[(0, 0, 1e300), (1, 1, 1e300), (0, 2, 1e300)]);
+    assert_eq!(beliefs(&overflowing, told, [true; 2]).unwrap_err(), Breakdown::Factorisation);
 }
