@@ -3,8 +3,7 @@
 
 use std::path::Path;
 
-use fg_core::evolution::{Evolution, MessageLaw, Spectrum};
-use fg_core::operator::Ensemble;
+use fg_core::evolution::{Evolution, MessageLaw};
 use fg_denoisers::L1;
 use fg_models::metrics::Quartiles;
 use fg_models::report::{Axis, CsvTable, Figure, Panel, Series, Stroke, TextTable};
@@ -13,7 +12,7 @@ use fg_models::{ModelError, linear};
 use crate::curves::{count_endings, nmse_by_sweep};
 use crate::methods::{Method, Run, variance};
 use crate::options::{SWEEPS, Setting, run_options};
-use crate::problem::Problem;
+use crate::problem::{Problem, ensemble, predicted};
 use crate::support::{Failure, check_folder, in_parallel, progress_bar, say};
 
 /// Weights of the L1 penalty that are tried, times the deviation of the noise: `10^(k / 8)` of this one.
@@ -85,20 +84,14 @@ pub(crate) fn run(setting: &Setting, folder: &Path) -> Result<(), Failure> {
 /// What state evolution says of the posterior mean, and of the penalty at the weight where it says that the error is
 /// smallest: weight times deviation of the noise, and errors by sweep.
 fn predict(setting: &Setting, condition: f64) -> Result<(f64, [Vec<f64>; 2]), ModelError> {
-    let Setting { rows, columns, prior, snr_db, .. } = setting;
-    let spectrum = Spectrum::geometric(*rows as f64 / *columns as f64, condition)?;
-    let power = prior.sparsity() * prior.variance();
-    let noise = power * spectrum.output_power() / 10_f64.powf(0.1 * snr_db);
-    let operator = || Ensemble::new(*columns, spectrum.clone());
-    let options = run_options();
-    let model = linear::unobserved(operator(), 1, prior.clone(), noise.recip())?;
-    let signal = model.signal;
-    let mean = nmse_by_sweep(&model.builder.build()?.predict(&options)?, signal, SWEEPS);
+    let (operator, noise) = ensemble(setting, condition)?;
+    let (prior, options) = (&setting.prior, run_options());
+    let mean = predicted(setting, condition)?;
     let mut best = (f64::NAN, vec![f64::INFINITY]);
     for k in 0..WEIGHTS {
         let weight = SMALLEST_WEIGHT * 10_f64.powf(f64::from(k) / 8.0);
         let penalty = L1::new(weight / noise.sqrt())?;
-        let model = linear::unobserved(operator(), 1, penalty, noise.recip())?;
+        let model = linear::unobserved(operator.clone(), 1, penalty, noise.recip())?;
         let graph = model.builder.build()?;
         let precision = variance(weight / noise.sqrt()).recip();
         let size = MessageLaw::new(1, vec![precision], vec![0.0], vec![0.0], vec![0.0])?;

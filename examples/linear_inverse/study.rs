@@ -7,10 +7,10 @@ use std::time::Instant;
 use fg_core::IterationInfo;
 use fg_models::linear;
 use fg_models::metrics::{Quartiles, nmse_db};
-use fg_models::report::{Axis, CsvTable, Figure, Panel, Series, TextTable};
+use fg_models::report::{Axis, CsvTable, Figure, Panel, Series, Stroke, TextTable};
 
 use crate::options::{DAMPING, Setting, run_options};
-use crate::problem::Problem;
+use crate::problem::{Problem, predicted};
 use crate::support::{Failure, check_folder, in_parallel, progress_bar, say, short};
 
 /// One problem solved.
@@ -40,6 +40,9 @@ pub(crate) fn run(setting: &Setting, folder: &Path) -> Result<(), Failure> {
     });
     bar.finish_and_clear();
     let runs: Vec<Run> = runs.into_iter().collect::<Result<_, _>>()?;
+    let predictions = setting.conditions.iter().map(|&condition| predicted(setting, condition));
+    let predictions: Vec<Vec<f64>> =
+        predictions.collect::<Result<_, _>>().map_err(Failure::other)?;
     let mut csv = CsvTable::new(["condition", "run", "nmse_db", "sweeps", "status", "seconds"]);
     for run in &runs {
         csv.push([
@@ -52,8 +55,9 @@ pub(crate) fn run(setting: &Setting, folder: &Path) -> Result<(), Failure> {
         ]);
     }
     csv.write(&folder.join("runs.csv")).map_err(Failure::other)?;
-    figure(setting, &runs).write(folder, "linear_inverse").map_err(Failure::other)?;
-    say(table(setting, &runs));
+    figure(setting, &runs, &predictions).write(folder, "linear_inverse").map_err(Failure::other)?;
+    say(table(setting, &runs, &predictions));
+    say(NOTE);
     say(format_args!("Results in {}", folder.display()));
     Ok(())
 }
@@ -89,23 +93,40 @@ fn quartiles<'a>(runs: impl Iterator<Item = &'a Run>, value: impl Fn(&Run) -> f6
     Quartiles::of(&runs.map(value).collect::<Vec<_>>()).unwrap_or(none)
 }
 
-fn table(setting: &Setting, runs: &[Run]) -> TextTable {
+/// What the errors in the table are.
+const NOTE: &str = "Predicted: by state evolution, of infinite size. Medians with the standard error of so many runs.";
+
+/// Standard error of the median: half the distance of the values half a root of their number below and above it.
+fn median_error<'a>(runs: impl Iterator<Item = &'a Run>) -> f64 {
+    let mut values: Vec<f64> = runs.map(Run::last).collect();
+    values.sort_unstable_by(f64::total_cmp);
+    let reach = values.len().isqrt() / 2;
+    let (last, middle) = (values.len() - 1, values.len() / 2);
+    if reach == 0 {
+        return f64::NAN;
+    }
+    0.5 * (values[(middle + reach).min(last)] - values[middle.saturating_sub(reach)])
+}
+
+fn table(setting: &Setting, runs: &[Run], predictions: &[Vec<f64>]) -> TextTable {
     let mut table = TextTable::new([
         "condition",
+        "predicted NMSE dB",
         "median NMSE dB",
         "quartiles",
         "median sweeps",
         "diverged",
         "median seconds",
     ]);
-    for &condition in &setting.conditions {
+    for (&condition, predicted) in setting.conditions.iter().zip(predictions) {
         let here = || runs_at(runs, condition);
         let error = quartiles(here(), Run::last);
         let sweeps = quartiles(here(), |run| run.nmse_db.len() as f64);
         let seconds = quartiles(here(), |run| run.seconds);
         table.push([
             condition.to_string(),
-            format!("{:.2}", error.median),
+            format!("{:.2}", predicted.last().copied().unwrap_or(f64::NAN)),
+            format!("{:.2} +- {:.2}", error.median, median_error(here())),
             format!("{:.2} .. {:.2}", error.lower, error.upper),
             sweeps.median.to_string(),
             here().filter(|run| run.diverged).count().to_string(),
@@ -115,11 +136,12 @@ fn table(setting: &Setting, runs: &[Run]) -> TextTable {
     table
 }
 
-fn figure(setting: &Setting, runs: &[Run]) -> Figure {
+fn figure(setting: &Setting, runs: &[Run], predictions: &[Vec<f64>]) -> Figure {
     /// Tol's bright scheme, which colour blind readers can tell apart.
     const COLOURS: [&str; 6] = ["#4477AA", "#66CCEE", "#228833", "#CCBB44", "#EE6677", "#AA3377"];
     let mut series = Vec::new();
-    for (&condition, colour) in setting.conditions.iter().zip(COLOURS.into_iter().cycle()) {
+    let conditions = setting.conditions.iter().zip(predictions);
+    for ((&condition, predicted), colour) in conditions.zip(COLOURS.into_iter().cycle()) {
         let longest = runs_at(runs, condition).map(|run| run.nmse_db.len()).max().unwrap_or(0);
         // A run that has converged keeps its error.
         let at = |sweep: usize| {
@@ -133,6 +155,10 @@ fn figure(setting: &Setting, runs: &[Run]) -> Figure {
         series.push(
             Series::new(format!("condition number {condition}"), colour, points).with_band(band),
         );
+        let by_sweep = predicted.iter().take(longest).enumerate();
+        let points = by_sweep.map(|(k, error)| ((k + 1) as f64, *error)).collect();
+        let name = format!("predicted, {condition}");
+        series.push(Series::new(name, colour, points).with_stroke(Stroke::Dashed));
     }
     let Setting { rows, columns, snr_db, prior, .. } = setting;
     Figure {
