@@ -104,8 +104,6 @@ struct Limits {
 }
 
 impl Formula<2> for Limits {
-    const PAIRS: bool = false;
-
     /// The unknown with noise is what was seen between the limits, and a normal tail beyond them; given that, the unknown
     /// is Gaussian.
     #[inline(always)]
@@ -118,10 +116,10 @@ impl Formula<2> for Limits {
         let step = y.if_above(low, deviation, -deviation);
         let h = n.mul_add(share, -(limit * n.constant(self.precision))) * step;
         let Tail { mean, variance, .. } = tail(h);
-        let seen = |inside: N, beyond: N| y.if_above(low, high.if_above(y, inside, beyond), beyond);
-        let mean = seen(y, mean.mul_add(step, limit));
+        let inside = (y - low).at_most(high - y);
+        let mean = inside.if_above(zero, y, mean.mul_add(step, limit));
         let (own, scale) = (noise * share, deviation * share);
-        let variance = seen(zero, variance * (scale * scale)) + own;
+        let variance = inside.if_above(zero, zero, variance * (scale * scale)) + own;
         [own.mul_add(n, mean * share), variance]
     }
 }
