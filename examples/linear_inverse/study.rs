@@ -96,16 +96,14 @@ fn quartiles<'a>(runs: impl Iterator<Item = &'a Run>, value: impl Fn(&Run) -> f6
 /// What the errors in the table are.
 const NOTE: &str = "Predicted: by state evolution, of infinite size. Medians with the standard error of so many runs.";
 
-/// Standard error of the median: half the distance of the values half a root of their number below and above it.
-fn median_error<'a>(runs: impl Iterator<Item = &'a Run>) -> f64 {
+/// Standard error of the median: half the distance of the values half a root of their number below and above it. Fewer than
+/// four runs don't tell.
+fn median_error<'a>(runs: impl Iterator<Item = &'a Run>) -> Option<f64> {
     let mut values: Vec<f64> = runs.map(Run::last).collect();
     values.sort_unstable_by(f64::total_cmp);
     let reach = values.len().isqrt() / 2;
     let (last, middle) = (values.len() - 1, values.len() / 2);
-    if reach == 0 {
-        return f64::NAN;
-    }
-    0.5 * (values[(middle + reach).min(last)] - values[middle.saturating_sub(reach)])
+    (reach > 0).then(|| 0.5 * (values[(middle + reach).min(last)] - values[middle - reach]))
 }
 
 fn table(setting: &Setting, runs: &[Run], predictions: &[Vec<f64>]) -> TextTable {
@@ -126,7 +124,10 @@ fn table(setting: &Setting, runs: &[Run], predictions: &[Vec<f64>]) -> TextTable
         table.push([
             condition.to_string(),
             format!("{:.2}", predicted.last().copied().unwrap_or(f64::NAN)),
-            format!("{:.2} +- {:.2}", error.median, median_error(here())),
+            median_error(here()).map_or_else(
+                || format!("{:.2}", error.median),
+                |deviation| format!("{:.2} +- {deviation:.2}", error.median),
+            ),
             format!("{:.2} .. {:.2}", error.lower, error.upper),
             sweeps.median.to_string(),
             here().filter(|run| run.diverged).count().to_string(),
