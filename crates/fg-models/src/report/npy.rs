@@ -239,10 +239,10 @@ fn write_array(path: &Path, shape: &[u64], values: &[f64]) -> Result<(), WriteEr
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn encoded<T: npyz::AutoSerialize + Clone>(
+    pub(in super::super) fn encoded<T: npyz::AutoSerialize + Clone>(
         shape: &[u64],
         order: Order,
         values: &[T],

@@ -103,6 +103,7 @@ fn whole(file: &NpzFile, name: &str) -> Result<Vec<usize>, ReadError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::npy::tests::encoded;
     use fg_core::operator::LinearOperator;
     use npyz::WriterBuilder;
     use std::io::{Cursor, Write};
@@ -129,12 +130,7 @@ mod tests {
         writer.finish().unwrap();
         add("format", &bytes);
         for (name, values) in arrays {
-            let mut bytes = Vec::new();
-            let options = npyz::WriteOptions::new().default_dtype().shape(&[values.len() as u64]);
-            let mut writer = options.writer(&mut bytes).begin_nd().unwrap();
-            writer.extend(values.iter().copied()).unwrap();
-            writer.finish().unwrap();
-            add(name, &bytes);
+            add(name, &encoded(&[values.len() as u64], npyz::Order::C, values));
         }
         let bytes = archive.finish().unwrap().into_inner();
         let file = tempfile(&bytes);

@@ -49,7 +49,7 @@ impl Law {
         options: &Iterative,
     ) -> Result<Self, Unconverged> {
         let (outputs, inputs) = (operator.outputs(), operator.inputs());
-        let probes = bidiagonal(operator, options)
+        let mut probes = bidiagonal(operator, options)
             .iter()
             .map(|probe| {
                 let steps = probe.diagonal.len();
@@ -57,23 +57,12 @@ impl Law {
                 Ok(Rules { full: full?, half: half?, zero: probe.rule(steps, true)? })
             })
             .collect::<Result<Vec<_>, _>>()?;
+        drop_rounding(&mut probes, outputs.max(inputs) as f64 * f64::EPSILON);
         let share = 1.0 / probes.len() as f64;
         let full = || probes.iter().map(|probe| &probe.full);
-        let squares: Vec<f64> = full().flat_map(|rule| rule.squares.iter().copied()).collect();
+        let squares = full().flat_map(|rule| rule.squares.iter().copied()).collect();
         let weights = full().flat_map(|rule| rule.weights.iter().map(|w| w * share)).collect();
-        let mut law = Self { squares, weights, probes, outputs, inputs };
-        law.drop_rounding();
-        Ok(law)
-    }
-
-    /// Counts as zero what a decomposition would count as such.
-    fn drop_rounding(&mut self) {
-        let largest = self.squares.iter().copied().fold(0.0, f64::max);
-        let zero = (self.outputs.max(self.inputs) as f64 * f64::EPSILON).powi(2) * largest;
-        let rules = self.probes.iter_mut().flat_map(|p| [&mut p.full, &mut p.half, &mut p.zero]);
-        for squares in rules.map(|rule| &mut rule.squares).chain([&mut self.squares]) {
-            squares.iter_mut().filter(|s| **s <= zero).for_each(|s| *s = 0.0);
-        }
+        Ok(Self { squares, weights, probes, outputs, inputs })
     }
 
     /// Mean square of the singular values.
@@ -104,6 +93,15 @@ impl Law {
         let bound = if zero.is_finite() { zero } else { half };
         let missing = bound / full - 1.0;
         (scatter / (count * (count - 1.0)) + missing * missing).sqrt()
+    }
+}
+
+/// Counts as zero what a decomposition would count as such: singular values below this share of the largest.
+fn drop_rounding(probes: &mut [Rules], share: f64) {
+    let squares = probes.iter().flat_map(|p| &p.full.squares);
+    let zero = share * share * squares.copied().fold(0.0, f64::max);
+    for rule in probes.iter_mut().flat_map(|p| [&mut p.full, &mut p.half, &mut p.zero]) {
+        rule.squares.iter_mut().filter(|s| **s <= zero).for_each(|s| *s = 0.0);
     }
 }
 

@@ -77,13 +77,7 @@ fn wide(
     for e in 0..m * d {
         buffers.second[e] = pencil.mu[e / m] * z.natural[e] - pencil.nu[e / m] * image[e];
     }
-    z.residual.fill(0.0);
-    if !iteration.last[Z].is_empty() {
-        pencil.transform(&iteration.last[Z], &mut z.residual);
-    }
-    iteration.run(true, options, (task, pencil), &buffers.second, &mut z.residual)?;
-    iteration.last[Z].resize(m * d, 0.0);
-    pencil.natural(&z.residual, &mut iteration.last[Z]);
+    iteration.run(Z, options, (task, pencil), &buffers.second, &mut z.residual)?;
     buffers.apply_adjoint(task, &z.residual, &mut x.residual);
     buffers.apply(task, &x.residual, &mut z.mean);
     for e in 0..m * d {
@@ -133,33 +127,41 @@ fn means(
     buffers.second.resize(n * d, 0.0);
     pencil.transform(rows, &mut buffers.second);
     buffers.second.iter_mut().zip(&x.natural).for_each(|(b, natural)| *b += natural);
-    x.mean.fill(0.0);
-    if !iteration.last[X].is_empty() {
-        pencil.coordinates(&iteration.last[X], &mut x.mean);
-    }
-    iteration.run(false, options, (task, pencil), &buffers.second, &mut x.mean)?;
-    iteration.last[X].resize(n * d, 0.0);
-    pencil.mean(&x.mean, &mut iteration.last[X]);
-    Ok(())
+    iteration.run(X, options, (task, pencil), &buffers.second, &mut x.mean)
 }
 
 impl Iteration {
-    /// Solves the system over the outputs, or over the inputs, for the planar `v`, from where it stands.
+    /// Solves the system over the rows of a port for the planar `v`, from the solution of the last call: at [`X`] a mean, at
+    /// [`Z`] a natural parameter.
     fn run(
         &mut self,
-        outputs: bool,
+        port: usize,
         options: &Iterative,
         (task, pencil): (&Task<'_>, &Pencil),
         right: &[f64],
         v: &mut [f64],
     ) -> Result<(), Breakdown> {
-        let operator = task.operator;
+        let (operator, outputs) = (task.operator, port == Z);
         let system = System { operator, outputs, mu: &pencil.mu, nu: &pencil.nu };
-        to_rows(right, &mut self.right, task.d);
-        to_rows(v, &mut self.solution, task.d);
-        let Self { vectors, right, solution, .. } = self;
-        conjugate::solve(&system, right, solution, options, vectors)?;
+        let Self { vectors, right: rows, solution, last } = self;
+        let last = &mut last[port];
+        if last.is_empty() {
+            last.resize(v.len(), 0.0);
+        }
+        if outputs {
+            pencil.transform(last, v);
+        } else {
+            pencil.coordinates(last, v);
+        }
+        to_rows(right, rows, task.d);
+        to_rows(v, solution, task.d);
+        conjugate::solve(&system, rows, solution, options, vectors)?;
         to_planar(solution, v, task.d);
+        if outputs {
+            pencil.natural(v, last);
+        } else {
+            pencil.mean(v, last);
+        }
         Ok(())
     }
 

@@ -4,18 +4,16 @@ use proptest::prelude::*;
 use rand::RngExt;
 
 use super::super::{Iterative, LinearFactor};
-use super::{ColumnForm, Numbers, Solver, beliefs, distance, factor, run, shared};
+use super::{ColumnForm, FORMS, Numbers, Solver, beliefs, distance, factor, known, run, shared};
 use crate::factor::{Belief, Breakdown, Factor, Unready};
 use crate::message::Layout;
 use crate::operator::{Dense, LinearOperator, Sparse};
-use crate::{Message, Precision, Rows};
+use crate::{Message, Rows};
 
 /// Close to rounding, for comparisons, and with so many probes that five standard errors are next to never exceeded.
 fn exact() -> Iterative {
     Iterative::default().with_tolerance(1e-13).with_probes(64)
 }
-
-const FORMS: [ColumnForm; 3] = [ColumnForm::Isotropic, ColumnForm::Diagonal, ColumnForm::Full];
 
 /// A matrix with a few entries a row, and the same as a stored one.
 fn sparse(m: usize, n: usize, numbers: &mut Numbers) -> (Sparse, Dense) {
@@ -179,12 +177,7 @@ fn known_rows_constrain_the_others() {
         let x = numbers.rows(n, d);
         let mut z = Rows::zeros(m, d);
         dense.apply(x.as_slice(), z.as_mut_slice(), d);
-        let known = |values: &Rows, layout: &Layout| {
-            let mut precision = Precision::zero(layout.clone());
-            precision.set_infinite(0);
-            Message::from_mean(values, precision).unwrap()
-        };
-        let [known_x, known_z] = [known(&x, &layouts[0]), known(&z, &layouts[1])];
+        let [known_x, known_z] = [known(&x), known(&z)];
         let factors = [
             LinearFactor::new(operator).with_solver(Solver::Iterative(exact())),
             LinearFactor::new(dense).with_solver(Solver::Svd),

@@ -1,6 +1,8 @@
 //! Known cavities, undetermined directions, set-up failures, drawing.
 
-use super::{ColumnForm, Numbers, Solver, averaged, beliefs, distance, factor, shared};
+use super::{
+    ColumnForm, Numbers, Solver, averaged, beliefs, distance, factor, isotropic, known, shared,
+};
 use crate::factor::{Breakdown, Factor, Independent, LinearFactor, Misfit, Unready};
 use crate::operator::{Chain, Cosine, Dense, Hadamard, LinearOperator, Signs, Spectral};
 use crate::testing::reference::linear_posterior;
@@ -15,15 +17,6 @@ fn image(matrix: &Rows, x: &Rows) -> Rows {
     Rows::from_fn(matrix.rows(), x.columns(), |i, c| {
         (0..x.rows()).map(|j| matrix[(i, j)] * x[(j, c)]).sum()
     })
-}
-
-fn isotropic(mean: &Rows, precision: f64) -> Message {
-    let layout = shared(ColumnForm::Isotropic, mean.rows(), mean.columns());
-    Message::from_mean(mean, Precision::isotropic(layout, precision).unwrap()).unwrap()
-}
-
-fn known(values: &Rows) -> Message {
-    isotropic(values, f64::INFINITY)
 }
 
 #[test]

@@ -14,6 +14,8 @@ use crate::factor::{Belief, Breakdown, Cavity, Factor};
 use crate::operator::Dense;
 use crate::{ColumnForm, Layout, Message, Precision, Rows, Structure};
 
+const FORMS: [ColumnForm; 3] = [ColumnForm::Isotropic, ColumnForm::Diagonal, ColumnForm::Full];
+
 /// Reproducible numbers in `[-1, 1)`.
 struct Numbers(Pcg64);
 
@@ -98,6 +100,15 @@ fn run(
 
 fn shared(form: ColumnForm, n: usize, d: usize) -> Layout {
     Structure::shared().with_columns(form).layout(n, d).unwrap()
+}
+
+fn isotropic(mean: &Rows, precision: f64) -> Message {
+    let layout = shared(ColumnForm::Isotropic, mean.rows(), mean.columns());
+    Message::from_mean(mean, Precision::isotropic(layout, precision).unwrap()).unwrap()
+}
+
+fn known(values: &Rows) -> Message {
+    isotropic(values, f64::INFINITY)
 }
 
 /// Largest difference relative to the largest value.

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{Numbers, Solver, averaged, beliefs, distance, factor, run, shared};
+use super::{FORMS, Numbers, Solver, averaged, beliefs, distance, factor, run, shared};
 use crate::factor::{Belief, Factor};
 use crate::message::small;
 use crate::testing::reference::linear_posterior;
@@ -10,8 +10,6 @@ use crate::{ColumnForm, Message, RowSharing, Rows, Structure};
 
 /// Rounding times the condition of the systems drawn, up to about `1e4`.
 const ACCURACY: f64 = 1e-10;
-
-const FORMS: [ColumnForm; 3] = [ColumnForm::Isotropic, ColumnForm::Diagonal, ColumnForm::Full];
 
 /// Compares both beliefs with the dense posterior; gains with `Lambda - Gamma` and `Xhat Lambda - N`.
 fn check(matrix: &Rows, bias: Option<&[f64]>, messages: [&Message; 2], found: &[Belief; 2]) {
