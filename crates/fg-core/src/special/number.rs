@@ -33,6 +33,10 @@ pub trait Number:
     #[must_use]
     fn abs(self) -> Self;
 
+    /// `|self|` with the sign of the other.
+    #[must_use]
+    fn signed(self, sign: Self) -> Self;
+
     /// `then` in the lanes where `self > bound`, `otherwise` in the others, also where either is NaN.
     #[must_use]
     fn if_above(self, bound: Self, then: Self, otherwise: Self) -> Self;
@@ -40,6 +44,11 @@ pub trait Number:
     /// `2^self` for integers from -1022 to 1023; arbitrary for other values.
     #[must_use]
     fn power_of_two(self) -> Self;
+
+    /// `self 2^n`, given the sum of an integer `n` and [`INTEGER_BITS`], where neither it nor the result is anything but a normal
+    /// number; arbitrary elsewhere.
+    #[must_use]
+    fn scaled(self, sum: Self) -> Self;
 
     /// `m` and the integer `e` with `self = m 2^e` and `1 <= m < 2`, for positive normal numbers; arbitrary for others.
     #[must_use]
@@ -72,12 +81,14 @@ pub trait Number:
 }
 
 /// `1.5 * 2^52`: adding it to an integer leaves that integer in the low bits of the sum.
-const INTEGER_BITS: f64 = 6_755_399_441_055_744.0;
+pub const INTEGER_BITS: f64 = 6_755_399_441_055_744.0;
 /// Bias of the exponent of a double.
 const BIAS: f64 = 1023.0;
 /// Bits of the mantissa of a double.
 const MANTISSA: u32 = 52;
-/// Those bits.
+/// The bit of the sign.
+const SIGN: u64 = 1 << 63;
+/// Bits of the mantissa.
 const FRACTION: u64 = (1 << MANTISSA) - 1;
 /// `2^52`, whose mantissa takes up integers below it, and its bits.
 const INTEGERS: f64 = 4_503_599_627_370_496.0;
@@ -108,6 +119,11 @@ impl Number for f64 {
     }
 
     #[inline(always)]
+    fn signed(self, sign: Self) -> Self {
+        self.copysign(sign)
+    }
+
+    #[inline(always)]
     fn if_above(self, bound: Self, then: Self, otherwise: Self) -> Self {
         if self > bound { then } else { otherwise }
     }
@@ -115,6 +131,11 @@ impl Number for f64 {
     #[inline(always)]
     fn power_of_two(self) -> Self {
         Self::from_bits((self + BIAS + INTEGER_BITS).to_bits() << MANTISSA)
+    }
+
+    #[inline(always)]
+    fn scaled(self, sum: Self) -> Self {
+        Self::from_bits(self.to_bits().wrapping_add(sum.to_bits() << MANTISSA))
     }
 
     #[inline(always)]
@@ -241,18 +262,36 @@ impl<S: Simd> Number for Lanes<S> {
     }
 
     #[inline(always)]
+    fn signed(self, sign: Self) -> Self {
+        let (mut value, mut other) = (self.value, sign.value);
+        let own: &mut [u64] = bytemuck::cast_slice_mut(core::slice::from_mut(&mut value));
+        let bits: &mut [u64] = bytemuck::cast_slice_mut(core::slice::from_mut(&mut other));
+        for (own, lane) in own.iter_mut().zip(bits) {
+            *own = *own & !SIGN | *lane & SIGN;
+        }
+        Self { value, ..self }
+    }
+
+    #[inline(always)]
     fn if_above(self, bound: Self, then: Self, otherwise: Self) -> Self {
         let mask = self.simd.greater_than_f64s(self.value, bound.value);
         Self { value: self.simd.select_f64s(mask, then.value, otherwise.value), ..self }
     }
 
     #[inline(always)]
-    fn within(self, low: Self, high: Self) -> Self {
+    fn at_least(self, bound: Self) -> Self {
         if SECOND_WINS && !S::IS_SCALAR {
-            let below = self.simd.min_f64s(high.value, self.value);
-            return Self { value: self.simd.max_f64s(below, low.value), ..self };
+            return Self { value: self.simd.max_f64s(self.value, bound.value), ..self };
         }
-        self.at_most(high).at_least(low)
+        self.if_above(bound, self, bound)
+    }
+
+    #[inline(always)]
+    fn at_most(self, bound: Self) -> Self {
+        if SECOND_WINS && !S::IS_SCALAR {
+            return Self { value: self.simd.min_f64s(bound.value, self.value), ..self };
+        }
+        self.if_above(bound, bound, self)
     }
 
     #[inline(always)]
@@ -264,6 +303,17 @@ impl<S: Simd> Number for Lanes<S> {
             *lane <<= MANTISSA;
         }
         Self { value: shifted, ..self }
+    }
+
+    #[inline(always)]
+    fn scaled(self, sum: Self) -> Self {
+        let (mut value, mut shifted) = (self.value, sum.value);
+        let own: &mut [u64] = bytemuck::cast_slice_mut(core::slice::from_mut(&mut value));
+        let bits: &mut [u64] = bytemuck::cast_slice_mut(core::slice::from_mut(&mut shifted));
+        for (own, lane) in own.iter_mut().zip(bits) {
+            *own = own.wrapping_add(*lane << MANTISSA);
+        }
+        Self { value, ..self }
     }
 
     #[inline(always)]
@@ -353,19 +403,34 @@ impl<N: Number> Number for Pair<N> {
     }
 
     #[inline(always)]
+    fn signed(self, sign: Self) -> Self {
+        Self(self.0.signed(sign.0), self.1.signed(sign.1))
+    }
+
+    #[inline(always)]
     fn if_above(self, bound: Self, then: Self, otherwise: Self) -> Self {
         let (a, b) = (then, otherwise);
         Self(self.0.if_above(bound.0, a.0, b.0), self.1.if_above(bound.1, a.1, b.1))
     }
 
     #[inline(always)]
-    fn within(self, low: Self, high: Self) -> Self {
-        Self(self.0.within(low.0, high.0), self.1.within(low.1, high.1))
+    fn at_least(self, bound: Self) -> Self {
+        Self(self.0.at_least(bound.0), self.1.at_least(bound.1))
+    }
+
+    #[inline(always)]
+    fn at_most(self, bound: Self) -> Self {
+        Self(self.0.at_most(bound.0), self.1.at_most(bound.1))
     }
 
     #[inline(always)]
     fn power_of_two(self) -> Self {
         Self(self.0.power_of_two(), self.1.power_of_two())
+    }
+
+    #[inline(always)]
+    fn scaled(self, sum: Self) -> Self {
+        Self(self.0.scaled(sum.0), self.1.scaled(sum.1))
     }
 
     #[inline(always)]
@@ -390,6 +455,8 @@ mod tests {
         x.if_above(x.constant(5.0), -x, value + x)
             .at_least(x.constant(-7.0))
             .at_most(x - x.constant(0.25))
+            .scaled(x.constant(INTEGER_BITS) - x)
+            .signed(x - x.constant(3.0))
             .mul_add(x.constant(1.0), parted(x + x.constant(1.0)))
     }
 

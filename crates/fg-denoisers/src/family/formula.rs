@@ -11,23 +11,25 @@ pub(crate) trait Formula<const K: usize> {
     const PAIRS: bool = true;
     /// Whether even four do: where each waits for itself most of its time.
     const FOURS: bool = false;
+    /// Whether it leaves rows open, by numbers that aren't finite.
+    const OPEN: bool = false;
 
     fn row<N: Number>(&self, input: [N; K]) -> [N; 2];
 }
 
 /// Answers all rows of a cavity.
 pub(crate) fn apply(formula: &impl Formula<1>, cavity: &RowCavity<'_>, out: &mut RowEstimate<'_>) {
-    apply_to(formula, [cavity.natural()], out);
+    let _ = apply_to(formula, [cavity.natural()], out);
 }
 
-/// Answers all rows of a cavity given one number of data for each.
+/// Answers all rows of a cavity given one number of data for each; as [`apply_to`].
 pub(crate) fn apply_observed(
     formula: &impl Formula<2>,
     observed: &[f64],
     cavity: &RowCavity<'_>,
     out: &mut RowEstimate<'_>,
-) {
-    apply_to(formula, [cavity.natural(), observed], out);
+) -> bool {
+    apply_to(formula, [cavity.natural(), observed], out)
 }
 
 /// Both numbers that a formula answers to each row, whatever they are.
@@ -37,18 +39,18 @@ pub(crate) fn found<const K: usize>(
 ) -> [Vec<f64>; 2] {
     let [mut first, mut second] = [vec![0.0; input[0].len()], vec![0.0; input[0].len()]];
     let mut out = RowEstimate { mean: &mut first, covariance: &mut second };
-    apply_to(formula, input, &mut out);
+    let _ = apply_to(formula, input, &mut out);
     [first, second]
 }
 
-/// Answers all rows of these numbers.
+/// Answers all rows of these numbers; false where a formula that may leave rows [open](Formula::OPEN) has done so.
 pub(crate) fn apply_to<const K: usize>(
     formula: &impl Formula<K>,
     input: [&[f64]; K],
     out: &mut RowEstimate<'_>,
-) {
+) -> bool {
     let (mean, variance) = (&mut *out.mean, &mut *out.covariance);
-    pulp::Arch::new().dispatch(Apply { formula, input, mean, variance });
+    pulp::Arch::new().dispatch(Apply { formula, input, mean, variance })
 }
 
 struct Apply<'a, F, const K: usize> {
@@ -59,10 +61,10 @@ struct Apply<'a, F, const K: usize> {
 }
 
 impl<F: Formula<K>, const K: usize> WithSimd for Apply<'_, F, K> {
-    type Output = ();
+    type Output = bool;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
+    fn with_simd<S: Simd>(self, simd: S) -> bool {
         let Self { formula, input, mean, variance } = self;
         let rows = mean.len().min(variance.len());
         let (mut registers, mut rest) = ([&[][..]; K], [&[][..]; K]);
@@ -71,6 +73,8 @@ impl<F: Formula<K>, const K: usize> WithSimd for Apply<'_, F, K> {
         }
         let (means, mean_rest) = Lanes::<S>::registers_mut(&mut mean[..rows]);
         let (variances, variance_rest) = Lanes::<S>::registers_mut(&mut variance[..rows]);
+        // Zero while all numbers are finite, for a product and a sum each.
+        let (mut open, mut open_rest) = (Lanes::splat(simd, 0.0), 0.0);
         let fours = if F::FOURS { means.len() / 4 * 4 } else { 0 };
         let outputs =
             means[..fours].chunks_exact_mut(4).zip(variances[..fours].chunks_exact_mut(4));
@@ -83,6 +87,10 @@ impl<F: Formula<K>, const K: usize> WithSimd for Apply<'_, F, K> {
                 *input = Pair(pair(simd, &own[..2]), pair(simd, &own[2..]));
             }
             let [m, v] = formula.row(input);
+            if F::OPEN {
+                let Pair(a, b) = faults(m, v);
+                open = open + ((a.0 + a.1) + (b.0 + b.1));
+            }
             put(m.0, &mut mean[..2]);
             put(m.1, &mut mean[2..]);
             put(v.0, &mut variance[..2]);
@@ -99,6 +107,10 @@ impl<F: Formula<K>, const K: usize> WithSimd for Apply<'_, F, K> {
                 *input = pair(simd, &registers[k][fours + 2 * i..fours + 2 * i + 2]);
             }
             let [m, v] = formula.row(input);
+            if F::OPEN {
+                let faults = faults(m, v);
+                open = open + (faults.0 + faults.1);
+            }
             put(m, mean);
             put(v, variance);
         }
@@ -109,6 +121,9 @@ impl<F: Formula<K>, const K: usize> WithSimd for Apply<'_, F, K> {
                 *input = Lanes::new(simd, registers[k][paired + i]);
             }
             let [m, v] = formula.row(input);
+            if F::OPEN {
+                open = open + faults(m, v);
+            }
             (*mean, *variance) = (m.get(), v.get());
         }
         for (i, (mean, variance)) in mean_rest.iter_mut().zip(variance_rest).enumerate() {
@@ -117,8 +132,19 @@ impl<F: Formula<K>, const K: usize> WithSimd for Apply<'_, F, K> {
                 *input = rest[k][i];
             }
             [*mean, *variance] = formula.row(input);
+            if F::OPEN {
+                open_rest += faults(*mean, *variance);
+            }
         }
+        open.sum() + open_rest == 0.0
     }
+}
+
+/// Zero where both are finite, no number elsewhere.
+#[inline(always)]
+fn faults<N: Number>(mean: N, variance: N) -> N {
+    let zero = mean.constant(0.0);
+    mean.mul_add(zero, variance * zero)
 }
 
 /// Two registers side by side.

@@ -6,7 +6,7 @@ use fg_core::special::exp::exp_moderate;
 use fg_core::special::log::ln;
 use fg_core::special::number::Number;
 
-use super::outwards::{ALIASES, Exponent, Outwards};
+use super::outwards::{ALIASES, Exponent, Outwards, Step as Apart, Walk};
 
 /// Steps of a climb: three from the start do in the bulk. Rows that take more are left open.
 const STEPS: usize = 10;
@@ -169,7 +169,7 @@ impl Growth {
         let grown = (rate * widest).mul_add(c.constant(BEND), curvature) * widest;
         let all = grown.mul_add(c.constant(0.5), c.constant(ALIASES));
         let h = widest.sqrt() * c.constant(TAU) / all;
-        let below = Below { rate, half: c.constant(0.5) * g, slope };
+        let below = Below { rate, g, slope };
         (x, Outwards::new(h), below)
     }
 }
@@ -196,23 +196,67 @@ fn step<N: Number>(u: N, share: N) -> N {
 /// The exponent next to the peak: `slope s - rate (e^s - 1 - s) - g s^2 / 2`.
 struct Below<N> {
     rate: N,
-    half: N,
+    g: N,
     slope: N,
 }
 
 impl<N: Number> Exponent<N> for Below<N> {
+    type Walk = Down<N>;
+
+    #[inline(always)]
+    fn walk(&self, step: &Apart<N>) -> Down<N> {
+        let (zero, Apart { one, h, rise, growth }) = (self.g.constant(0.0), step);
+        let bend = -self.g * *h * *h;
+        // Both parts of the slope are small next to the peak, and don't cancel beyond.
+        let line = bend.mul_add(zero.constant(0.5), self.slope * *h) - self.rate * *growth;
+        Down {
+            level: zero.constant(-Down::<N>::LIFT),
+            line,
+            bend,
+            fall: zero,
+            factor: *rise + zero.constant(1.0),
+            added: self.rate * *rise * *rise,
+            count: zero,
+            one: *one,
+        }
+    }
+
+    #[inline(always)]
+    fn unit(&self, h: N) -> N {
+        h
+    }
+}
+
+/// The exponent by its differences, a line and `rate (e^h - 1) (e^s - 1)`: both fall to either side, where sums of terms of one sign
+/// give the next of each, so that relative errors grow with the number of steps alone.
+struct Down<N> {
+    level: N,
+    /// Difference to the next but for the exponential, and what it changes by.
+    line: N,
+    bend: N,
+    /// The exponential's, which the next is a multiple of, and more.
+    fall: N,
+    factor: N,
+    added: N,
+    count: N,
+    one: N,
+}
+
+impl<N: Number> Walk<N> for Down<N> {
     /// Half the square of the distance from the peak.
     const LIFT: f64 = 0.5 * NEAR;
 
     #[inline(always)]
-    fn at(&self, s: N, growth: N) -> N {
-        let parabola = s.mul_add(-self.half, self.slope);
-        let lowered = growth.mul_add(-self.rate, s.constant(-Self::LIFT));
-        s.mul_add(parabola, lowered)
+    fn further(&mut self) -> N {
+        self.level = self.level + (self.line - self.fall);
+        self.line = self.line + self.bend;
+        self.fall = self.factor.mul_add(self.fall, self.added);
+        self.count = self.count + self.one;
+        self.level
     }
 
     #[inline(always)]
-    fn value(&self, s: N, _growth: N) -> N {
-        s
+    fn value(&self) -> N {
+        self.count
     }
 }

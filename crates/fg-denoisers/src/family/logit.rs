@@ -248,6 +248,8 @@ struct At<N> {
 }
 
 impl Formula<2> for Logit<'_> {
+    const OPEN: bool = true;
+
     #[inline(always)]
     fn row<N: Number>(&self, [n, y]: [N; 2]) -> [N; 2] {
         let [mean, variance] = self.moments(y * n);
@@ -269,6 +271,7 @@ impl LogitPeak {
 
 impl Formula<2> for LogitPeak {
     const FOURS: bool = true;
+    const OPEN: bool = true;
 
     #[inline(always)]
     fn row<N: Number>(&self, [n, y]: [N; 2]) -> [N; 2] {

@@ -1,6 +1,7 @@
 //! Building blocks that several families share.
 
 pub(crate) mod alike;
+pub(crate) mod bent;
 pub(crate) mod circle;
 pub(crate) mod components;
 pub(crate) mod curve;

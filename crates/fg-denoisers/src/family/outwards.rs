@@ -18,14 +18,35 @@ const BLOCKS: usize = 256;
 
 /// A logarithm of an integrand around `s = 0`, which falls to both sides once it has fallen by some nats.
 pub(crate) trait Exponent<N> {
-    /// What its maximum is at most, which is taken off.
+    type Walk: Walk<N>;
+
+    /// From zero outwards.
+    fn walk(&self, step: &Step<N>) -> Self::Walk;
+
+    /// What values are multiples of.
+    fn unit(&self, h: N) -> N;
+}
+
+/// Its points on one side.
+pub(crate) trait Walk<N> {
+    /// What the maximum of the logarithm is at most, which is taken off.
     const LIFT: f64;
 
-    /// At `s`, with `growth = e^s - 1 - s`, less [`LIFT`](Self::LIFT).
-    fn at(&self, s: N, growth: N) -> N;
+    /// The logarithm one step further on, less [`LIFT`](Self::LIFT).
+    fn further(&mut self) -> N;
 
-    /// What moments are taken of.
-    fn value(&self, s: N, growth: N) -> N;
+    /// What moments are taken of there.
+    fn value(&self) -> N;
+}
+
+/// A step to one side.
+pub(crate) struct Step<N> {
+    /// One, with the sign of the side.
+    pub(crate) one: N,
+    /// Its length `h`, `e^h - 1` and `e^h - 1 - h`.
+    pub(crate) h: N,
+    pub(crate) rise: N,
+    pub(crate) growth: N,
 }
 
 /// Steps of one length in each lane.
@@ -65,59 +86,53 @@ impl<N: Number> Outwards<N> {
     #[inline(always)]
     pub(crate) fn log_mass<E: Exponent<N>>(&self, exponent: &E) -> N {
         let [mass, ..] = self.all(exponent);
-        let log = ln(mass * self.h) + mass.constant(E::LIFT);
+        let log = ln(mass * self.h) + mass.constant(<E::Walk as Walk<N>>::LIFT);
         // The logarithm of what isn't a number is arbitrary.
         mass.if_above(mass.constant(0.0), log, mass)
     }
 
     /// Sum of the points, mean and variance.
     #[inline(always)]
-    fn all(&self, exponent: &impl Exponent<N>) -> [N; 3] {
-        let zero = self.h.constant(0.0);
-        let mut sums = [exp_weight(exponent.at(zero, zero)), zero, zero];
-        let right = self.side(exponent, self.h, &mut sums);
-        let left = self.side(exponent, -self.h, &mut sums);
+    fn all<E: Exponent<N>>(&self, exponent: &E) -> [N; 3] {
+        let (zero, one) = (self.h.constant(0.0), self.h.constant(1.0));
+        let lift = zero.constant(-<E::Walk as Walk<N>>::LIFT);
+        let mut sums = [exp_weight(lift), zero, zero];
+        let (even, odd, h) = (self.even, self.odd, self.h);
+        let to = Step { one, h, rise: even + odd + h, growth: even + odd };
+        let right = side(exponent.walk(&to), one, &mut sums);
+        let to = Step { one: -one, h: -h, rise: even - odd - h, growth: even - odd };
+        let left = side(exponent.walk(&to), one, &mut sums);
         let [mass, first, second] = sums;
-        let inverse = zero.constant(1.0) / mass;
+        let (inverse, unit) = (one / mass, exponent.unit(h));
         let mean = first * inverse;
         // No further from the peak than about a deviation: little cancels.
-        let variance = second.mul_add(inverse, -(mean * mean));
+        let variance = second.mul_add(inverse, -(mean * mean)) * (unit * unit);
         let deepest = zero.constant(-DEPTH);
         let nothing = zero.constant(f64::NAN);
         let variance = deepest.if_above(right, variance, nothing);
         let variance = deepest.if_above(left, variance, nothing);
-        [deepest.if_above(right.at_least(left), mass, nothing), mean, variance]
+        [deepest.if_above(right.at_least(left), mass, nothing), mean * unit, variance]
     }
+}
 
-    /// Adds the points on one side, and returns the exponent of the last.
-    ///
-    /// `e^s - 1 - s` follows from that one step before as a sum of terms of one sign on either side of zero: its relative
-    /// error grows with the number of steps alone.
-    #[inline(always)]
-    fn side(&self, exponent: &impl Exponent<N>, h: N, sums: &mut [N; 3]) -> N {
-        let (zero, one) = (h.constant(0.0), h.constant(1.0));
-        let odd = h.if_above(zero, self.odd, -self.odd);
-        let start = self.even + odd;
-        let rise = start + h;
-        let factor = rise + one;
-        let (deepest, mut s, mut growth, mut last) = (h.constant(-DEPTH), zero, zero, zero);
-        for block in 0..BLOCKS {
-            let count = if block == 0 { FIRST } else { BLOCK };
-            for _ in 0..count {
-                growth = factor.mul_add(growth, s.mul_add(rise, start));
-                s = s + h;
-                last = exponent.at(s, growth);
-                let weight = last.if_above(deepest, exp_weight(last), zero);
-                let value = exponent.value(s, growth);
-                let first = weight * value;
-                sums[0] = sums[0] + weight;
-                sums[1] = sums[1] + first;
-                sums[2] = first.mul_add(value, sums[2]);
-            }
-            if !(last.largest() > -DEPTH) {
-                break;
-            }
+/// Adds the points on one side, and returns the exponent of the last.
+#[inline(always)]
+fn side<N: Number, W: Walk<N>>(mut walk: W, one: N, sums: &mut [N; 3]) -> N {
+    let (zero, deepest) = (one.constant(0.0), one.constant(-DEPTH));
+    let (mut last, mut own) = (zero, *sums);
+    for block in 0..BLOCKS {
+        let count = if block == 0 { FIRST } else { BLOCK };
+        for _ in 0..count {
+            last = walk.further();
+            let weight = last.if_above(deepest, exp_weight(last), zero);
+            let value = walk.value();
+            let first = weight * value;
+            own = [own[0] + weight, own[1] + first, first.mul_add(value, own[2])];
         }
-        last
+        if !(last.largest() > -DEPTH) {
+            break;
+        }
     }
+    *sums = own;
+    last
 }

@@ -16,11 +16,11 @@ pub(crate) fn apply_parted<const K: usize, const KINDS: usize>(
     kind: impl Fn([f64; K]) -> usize,
     input: [&[f64]; K],
     out: &mut RowEstimate<'_>,
-) {
+) -> bool {
     if out.mean.len() < FEW {
-        formula::apply_to(formula, input, out);
-        return;
+        return formula::apply_to(formula, input, out);
     }
+    let mut complete = true;
     let (mut own, mut place) = ([0; PIECE], [0; PIECE]);
     let (mut sorted, mut mean, mut variance) = ([[0.0; PIECE]; K], [0.0; PIECE], [0.0; PIECE]);
     for start in (0..out.mean.len()).step_by(PIECE) {
@@ -47,9 +47,10 @@ pub(crate) fn apply_parted<const K: usize, const KINDS: usize>(
             *input = &sorted[..len];
         }
         let mut found = RowEstimate { mean: &mut mean[..len], covariance: &mut variance[..len] };
-        formula::apply_to(formula, input, &mut found);
+        complete &= formula::apply_to(formula, input, &mut found);
         for ((&i, m), v) in place[..len].iter().zip(&mean).zip(&variance) {
             (out.mean[i], out.covariance[i]) = (*m, *v);
         }
     }
+    complete
 }

@@ -159,16 +159,12 @@ impl Segments<'_> {
             let mean = fall.if_above(deepest, (start - origin) + offset, sums.mean);
             sums.add(mass, mean, fall.if_above(deepest, variance, zero));
         }
-        let (mut total, mut mean, mut squares) =
-            (sums.total.get(), sums.mean.get(), sums.squares.get());
-        let total: &[f64] = pulp::bytemuck::cast_slice(core::slice::from_mut(&mut total));
-        let mean: &[f64] = pulp::bytemuck::cast_slice(core::slice::from_mut(&mut mean));
-        let squares: &[f64] = pulp::bytemuck::cast_slice(core::slice::from_mut(&mut squares));
-        let mut all = Sums { total: 0.0, mean: 0.0, squares: 0.0 };
-        for ((total, mean), squares) in total.iter().zip(mean).zip(squares) {
-            all.add(*total, *mean, squares / total);
-        }
-        [from + all.mean, all.squares / all.total]
+        let total = sums.total.sum();
+        let mean = (sums.total * sums.mean).sum() / total;
+        // Again without a negative term.
+        let apart = sums.mean - n.constant(mean);
+        let squares = (sums.total * apart).mul_add(apart, sums.squares).sum();
+        [from + mean, squares / total]
     }
 }
 

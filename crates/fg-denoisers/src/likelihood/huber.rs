@@ -10,6 +10,7 @@ use fg_core::special::tail::{above, below};
 use fg_core::special::{cdf, open_uniform, quantile};
 
 use crate::error::{self, ParameterError};
+use crate::family::bent::Bent;
 use crate::family::formula::{self, FARTHEST, Formula};
 use crate::family::{Piece, Rule, pieces};
 
@@ -146,16 +147,6 @@ struct Bounded<'a> {
 }
 
 impl Bounded<'_> {
-    #[inline(always)]
-    fn nearest<N: Number>(&self, pull: N) -> [N; 2] {
-        let (inner, outer) =
-            (pull.constant(self.stiffness.recip()), pull.constant(self.gamma.recip()));
-        let within = pull * inner;
-        let beyond = (pull - pull.constant(self.slope)) * outer;
-        let end = pull.constant(self.end);
-        [within.if_above(end, beyond, within), within.if_above(end, outer, inner)]
-    }
-
     /// Offsets count from the peak of the middle, within it or at its end on the side of the pull. The left side falls away from its end; where the right one doesn't, all masses are taken in
     /// units of it, and where the middle has its peak within, that is what exponents count from.
     #[inline(always)]
@@ -210,14 +201,17 @@ impl Formula<2> for Bounded<'_> {
     }
 }
 
-/// The maximiser.
-struct Nearest<'a>(Bounded<'a>);
+/// The maximiser under one positive cavity precision, as a distance from the data.
+struct Nearest {
+    apart: Bent,
+    gamma: f64,
+}
 
-impl Formula<2> for Nearest<'_> {
+impl Formula<2> for Nearest {
     #[inline(always)]
     fn row<N: Number>(&self, [n, y]: [N; 2]) -> [N; 2] {
-        let pull = y.mul_add(n.constant(-self.0.gamma), n);
-        turned([n, y], pull, self.0.nearest(pull.abs()))
+        let [u, variance] = self.apart.row([y.mul_add(n.constant(-self.gamma), n)]);
+        [y + u, variance]
     }
 }
 
@@ -231,18 +225,16 @@ impl Likelihood for HuberNoise {
     ) -> Result<(), Breakdown> {
         let gamma = cavity.scalar_precision();
         if gamma > 0.0 {
-            let bounded = Bounded {
-                rule: &self.rule,
-                gamma,
-                stiffness: gamma + 1.0 / (self.scale * self.scale),
-                end: self.threshold * self.scale,
-                slope: self.threshold / self.scale,
-            };
-            match self.estimation {
-                Estimation::Mmse => formula::apply_observed(&bounded, observed, cavity, out),
-                Estimation::Map => {
-                    formula::apply_observed(&Nearest(bounded), observed, cavity, out);
-                }
+            let stiffness = gamma + 1.0 / (self.scale * self.scale);
+            let (end, slope) = (self.threshold * self.scale, self.threshold / self.scale);
+            if self.estimation == Estimation::Mmse {
+                let bounded = Bounded { rule: &self.rule, gamma, stiffness, end, slope };
+                formula::apply_observed(&bounded, observed, cavity, out);
+            } else {
+                let ends = [-end * stiffness, end * stiffness];
+                let (inner, outer) = (stiffness.recip(), gamma.recip());
+                let apart = Bent { ends, slope: 0.0, inner, outer };
+                formula::apply_observed(&Nearest { apart, gamma }, observed, cavity, out);
             }
             return Ok(());
         }

@@ -112,19 +112,22 @@ impl Likelihood for Logistic {
         scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
         let (gamma, how) = (cavity.scalar_precision(), (self.estimation, &self.rule));
-        match self.estimation {
+        let complete = match self.estimation {
             Estimation::Mmse => {
                 let Some(margins) = Logit::averaged(gamma, scratch) else {
                     return curve::estimate(|i| Label(observed[i]), how, cavity, out);
                 };
-                formula::apply_observed(&margins, observed, cavity, out);
+                formula::apply_observed(&margins, observed, cavity, out)
             }
             Estimation::Map => {
                 let Some(margins) = LogitPeak::new(gamma) else {
                     return curve::estimate(|i| Label(observed[i]), how, cavity, out);
                 };
-                formula::apply_observed(&margins, observed, cavity, out);
+                formula::apply_observed(&margins, observed, cavity, out)
             }
+        };
+        if complete {
+            return Ok(());
         }
         curve::settle(|i| Label(observed[i]), how, cavity, out)
     }

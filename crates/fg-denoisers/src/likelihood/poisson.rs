@@ -11,7 +11,7 @@ use crate::family::curve::{self, Curve, Flat, Mark};
 use crate::family::formula::{self, Formula};
 use crate::family::growth::Growth;
 use crate::family::parted;
-use crate::family::positive_rate::PositiveRate;
+use crate::family::positive_rate::{Averaged, Maximised};
 use crate::family::{Piece, Rule, pieces};
 
 /// Poisson counts of a variable of one column: event counts, photon counts.
@@ -154,7 +154,9 @@ fn highest(y: f64) -> f64 {
 struct Counts<const AVERAGED: bool>(Growth);
 
 impl<const AVERAGED: bool> Formula<2> for Counts<AVERAGED> {
+    const PAIRS: bool = false;
     const FOURS: bool = !AVERAGED;
+    const OPEN: bool = true;
 
     #[inline(always)]
     fn row<N: Number>(&self, [n, y]: [N; 2]) -> [N; 2] {
@@ -279,24 +281,24 @@ impl Likelihood for Poisson {
         out: &mut RowEstimate<'_>,
         _scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
-        let (gamma, averaged) = (cavity.scalar_precision(), self.estimation == Estimation::Mmse);
-        if !(gamma > 0.0) {
-            out.mean.fill(f64::NAN);
-        } else if self.rectified {
-            let rates = PositiveRate::new(gamma, averaged);
-            if averaged {
-                let kind = |[_, y]: [f64; 2]| usize::from(y > 0.0);
-                parted::apply_parted::<2, 2>(&rates, kind, [cavity.natural(), observed], out);
-            } else {
-                formula::apply_observed(&rates, observed, cavity, out);
+        let (gamma, input) = (cavity.scalar_precision(), [cavity.natural(), observed]);
+        let averaged = self.estimation == Estimation::Mmse;
+        let complete = match (self.rectified, averaged) {
+            _ if !(gamma > 0.0) => {
+                out.mean.fill(f64::NAN);
+                false
             }
-        } else {
-            let growth = Growth::new(gamma);
-            if averaged {
-                formula::apply_observed(&Counts::<true>(growth), observed, cavity, out);
-            } else {
-                formula::apply_observed(&Counts::<false>(growth), observed, cavity, out);
+            (true, true) => {
+                let rates = Averaged::new(gamma);
+                let kind = |row: [f64; 2]| rates.kind(row);
+                parted::apply_parted::<2, { Averaged::KINDS }>(&rates, kind, input, out)
             }
+            (true, false) => formula::apply_to(&Maximised::new(gamma), input, out),
+            (false, true) => formula::apply_to(&Counts::<true>(Growth::new(gamma)), input, out),
+            (false, false) => formula::apply_to(&Counts::<false>(Growth::new(gamma)), input, out),
+        };
+        if complete {
+            return Ok(());
         }
         curve::settle_by(|i, tilt| self.answer(observed[i], tilt.n, tilt.gamma), cavity, out)
     }

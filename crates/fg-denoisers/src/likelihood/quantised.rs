@@ -147,9 +147,9 @@ impl Quantised {
         let input = [cavity.natural(), &*starts, &*lengths];
         if parted {
             let kind = |input: [f64; 3]| bins.kind(input);
-            parted::apply_parted::<3, { 1 + Rule::KINDS }>(&bins, kind, input, out);
+            let _ = parted::apply_parted::<3, { 1 + Rule::KINDS }>(&bins, kind, input, out);
         } else {
-            formula::apply_to(&bins, input, out);
+            let _ = formula::apply_to(&bins, input, out);
         }
         Ok(())
     }

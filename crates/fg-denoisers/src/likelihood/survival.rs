@@ -122,8 +122,8 @@ fn apply(
     observed: &[f64],
     cavity: &RowCavity<'_>,
     out: &mut RowEstimate<'_>,
-) {
-    let (mut time, mut event) = ([0.0; PIECE], [0.0; PIECE]);
+) -> bool {
+    let (mut time, mut event, mut complete) = ([0.0; PIECE], [0.0; PIECE], true);
     for start in (0..cavity.len()).step_by(PIECE) {
         let rows = start..(start + PIECE).min(cavity.len());
         let (time, event) = (&mut time[..rows.len()], &mut event[..rows.len()]);
@@ -131,8 +131,9 @@ fn apply(
             (time[k], event[k]) = (observed[2 * i], observed[2 * i + 1]);
         }
         let mut piece = part::answers(out, rows.clone(), 1);
-        formula::apply_to(formula, [&cavity.natural()[rows], time, event], &mut piece);
+        complete &= formula::apply_to(formula, [&cavity.natural()[rows], time, event], &mut piece);
     }
+    complete
 }
 
 impl<const AVERAGED: bool> Times<AVERAGED> {
@@ -153,7 +154,9 @@ impl<const AVERAGED: bool> Times<AVERAGED> {
 }
 
 impl<const AVERAGED: bool> Formula<3> for Times<AVERAGED> {
+    const PAIRS: bool = false;
     const FOURS: bool = !AVERAGED;
+    const OPEN: bool = true;
 
     #[inline(always)]
     fn row<N: Number>(&self, input: [N; 3]) -> [N; 2] {
@@ -221,13 +224,16 @@ impl Likelihood for Survival {
             return curve::estimate(density, how, cavity, out);
         }
         let (growth, shape) = (Growth::new(gamma / self.shape / self.shape), self.shape);
-        match self.estimation {
+        let complete = match self.estimation {
             Estimation::Mmse => {
-                apply(&Times::<true> { growth, gamma, shape }, observed, cavity, out);
+                apply(&Times::<true> { growth, gamma, shape }, observed, cavity, out)
             }
             Estimation::Map => {
-                apply(&Times::<false> { growth, gamma, shape }, observed, cavity, out);
+                apply(&Times::<false> { growth, gamma, shape }, observed, cavity, out)
             }
+        };
+        if complete {
+            return Ok(());
         }
         curve::settle(density, how, cavity, out)
     }

@@ -37,8 +37,8 @@ use crate::error::{self, ParameterError};
 /// * A vanishing precision is legal while the minimum exists (`|n_j| <= l t` at `gamma_j = 0`), and otherwise
 ///   [`Breakdown::ImproperCavity`].
 /// * For a full `Gamma` the active-set method of [`L1`](crate::L1); singular `Gamma` is legal.
-/// * The estimate is continuous in `n`. Exactly at a threshold, where the slopes to both sides differ, the covariance is
-///   zero in this entry.
+/// * The estimate is continuous in `n`. Exactly at a threshold, where the slopes to both sides differ, the covariance is that
+///   of the square in one column, and zero in this entry in several.
 ///
 /// # Reference
 ///

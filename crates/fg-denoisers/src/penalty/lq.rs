@@ -2,7 +2,7 @@
 
 use fg_core::denoiser::{Denoiser, Estimation, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
-use fg_core::special::exp::exp;
+use fg_core::special::exp::exp_moderate;
 use fg_core::special::log::ln;
 use fg_core::special::number::Number;
 
@@ -146,19 +146,22 @@ impl Curve for Power {
         let inverse = n.constant(self.gamma.recip());
         let (mut x, mut active) = (target * inverse, n.if_above(from, one, zero));
         // What no step finds is no number, and refused by who asked.
-        let (mut place, mut curvature) = (n.constant(f64::NAN), n.constant(f64::NAN));
+        let mut place = n.constant(f64::NAN);
+        // One over the curvature is their quotient.
+        let (mut width, mut bent) = (place, place);
         for _ in 0..CLIMB {
             if !(active.largest() > 0.0) {
                 break;
             }
-            let reciprocal = one / x;
-            let power = exp(ln(x) * n.constant(q - 1.0)) * n.constant(self.pull);
+            // The logarithm of a normal number times less than one.
+            let power = exp_moderate(ln(x) * n.constant(q - 1.0)) * n.constant(self.pull);
             // Derivatives of c x^(q - 1), in units of the place.
-            let first = power * n.constant(q - 1.0) * reciprocal;
-            let bend = x.mul_add(gamma, power * n.constant(q - 1.0));
-            let share = power * n.constant((1.0 - q) * (2.0 - q)) / bend;
+            let slope = power * n.constant(q - 1.0);
+            let bend = x.mul_add(gamma, slope);
+            let inverse = one / bend;
+            let share = slope * n.constant(q - 2.0) * inverse;
             let excess = x.mul_add(gamma, power - target);
-            let newton = excess / bend;
+            let newton = excess * inverse;
             // The root of newton - s + share s^2 / 2 + third s^3 / 6, s the step downwards over x.
             let third = share * n.constant(3.0 - q);
             let half = n.constant(0.5);
@@ -169,14 +172,15 @@ impl Curve for Power {
             let size = active.if_above(zero, newton.abs(), n.constant(f64::INFINITY));
             let there = n.constant(LAST).if_above(size, one, zero);
             place = there.if_above(zero, next, place);
-            // To second order in the last step.
+            // To second order in the last step, and in units of the place.
             let second = step.mul_add(n.constant(0.5 * (2.0 - q) * (3.0 - q)), n.constant(2.0 - q));
-            let moved = first * step.mul_add(second, one);
-            curvature = there.if_above(zero, gamma + moved, curvature);
+            let moved = x.mul_add(gamma, slope * step.mul_add(second, one));
+            width = there.if_above(zero, x, width);
+            bent = there.if_above(zero, moved, bent);
             active = there.if_above(zero, zero, active);
             x = next;
         }
-        let slope = n.if_above(from, one / curvature, zero);
+        let slope = n.if_above(from, width / bent, zero);
         [n.if_above(from, place, zero), slope]
     }
 }

@@ -5,6 +5,7 @@ use fg_core::factor::Breakdown;
 use fg_core::special::number::Number;
 
 use super::active_set::{self, Failure, Problem, State, Workspace};
+use crate::family::bent::Bent;
 use crate::family::formula::{self, Formula};
 
 /// Cost `constant + slope x + curvature x^2 / 2`; an infinite slope forbids the piece.
@@ -49,46 +50,23 @@ pub(super) struct Piecewise {
     count: usize,
 }
 
-/// The same under one precision, for rows of one column: kinks, of which the first `COUNT` are, slopes, and one over the
-/// curvature of each piece.
+/// One piece between two ends, beyond which nothing is allowed, under one precision, for rows of one column.
 #[derive(Clone, Copy, Debug)]
-struct Column<const COUNT: usize> {
-    kinks: [f64; MOST - 1],
-    slopes: [f64; MOST],
-    inverse: [f64; MOST],
+struct Bounded {
+    ends: [f64; 2],
+    slope: f64,
+    /// One over the curvature.
+    inverse: f64,
 }
 
-impl<const COUNT: usize> Column<COUNT> {
-    /// None where a piece that is allowed has no curvature.
-    fn new(cost: &Piecewise, gamma: f64) -> Option<Self> {
-        let pieces = cost.pieces;
-        let legal = |p: &Piece| p.slope.is_infinite() || gamma + p.curvature > 0.0;
-        pieces.iter().all(legal).then(|| Self {
-            kinks: cost.kinks,
-            slopes: pieces.map(|p| p.slope),
-            // What is forbidden is a piece of infinite slope, whatever its curvature.
-            inverse: pieces
-                .map(|p| if p.slope.is_infinite() { 1.0 } else { (gamma + p.curvature).recip() }),
-        })
-    }
-}
-
-impl<const COUNT: usize> Formula<1> for Column<COUNT> {
-    /// The derivative of a convex cost doesn't fall: a piece whose stationary point is beyond its end leaves the minimiser
-    /// to the next, and one whose stationary point is before its start has it there.
+impl Formula<1> for Bounded {
     #[inline(always)]
     fn row<N: Number>(&self, [n]: [N; 1]) -> [N; 2] {
-        let zero = n.constant(0.0);
-        let free = |k: usize| (n - n.constant(self.slopes[k])) * n.constant(self.inverse[k]);
-        let (mut x, mut slope) = (free(0), n.constant(self.inverse[0]));
-        for k in 0..COUNT {
-            let kink = n.constant(self.kinks[k]);
-            let next = free(k + 1);
-            let slope_after = next.if_above(kink, n.constant(self.inverse[k + 1]), zero);
-            slope = kink.if_above(x, slope, slope_after);
-            x = kink.if_above(x, x, next.at_least(kink));
-        }
-        [x, slope]
+        let [low, high] = self.ends.map(|end| n.constant(end));
+        let (zero, inverse) = (n.constant(0.0), n.constant(self.inverse));
+        let x = ((n - n.constant(self.slope)) * inverse).within(low, high);
+        let slope = x.if_above(low, inverse, zero);
+        [x, high.if_above(x, slope, zero)]
     }
 }
 
@@ -192,16 +170,27 @@ impl Piecewise {
         }
     }
 
-    /// Whether all rows of one column have a minimiser, which is then written.
+    /// Whether all rows of one column have a minimiser, and the cost is of a form that a formula answers, which is then written.
     fn by_registers(&self, cavity: &RowCavity<'_>, out: &mut RowEstimate<'_>) -> bool {
-        let gamma = cavity.scalar_precision();
-        if self.count == 1 {
-            let column = Column::<1>::new(self, gamma);
-            column.map(|column| formula::apply(&column, cavity, out)).is_some()
-        } else {
-            let column = Column::<2>::new(self, gamma);
-            column.map(|column| formula::apply(&column, cavity, out)).is_some()
+        let (gamma, [first, middle, last]) = (cavity.scalar_precision(), self.pieces);
+        if !(gamma + middle.curvature > 0.0 && middle.slope.is_finite()) {
+            return false;
         }
+        let (slope, inverse) = (middle.slope, (gamma + middle.curvature).recip());
+        if first.slope.is_infinite() && last.slope.is_infinite() {
+            formula::apply(&Bounded { ends: self.kinks, slope, inverse }, cavity, out);
+            return true;
+        }
+        let jumps = [(first, self.kinks[0]), (last, self.kinks[1])]
+            .map(|(outer, kink)| outer.pull(kink) - middle.pull(kink));
+        let smooth = jumps == [0.0; 2] && first.curvature - last.curvature == 0.0;
+        if !(smooth && gamma + first.curvature > 0.0) {
+            return false;
+        }
+        let ends = self.kinks.map(|kink| middle.pull(kink) + gamma * kink);
+        let outer = (gamma + first.curvature).recip();
+        formula::apply(&Bent { ends, slope, inner: inverse, outer }, cavity, out);
+        true
     }
 
     fn by_column(

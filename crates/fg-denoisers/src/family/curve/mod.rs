@@ -183,10 +183,6 @@ pub(crate) fn settle_by(
     cavity: &RowCavity<'_>,
     out: &mut RowEstimate<'_>,
 ) -> Result<(), Breakdown> {
-    let finite = |values: &[f64]| values.iter().fold(true, |all, v| all & v.is_finite());
-    if finite(out.mean) && finite(out.covariance) {
-        return Ok(());
-    }
     let gamma = cavity.scalar_precision();
     for (i, &n) in cavity.natural().iter().enumerate() {
         if out.mean[i].is_finite() && out.covariance[i].is_finite() {
