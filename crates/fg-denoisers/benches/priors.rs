@@ -147,7 +147,7 @@ fn element(bencher: Bencher<'_, '_>, case: Case) {
         .counter(ItemsCount::new(rows))
         .with_inputs(|| {
             let started = Instant::now();
-            floor.run(black_box(&natural), &mut first, &mut second);
+            floor.run(black_box(&natural), &observed, &mut first, &mut second);
             clock.borrow_mut()(1, started);
         })
         .bench_local_values(|()| {

@@ -103,17 +103,21 @@ pub struct Scratch {
     standard_error: f64,
 }
 
+/// Memory begins at a multiple of so many bytes, the line of a cache and the longest register: what takes longer to cross is at the
+/// same places whatever was allocated before.
+const ALIGNMENT: usize = 64;
+/// Values that may have to be left out for it.
+const SPARE: usize = ALIGNMENT / size_of::<f64>() - 1;
+
 impl Scratch {
     /// A slice of `len` values with arbitrary content.
     pub fn slice(&mut self, len: usize) -> &mut [f64] {
-        self.grow(len);
-        &mut self.buffer[..len]
+        aligned(&mut self.buffer, len)
     }
 
     /// A slice of `len` values with arbitrary content, and memory for an estimator within this one.
     pub fn nested(&mut self, len: usize) -> (&mut [f64], &mut Self) {
-        self.grow(len);
-        (&mut self.buffer[..len], self.inner.get_or_insert_default())
+        (aligned(&mut self.buffer, len), self.inner.get_or_insert_default())
     }
 
     /// Declares the relative standard error of the row-averaged covariance of an answer, for estimators that compute it by
@@ -127,12 +131,15 @@ impl Scratch {
         let within = self.inner.as_mut().map_or(0.0, |inner| inner.take_standard_error());
         core::mem::take(&mut self.standard_error).max(within)
     }
+}
 
-    fn grow(&mut self, len: usize) {
-        if self.buffer.len() < len {
-            self.buffer.resize(len, 0.0);
-        }
+/// So many values of a buffer that grows as needed.
+fn aligned(buffer: &mut Vec<f64>, len: usize) -> &mut [f64] {
+    if buffer.len() < len + SPARE {
+        buffer.resize(len + SPARE, 0.0);
     }
+    let first = buffer.as_ptr().align_offset(ALIGNMENT).min(SPARE);
+    &mut buffer[first..first + len]
 }
 
 impl fmt::Debug for Scratch {

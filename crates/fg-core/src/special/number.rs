@@ -33,10 +33,6 @@ pub trait Number:
     #[must_use]
     fn abs(self) -> Self;
 
-    /// `|self|` with the sign of the other.
-    #[must_use]
-    fn signed(self, sign: Self) -> Self;
-
     /// `then` in the lanes where `self > bound`, `otherwise` in the others, also where either is NaN.
     #[must_use]
     fn if_above(self, bound: Self, then: Self, otherwise: Self) -> Self;
@@ -86,9 +82,7 @@ pub const INTEGER_BITS: f64 = 6_755_399_441_055_744.0;
 const BIAS: f64 = 1023.0;
 /// Bits of the mantissa of a double.
 const MANTISSA: u32 = 52;
-/// The bit of the sign.
-const SIGN: u64 = 1 << 63;
-/// Bits of the mantissa.
+/// Those bits.
 const FRACTION: u64 = (1 << MANTISSA) - 1;
 /// `2^52`, whose mantissa takes up integers below it, and its bits.
 const INTEGERS: f64 = 4_503_599_627_370_496.0;
@@ -116,11 +110,6 @@ impl Number for f64 {
     #[inline(always)]
     fn abs(self) -> Self {
         Self::abs(self)
-    }
-
-    #[inline(always)]
-    fn signed(self, sign: Self) -> Self {
-        self.copysign(sign)
     }
 
     #[inline(always)]
@@ -262,17 +251,6 @@ impl<S: Simd> Number for Lanes<S> {
     }
 
     #[inline(always)]
-    fn signed(self, sign: Self) -> Self {
-        let (mut value, mut other) = (self.value, sign.value);
-        let own: &mut [u64] = bytemuck::cast_slice_mut(core::slice::from_mut(&mut value));
-        let bits: &mut [u64] = bytemuck::cast_slice_mut(core::slice::from_mut(&mut other));
-        for (own, lane) in own.iter_mut().zip(bits) {
-            *own = *own & !SIGN | *lane & SIGN;
-        }
-        Self { value, ..self }
-    }
-
-    #[inline(always)]
     fn if_above(self, bound: Self, then: Self, otherwise: Self) -> Self {
         let mask = self.simd.greater_than_f64s(self.value, bound.value);
         Self { value: self.simd.select_f64s(mask, then.value, otherwise.value), ..self }
@@ -403,11 +381,6 @@ impl<N: Number> Number for Pair<N> {
     }
 
     #[inline(always)]
-    fn signed(self, sign: Self) -> Self {
-        Self(self.0.signed(sign.0), self.1.signed(sign.1))
-    }
-
-    #[inline(always)]
     fn if_above(self, bound: Self, then: Self, otherwise: Self) -> Self {
         let (a, b) = (then, otherwise);
         Self(self.0.if_above(bound.0, a.0, b.0), self.1.if_above(bound.1, a.1, b.1))
@@ -456,7 +429,6 @@ mod tests {
             .at_least(x.constant(-7.0))
             .at_most(x - x.constant(0.25))
             .scaled(x.constant(INTEGER_BITS) - x)
-            .signed(x - x.constant(3.0))
             .mul_add(x.constant(1.0), parted(x + x.constant(1.0)))
     }
 

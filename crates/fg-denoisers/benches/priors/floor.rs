@@ -1,4 +1,5 @@
-//! The least that a row of one column takes: its numbers are read and written, and the transcendental functions evaluated.
+//! The least that a row of one column takes: its numbers, natural parameter and data, are read, its answers written, and the
+//! transcendental functions evaluated.
 
 use std::fmt;
 use std::hint::black_box;
@@ -13,7 +14,7 @@ use pulp::{Simd, WithSimd};
 /// What a family can't do without, in the fastest forms that the crate has: registers of rows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Floor {
-    /// One number read, two written.
+    /// One number and the data read, two written.
     Memory,
     /// A logarithm and so many exponentials.
     Logged(usize),
@@ -90,7 +91,7 @@ pub(crate) fn of(module: &str, instance: &str) -> Floor {
         ("likelihood/student_noise", "usual") => Floor::Points(108),
         ("likelihood/student_noise", "precise") => Floor::Points(123),
         ("likelihood/student_noise", _) => Floor::Points(224),
-        ("likelihood/two_layer", "one ReLU, mean") => Floor::Points(512),
+        ("likelihood/two_layer", "one ReLU, mean") => Floor::Tails(2),
         _ => Floor::Memory,
     }
 }
@@ -126,27 +127,28 @@ impl fmt::Display for Floor {
 }
 
 impl Floor {
-    /// Reads `input` and writes the others, which are of its length.
-    pub(crate) fn run(self, input: &[f64], first: &mut [f64], second: &mut [f64]) {
+    /// Reads `input` and `data`, of which there are as many or some times as many, or none, and writes the others, which are of
+    /// the length of the first.
+    pub(crate) fn run(self, input: &[f64], data: &[f64], first: &mut [f64], second: &mut [f64]) {
         match self {
             Self::Half => {
                 let (half, len) = (input.len() / 2, input.len());
                 let (above, below) = (first.split_at_mut(half), second.split_at_mut(half));
-                Self::Exponentials(1).run(&input[..half], above.0, below.0);
-                Self::Memory.run(&input[half..len], above.1, below.1);
+                Self::Exponentials(1).run(&input[..half], &[], above.0, below.0);
+                Self::Memory.run(&input[half..len], &[], above.1, below.1);
             }
             Self::HandedOn => {
                 let mut kept = [[0.0; PIECE]; 4];
                 let pieces = first.chunks_mut(PIECE).zip(second.chunks_mut(PIECE));
                 for (input, (first, second)) in input.chunks(PIECE).zip(pieces) {
                     let [a, b, c, d] = kept.each_mut().map(|k| &mut k[..input.len()]);
-                    Self::Memory.run(input, a, b);
-                    Self::Exponentials(1).run(a, c, d);
-                    Self::Memory.run(c, first, second);
+                    Self::Memory.run(input, &[], a, b);
+                    Self::Exponentials(1).run(a, &[], c, d);
+                    Self::Memory.run(c, &[], first, second);
                 }
             }
             Self::Apart { all } => apart(&ROWS[usize::from(all)], input, first, second),
-            _ => pulp::Arch::new().dispatch(Run { floor: self, input, first, second }),
+            _ => pulp::Arch::new().dispatch(Run { floor: self, input, data, first, second }),
         }
     }
 
@@ -218,8 +220,22 @@ fn apart(rows: &[usize], input: &[f64], first: &mut [f64], second: &mut [f64]) {
 struct Run<'a> {
     floor: Floor,
     input: &'a [f64],
+    data: &'a [f64],
     first: &'a mut [f64],
     second: &'a mut [f64],
+}
+
+/// What data add to natural parameters, per unit.
+const SHARE: f64 = 1e-3;
+
+/// A register of natural parameters with something of the data of its rows.
+#[inline(always)]
+fn informed<S: Simd>(simd: S, n: S::f64s, data: &[S::f64s]) -> Lanes<S> {
+    let mut n = Lanes::new(simd, n);
+    for data in data {
+        n = Lanes::new(simd, *data).mul_add(Lanes::splat(simd, SHARE), n);
+    }
+    n
 }
 
 impl WithSimd for Run<'_> {
@@ -228,21 +244,25 @@ impl WithSimd for Run<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let (input, rest) = Lanes::<S>::registers(self.input);
+        let (data, _) = Lanes::<S>::registers(self.data);
+        let each = data.len() / input.len().max(1);
         let (first, first_rest) = Lanes::<S>::registers_mut(self.first);
         let (second, second_rest) = Lanes::<S>::registers_mut(self.second);
         // In pairs, which chains of functions are faster by.
         let chained = matches!(self.floor, Floor::Powers(_) | Floor::Logged(_) | Floor::Tails(2));
         let paired = if chained { input.len() / 2 * 2 } else { 0 };
         let outputs = first[..paired].chunks_exact_mut(2).zip(second[..paired].chunks_exact_mut(2));
-        for (n, (first, second)) in input[..paired].chunks_exact(2).zip(outputs) {
-            let both = Pair(Lanes::new(simd, n[0]), Lanes::new(simd, n[1]));
+        for (i, (n, (first, second))) in input[..paired].chunks_exact(2).zip(outputs).enumerate() {
+            let (own, next) = data[2 * i * each..2 * (i + 1) * each].split_at(each);
+            let both = Pair(informed(simd, n[0], own), informed(simd, n[1], next));
             let [a, b] = self.floor.row(both);
             (first[0], first[1]) = (a.0.get(), a.1.get());
             (second[0], second[1]) = (b.0.get(), b.1.get());
         }
         let outputs = first[paired..].iter_mut().zip(&mut second[paired..]);
-        for (n, (first, second)) in input[paired..].iter().zip(outputs) {
-            let [a, b] = self.floor.row(Lanes::new(simd, *n));
+        for (i, (n, (first, second))) in input[paired..].iter().zip(outputs).enumerate() {
+            let own = &data[(paired + i) * each..(paired + i + 1) * each];
+            let [a, b] = self.floor.row(informed(simd, *n, own));
             (*first, *second) = (a.get(), b.get());
         }
         for ((n, first), second) in rest.iter().zip(first_rest).zip(second_rest) {

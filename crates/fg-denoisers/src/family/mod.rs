@@ -33,6 +33,7 @@ pub(crate) mod ring;
 pub(crate) mod root;
 mod scale_mixture;
 mod segments;
+pub(crate) mod sides;
 mod spread;
 pub(crate) mod survey;
 mod two_ends;

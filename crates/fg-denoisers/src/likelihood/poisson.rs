@@ -154,7 +154,6 @@ fn highest(y: f64) -> f64 {
 struct Counts<const AVERAGED: bool>(Growth);
 
 impl<const AVERAGED: bool> Formula<2> for Counts<AVERAGED> {
-    const PAIRS: bool = false;
     const FOURS: bool = !AVERAGED;
     const OPEN: bool = true;
 

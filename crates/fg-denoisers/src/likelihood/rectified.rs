@@ -2,12 +2,11 @@
 
 use fg_core::denoiser::{Likelihood, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
-use fg_core::special::number::Number;
 use fg_core::special::{log_pdf, open_uniform, quantile};
 
 use crate::error::{self, ParameterError};
-use crate::family::formula::{self, Formula};
-use crate::family::halves::{Half, meet};
+use crate::family::formula;
+use crate::family::sides::Sides;
 use crate::family::{Piece, Rule, pieces};
 
 /// Outputs of a ReLU or leaky ReLU with Gaussian noise.
@@ -113,33 +112,6 @@ impl Rectified {
     }
 }
 
-/// The densities on both sides of zero, which are alike there, under one cavity precision.
-struct Sides {
-    /// Pull of the data, and the deviation, on the right and on the left.
-    pulls: [f64; 2],
-    deviations: [f64; 2],
-}
-
-impl Sides {
-    fn new(slope: f64, variance: f64, gamma: f64) -> Self {
-        let deviation = |slope: f64| (gamma + slope * slope / variance).sqrt().recip();
-        let pulls = [variance.recip(), slope / variance];
-        Self { pulls, deviations: [deviation(1.0), deviation(slope)] }
-    }
-}
-
-impl Formula<2> for Sides {
-    #[inline(always)]
-    fn row<N: Number>(&self, [n, y]: [N; 2]) -> [N; 2] {
-        let [right, left] = self.deviations;
-        let (right, left) = (n.constant(right), n.constant(left));
-        let up = y.mul_add(n.constant(self.pulls[0]), n) * right;
-        let down = -(y.mul_add(n.constant(self.pulls[1]), n) * left);
-        let apart = (down - up) * (down + up) * n.constant(0.5);
-        meet(Half { h: up, deviation: right }, Half { h: down, deviation: left }, apart)
-    }
-}
-
 impl Likelihood for Rectified {
     fn estimate(
         &self,
@@ -150,7 +122,7 @@ impl Likelihood for Rectified {
     ) -> Result<(), Breakdown> {
         let gamma = cavity.scalar_precision();
         if self.variance > 0.0 && gamma > 0.0 {
-            let sides = Sides::new(self.slope, self.variance, gamma);
+            let sides = Sides::new((1.0, self.slope), (0.0, self.variance.recip()), gamma);
             formula::apply_observed(&sides, observed, cavity, out);
             return Ok(());
         }

@@ -154,7 +154,6 @@ impl<const AVERAGED: bool> Times<AVERAGED> {
 }
 
 impl<const AVERAGED: bool> Formula<3> for Times<AVERAGED> {
-    const PAIRS: bool = false;
     const FOURS: bool = !AVERAGED;
     const OPEN: bool = true;
 

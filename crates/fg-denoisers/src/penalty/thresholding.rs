@@ -80,10 +80,14 @@ pub(super) struct Lines<const COUNT: usize>(pub(super) [Line; COUNT]);
 impl<const COUNT: usize> Curve for Lines<COUNT> {
     #[inline(always)]
     fn at<N: Number>(&self, n: N) -> [N; 2] {
-        let (mut offset, mut slope) = (n.constant(0.0), n.constant(0.0));
-        for line in self.0 {
+        let Self(lines) = self;
+        // Before the first line the slope is zero, whatever the offset.
+        let (mut offset, mut slope) = (n.constant(lines[0].offset), n.constant(0.0));
+        for (k, line) in lines.iter().enumerate() {
             let from = n.constant(line.from);
-            offset = n.if_above(from, n.constant(line.offset), offset);
+            if k > 0 {
+                offset = n.if_above(from, n.constant(line.offset), offset);
+            }
             slope = n.if_above(from, n.constant(line.slope), slope);
         }
         [(n - offset) * slope, slope]

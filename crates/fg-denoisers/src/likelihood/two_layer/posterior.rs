@@ -10,6 +10,8 @@ use super::sets::Sets;
 use super::smooth::{Grid, NODES};
 use super::{Output, TwoLayer};
 use crate::ParameterError;
+use crate::family::formula;
+use crate::family::sides::Sides;
 
 /// Row posteriors of `y = W2' sigma(z) + b2 + noise`, or of a label of that output, under a Gaussian cavity.
 ///
@@ -151,6 +153,19 @@ impl TwoLayerMmse {
         &self.network
     }
 
+    /// Both sides of the kink of a single unit, whose noisy output is seen: they need no lines.
+    fn sides(&self, cavity: &RowCavity<'_>) -> Option<Sides> {
+        let network = &self.network;
+        let precision = network.noise_precision()?;
+        let (left, right) = network.activation.kink()?;
+        let (&[weight], &[offset]) = (network.weights.as_slice(), network.bias.as_slice()) else {
+            return None;
+        };
+        let gamma = cavity.scalar_precision();
+        let slopes = (weight * right, weight * left);
+        (gamma > 0.0).then(|| Sides::new(slopes, (offset, precision), gamma))
+    }
+
     pub(super) fn shape(&self) -> Shape {
         let (units, outputs) = self.network.weights.shape();
         let nodes = if self.grid.nodes.is_empty() { units } else { self.grid.inner() };
@@ -166,6 +181,10 @@ impl Likelihood for TwoLayerMmse {
         out: &mut RowEstimate<'_>,
         scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
+        if let Some(sides) = self.sides(cavity) {
+            formula::apply_observed(&sides, observed, cavity, out);
+            return Ok(());
+        }
         let memory = scratch.slice(Batch::len(self));
         let (out, log_partition) = (Some(out), None);
         let error = Batch { node: self, observed, cavity, out, log_partition, memory }.run()?;

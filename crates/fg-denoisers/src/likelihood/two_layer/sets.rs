@@ -44,9 +44,11 @@ impl Sets {
     /// Those of at least `count` lines for every row.
     pub(super) fn with_count(network: &TwoLayer, count: usize) -> Self {
         let dimension = network.hidden() - 1;
+        // A single unit has nothing across its line.
+        let count = if dimension == 0 { 1 } else { count };
         let usual = match network.output {
-            Output::Noise { .. } => all(|seed| GaussianPoints::new(dimension, count, seed)),
-            Output::Label(_) => all(|seed| GaussianPoints::halves(dimension, count, seed)),
+            Output::Label(_) if dimension > 0 => all(|seed| GaussianPoints::halves(dimension, count, seed)),
+            _ => all(|seed| GaussianPoints::new(dimension, count, seed)),
         };
         Self { usual, informed: Vec::new() }
     }
