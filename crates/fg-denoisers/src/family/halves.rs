@@ -2,7 +2,7 @@
 
 use fg_core::special::exp::exp_negative;
 use fg_core::special::number::Number;
-use fg_core::special::tail::{above, below};
+use fg_core::special::tail::{above, below_pair};
 
 use super::formula::FARTHEST;
 
@@ -24,8 +24,8 @@ pub(crate) struct Half<N> {
 #[inline(always)]
 pub(crate) fn meet<N: Number>(right: Half<N>, left: Half<N>, apart: N) -> [N; 2] {
     let (zero, limit) = (right.h.constant(0.0), right.h.constant(FARTHEST));
-    let light_right = below(right.h.abs().at_most(limit));
-    let light_left = below(left.h.abs().at_most(limit));
+    let ends = (right.h.abs().at_most(limit), left.h.abs().at_most(limit));
+    let (light_right, light_left) = below_pair(ends.0, ends.1);
     let (r, l) = (above(right.h, light_right), above(left.h, light_left));
     let heights = (right.h * right.h.at_least(zero), left.h * left.h.at_least(zero));
     let rise = (heights.1 - heights.0) * zero.constant(0.5);

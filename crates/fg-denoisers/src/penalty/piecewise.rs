@@ -183,7 +183,8 @@ impl Piecewise {
         }
         let jumps = [(first, self.kinks[0]), (last, self.kinks[1])]
             .map(|(outer, kink)| outer.pull(kink) - middle.pull(kink));
-        let smooth = jumps == [0.0; 2] && first.curvature - last.curvature == 0.0;
+        let joins = jumps.iter().all(|jump| *jump == 0.0);
+        let smooth = joins && first.curvature - last.curvature == 0.0;
         if !(smooth && gamma + first.curvature > 0.0) {
             return false;
         }

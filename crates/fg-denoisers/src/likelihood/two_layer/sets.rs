@@ -47,7 +47,9 @@ impl Sets {
         // A single unit has nothing across its line.
         let count = if dimension == 0 { 1 } else { count };
         let usual = match network.output {
-            Output::Label(_) if dimension > 0 => all(|seed| GaussianPoints::halves(dimension, count, seed)),
+            Output::Label(_) if dimension > 0 => {
+                all(|seed| GaussianPoints::halves(dimension, count, seed))
+            }
             _ => all(|seed| GaussianPoints::new(dimension, count, seed)),
         };
         Self { usual, informed: Vec::new() }
