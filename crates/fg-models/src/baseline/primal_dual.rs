@@ -3,10 +3,10 @@
 use fg_core::Rows;
 use fg_core::denoiser::{Denoiser, Likelihood, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
+use fg_core::message::small;
 use fg_core::operator::LinearOperator;
 
 use crate::linear::outputs;
-use crate::matrices::isotropic;
 use crate::{ModelError, check};
 
 /// What the primal-dual method found.
@@ -142,7 +142,7 @@ fn maximiser(
 ) -> Result<Rows, Breakdown> {
     let (rows, d) = target.shape();
     let natural: Vec<f64> = target.as_slice().iter().map(|t| precision * t).collect();
-    let matrix = isotropic(precision, d);
+    let matrix = small::scalar_matrix(precision, d);
     let (mut found, mut covariance) = (Rows::zeros(rows, d), vec![0.0; rows * d * d]);
     let mut out = RowEstimate { mean: found.as_mut_slice(), covariance: &mut covariance };
     let cavity = RowCavity::new(0, d, &natural, target.as_slice(), &matrix);
