@@ -3,6 +3,8 @@
 mod crossings;
 mod decided;
 mod pair;
+mod quadrant;
+mod rows;
 #[cfg(test)]
 mod tests;
 mod votes;
@@ -14,6 +16,7 @@ use fg_core::special::points::GaussianPoints;
 use crate::error::ParameterError;
 use crate::family::{Rule, curve, label};
 use crossings::Batch;
+use rows::Rows;
 
 /// Labels -1 and 1 by the vote of the signs of all columns, with flips or without; ties by the toss of a coin, or as a label
 /// of their own, 0.
@@ -93,7 +96,10 @@ pub struct Committee {
     flips: f64,
     /// Whether ties are seen.
     ties: bool,
+    /// Panels of single rows of two units.
     rule: Rule,
+    /// Rules of registers of such rows.
+    corners: [Rule; 2],
     /// Empty for two units.
     points: Vec<GaussianPoints>,
 }
@@ -122,7 +128,8 @@ impl Committee {
     /// The vote of two units without flips.
     pub fn new() -> Self {
         let rule = curve::rule();
-        Self { units: 2, flips: 0.0, ties: false, rule, points: Vec::new() }
+        let corners = quadrant::rules();
+        Self { units: 2, flips: 0.0, ties: false, rule, corners, points: Vec::new() }
     }
 
     /// The vote of so many units. Default: 2.
@@ -197,7 +204,7 @@ impl Committee {
         lines.max(votes::len(self.units))
     }
 
-    /// Estimates row `i` of a cavity that has a closed form, and returns its log-partition.
+    /// Estimates row `i` of more than two independent units, and returns its log-partition.
     fn row(
         &self,
         (i, y): (usize, f64),
@@ -206,22 +213,18 @@ impl Committee {
         memory: &mut [f64],
     ) -> Result<f64, Breakdown> {
         let range = i * self.units..(i + 1) * self.units;
-        let (n, r) = (&cavity.natural()[range.clone()], &cavity.mean()[range]);
-        let found = match (n, r) {
-            ([a, b], [c, d]) => self.quadrants(y, [[*a, *b], [*c, *d]], cavity.precision(), out),
-            _ => self.independent(y, n, cavity.precision(), out, memory),
-        };
+        let found = self.independent(y, &cavity.natural()[range], cavity.precision(), out, memory);
         found.map_err(|fault| fault.breakdown(cavity.first_row() + i))
     }
 
-    /// Whether rows of this precision have a closed form.
-    fn closed(&self, precision: &[f64]) -> bool {
+    /// Whether columns are independent.
+    fn diagonal(&self, precision: &[f64]) -> bool {
         let d = self.units;
         let speck = |k: usize| {
             let own = [k / d, k % d].map(|j| precision[j * d + j].sqrt());
             precision[k].abs() <= SPECK * own[0] * own[1]
         };
-        d == 2 || (0..d * d).all(|k| k.is_multiple_of(d + 1) || speck(k))
+        (0..d * d).all(|k| k.is_multiple_of(d + 1) || speck(k))
     }
 }
 
@@ -238,8 +241,13 @@ impl Likelihood for Committee {
         out: &mut RowEstimate<'_>,
         scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
+        if self.units == 2 {
+            let (out, log_partition) = (Some(out), None);
+            let rows = Rows { vote: self, observed, cavity, out, log_partition };
+            return pulp::Arch::new().dispatch(rows);
+        }
         let (d, memory) = (self.units, scratch.slice(self.memory()));
-        if !self.closed(cavity.precision()) {
+        if !self.diagonal(cavity.precision()) {
             let (out, log_partition) = (Some(out), None);
             let batch = Batch { vote: self, observed, cavity, out, log_partition, memory };
             let error = pulp::Arch::new().dispatch(batch)?;
@@ -274,8 +282,13 @@ impl Likelihood for Committee {
 
     /// False where a row is improper.
     fn log_partition(&self, observed: &[f64], cavity: &RowCavity<'_>, out: &mut [f64]) -> bool {
+        if self.units == 2 {
+            let (out, log_partition) = (None, Some(out));
+            let rows = Rows { vote: self, observed, cavity, out, log_partition };
+            return pulp::Arch::new().dispatch(rows).is_ok();
+        }
         let (d, mut memory) = (self.units, vec![0.0; self.memory()]);
-        if !self.closed(cavity.precision()) {
+        if !self.diagonal(cavity.precision()) {
             let (out, log_partition, memory) = (None, Some(out), &mut memory[..]);
             let batch = Batch { vote: self, observed, cavity, out, log_partition, memory };
             return pulp::Arch::new().dispatch(batch).is_ok();
