@@ -13,8 +13,8 @@ use divan::{Bencher, black_box, counter::ItemsCount};
 use fg_core::denoiser::{Denoiser, Likelihood, RowCavity, RowEstimate, Scratch};
 use fg_core::message::small::row_times;
 use fg_denoisers::{
-    Awgn, BernoulliGauss, Committee, Gaussian, Grouped, Masked, ParameterError, PerRow, Quantised, Sign,
-    Stacked, catalogue,
+    Awgn, BernoulliGauss, Committee, Gaussian, Grouped, Masked, ParameterError, PerRow, Quantised,
+    Sign, Stacked, catalogue,
 };
 
 #[path = "priors/floor.rs"]
@@ -119,7 +119,9 @@ fn cases() -> Vec<Case> {
         };
         match (own, s.floor) {
             (Some(rows), _) => all.push(Case { subject, rows }),
-            (None, Floor::Points(_) | Floor::TailPoints(_)) => all.push(Case { subject, rows: ROWS[0] }),
+            (None, Floor::Points(_) | Floor::TailPoints(_)) => {
+                all.push(Case { subject, rows: ROWS[0] })
+            }
             (None, _) => all.extend(ROWS.map(|rows| Case { subject, rows })),
         }
     }

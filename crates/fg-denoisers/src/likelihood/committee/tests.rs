@@ -334,7 +334,9 @@ fn rows_side_by_side_agree_with_panels() {
     };
     let votes = [Committee::new(), Committee::new().with_ties()];
     let flipped = votes.clone().map(|vote| vote.with_flips(0.1).unwrap());
-    for (seed, size) in [0.0, 0.2, 0.6, 0.9, 0.947, 0.95, 0.99, 0.999, 0.9999].into_iter().enumerate() {
+    for (seed, size) in
+        [0.0, 0.2, 0.6, 0.9, 0.947, 0.95, 0.99, 0.999, 0.9999].into_iter().enumerate()
+    {
         for (correlation, scale) in [(size, 1e-3), (size, 1.0), (-size, 1.0), (-size, 1e3)] {
             let (natural, mean, gamma) = wide_rows(correlation, scale, seed as u64);
             let cavity = RowCavity::new(0, 2, &natural, &mean, &gamma);
