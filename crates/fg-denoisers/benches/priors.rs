@@ -120,7 +120,7 @@ fn cases() -> Vec<Case> {
         match (own, s.floor) {
             (Some(rows), _) => all.push(Case { subject, rows }),
             (None, Floor::Points(_) | Floor::TailPoints(_)) => {
-                all.push(Case { subject, rows: ROWS[0] })
+                all.push(Case { subject, rows: ROWS[0] });
             }
             (None, _) => all.extend(ROWS.map(|rows| Case { subject, rows })),
         }

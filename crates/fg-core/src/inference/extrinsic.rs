@@ -125,9 +125,9 @@ impl Extrinsic {
     /// share of the belief's information, the Frobenius norm of `C Gamma`.
     ///
     /// What little a factor adds once the answer is known, its covariance being a negligible share of the second `moment` of a
-    /// row, hangs on single rows, which see one direction and not the other, or nothing at all. So where there is less of it
-    /// in all it is lost if the answer is known or the last division dropped a direction; where there is more, in the
-    /// directions that are left, if both is so.
+    /// row, hangs on single rows, which see one direction and not the other, or nothing at all: it is lost where the last
+    /// division dropped a direction, and where there is less of it in some direction. Of other answers it is where a direction
+    /// was dropped and there is less of it in all.
     pub(crate) fn keeps(
         &mut self,
         covariance: &[f64],
@@ -136,14 +136,24 @@ impl Extrinsic {
         negligible: f64,
     ) -> bool {
         let d = self.columns;
-        let less = small::trace(new, d) < small::trace(old, d);
         let known = small::trace(covariance, d) < negligible * moment;
-        let reasons = [less, known, self.counts.dropped > 0];
-        if reasons.into_iter().filter(|reason| *reason).count() < 2 {
+        let dropped = self.counts.dropped > 0;
+        if !(known || dropped && small::trace(new, d) < small::trace(old, d)) {
             return false;
         }
         small::multiply(covariance, old, &mut self.vectors, d);
-        self.vectors.iter().map(|v| v * v).sum::<f64>().sqrt() < negligible
+        let share = self.vectors.iter().map(|v| v * v).sum::<f64>().sqrt();
+        if !(share < negligible) {
+            return false;
+        }
+        if dropped {
+            return true;
+        }
+        for (w, (new, old)) in self.whitened.iter_mut().zip(new.iter().zip(old)) {
+            *w = new - old;
+        }
+        small::eigen_symmetric(&mut self.whitened, &mut self.values, &mut self.vectors, d);
+        self.values.iter().any(|v| *v < 0.0)
     }
 
     /// Root mean square move of the belief if `message` replaced `previous`, as a share of the belief's root
@@ -347,7 +357,7 @@ mod tests {
     use crate::message::{Precision, Structure};
     use crate::rows::Rows;
 
-    /// What a factor says of a known answer stays where it would say less, or drop a direction; of others, where it would do both.
+    /// What a factor says of a known answer stays where it would say less, or drop a direction; of others where it would do both.
     #[test]
     fn what_is_known_isnt_forgotten_for_want_of_news() {
         const NEGLIGIBLE: f64 = 1e-9;
@@ -364,6 +374,13 @@ mod tests {
             assert_eq!(keeps(1e-15, 1.0, more), dropped > 0, "known, and news");
             assert!(!keeps(1e-15, 1e-7, more), "news");
             assert!(!keeps(1e-10, 1.0, less), "not negligible");
+        }
+        let mut extrinsic = Extrinsic::new(2);
+        let old = [1e3, 0.0, 0.0, 1e3];
+        for (new, kept) in [([1e4, 0.0, 0.0, 10.0], true), ([1e4, 0.0, 0.0, 2e3], false)] {
+            let covariance = [1e-15, 0.0, 0.0, 1e-15];
+            let found = extrinsic.keeps(&covariance, 1.0, [&old, &new], NEGLIGIBLE);
+            assert_eq!(found, kept, "{new:?}");
         }
     }
 

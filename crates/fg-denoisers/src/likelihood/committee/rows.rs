@@ -61,25 +61,28 @@ impl pulp::WithSimd for Rows<'_, '_> {
         // Ties are other quadrants than votes, which are those for 1 after a change of signs.
         for tie in [false, true] {
             let (mut waiting, mut count) = ([0; LONGEST], 0);
-            for (i, &y) in observed.iter().enumerate().filter(|(_, y)| (**y == 0.0) == tie) {
-                let [n, r] = self.row(i);
-                if let Some(part) = vote.decided(y, n, r, shape.gamma) {
-                    self.put(i, &part)?;
-                    continue;
+            for i in 0..=observed.len() {
+                if i < observed.len() {
+                    if (observed[i] == 0.0) != tie {
+                        continue;
+                    }
+                    let [n, r] = self.row(i);
+                    if let Some(part) = vote.decided(observed[i], n, r, shape.gamma) {
+                        self.put(i, &part)?;
+                        continue;
+                    }
+                    if shape.quadrant.is_none() {
+                        self.alone(&shape, i)?;
+                        continue;
+                    }
+                    waiting[count] = i;
+                    count += 1;
                 }
-                let Some(quadrant) = &shape.quadrant else {
-                    self.alone(&shape, i)?;
-                    continue;
-                };
-                waiting[count] = i;
-                count += 1;
-                if count == S::F64_LANES {
-                    self.register(simd, (&shape, quadrant), &waiting[..count])?;
+                let full = count == S::F64_LANES || i == observed.len();
+                if let Some(quadrant) = shape.quadrant.filter(|_| full && count > 0) {
+                    self.register(simd, (&shape, &quadrant), &waiting[..count])?;
                     count = 0;
                 }
-            }
-            if let Some(quadrant) = shape.quadrant.as_ref().filter(|_| count > 0) {
-                self.register(simd, (&shape, quadrant), &waiting[..count])?;
             }
         }
         Ok(())
@@ -132,8 +135,10 @@ impl Rows<'_, '_> {
             *first = towards * n * shape.deviations[0];
             *second = towards * m * shape.deviations[1];
         }
-        let [first, second] = &input;
-        let h = [first, second].map(|h| Lanes::new(simd, S::as_simd_f64s(h).0[0]));
+        let h = [
+            Lanes::new(simd, S::as_simd_f64s(&input[0]).0[0]),
+            Lanes::new(simd, S::as_simd_f64s(&input[1]).0[0]),
+        ];
         let y = if self.observed[rows[0]] == 0.0 { 0.0 } else { 1.0 };
         let found = mixture(self.vote, y, quadrant, h);
         let mut output = [[0.0; LONGEST]; 6];
