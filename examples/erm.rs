@@ -124,7 +124,8 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let errors: Result<Vec<_>, ModelError> = errors.into_iter().collect();
     let (errors, endings): (Vec<Errors>, Vec<_>) =
         errors.map_err(Failure::other)?.into_iter().unzip();
-    report((arguments.penalty, &folder), &Places { losses, weights, runs, errors: &errors })?;
+    let places = Places { losses, weights, runs, errors: &errors, endings: &endings };
+    report((arguments.penalty, &folder), &places)?;
     say_endings(endings.iter().filter_map(|e| match e {
         Ending::Run(status) => Some(status),
         Ending::Prediction(_) => None,
@@ -156,12 +157,19 @@ struct Places<'a> {
     weights: &'a [f64],
     runs: usize,
     errors: &'a [Errors],
+    /// How these ended.
+    endings: &'a [Ending],
 }
 
 impl Places<'_> {
+    /// Where the runs of a loss at a weight begin.
+    fn first(&self, loss: usize, weight: usize) -> usize {
+        (loss * self.weights.len() + weight) * (self.runs + 1)
+    }
+
     /// The runs of a loss at a weight, and the prediction.
     fn at(&self, loss: usize, weight: usize) -> (&[Errors], &Errors) {
-        let first = (loss * self.weights.len() + weight) * (self.runs + 1);
+        let first = self.first(loss, weight);
         let predicted = first + self.runs;
         (&self.errors[first..predicted], &self.errors[predicted])
     }
@@ -191,18 +199,24 @@ impl Places<'_> {
 
 /// Prints the table and writes `erm.csv` and the picture.
 fn report((penalty, folder): (Penalty, &Path), places: &Places<'_>) -> Result<(), Failure> {
-    let mut csv = CsvTable::new(["loss", "weight", "run", "test", "training", "residual", "gap"]);
+    let mut csv =
+        CsvTable::new(["loss", "weight", "run", "test", "training", "residual", "gap", "status"]);
     let header = ["loss", "weight", "test", "predicted", "training", "predicted"];
     let mut table = TextTable::new(header);
     for (k, loss) in places.losses.iter().enumerate() {
         for (w, weight) in places.weights.iter().enumerate() {
             let (runs, predicted) = places.at(k, w);
             let weight = 10_f64.powf(*weight);
-            for (run, e) in runs.iter().chain([predicted]).enumerate() {
+            let endings = &places.endings[places.first(k, w)..];
+            for (run, (e, ending)) in runs.iter().chain([predicted]).zip(endings).enumerate() {
                 let run = if run < runs.len() { run.to_string() } else { "predicted".to_owned() };
                 let place = [loss.name().to_owned(), weight.to_string(), run];
                 let values = [e.test, e.training, e.residual, e.gap].map(|v| v.to_string());
-                csv.push(place.into_iter().chain(values));
+                let status = match ending {
+                    Ending::Run(status) => status.to_string(),
+                    Ending::Prediction(status) => status.to_string(),
+                };
+                csv.push(place.into_iter().chain(values).chain([status]));
             }
             let median = |value: fn(&Errors) -> f64| {
                 let values: Vec<f64> = runs.iter().map(value).collect();

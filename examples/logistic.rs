@@ -105,8 +105,8 @@ fn learn(ratio: f64, seed: u64) -> Result<([f64; 3], [Status; RUNS]), ModelError
     let options = Options::default().with_damping(DAMPING).with_max_sweeps(SWEEPS);
     let model = generalised::graph(inputs.clone(), prior()?, Logistic::new(), labels.clone());
     let fit = model.fit(&options, &mut ())?;
-    let averaged = fit.predict(&rows).log_density(&Logistic::new(), &truth);
-    let averaged = averaged.map_or(f64::NAN, |log| -log.iter().sum::<f64>() / HELD_OUT as f64);
+    let densities = fit.predict(&rows)?.log_density(&Logistic::new(), &truth)?;
+    let averaged = -densities.iter().sum::<f64>() / HELD_OUT as f64;
     let mut statuses = [(); RUNS].map(|()| fit.report().status.clone());
     let mut penalised = f64::INFINITY;
     for (strength, status) in STRENGTHS.into_iter().zip(&mut statuses[1..]) {
@@ -127,6 +127,5 @@ fn predicted(ratio: f64) -> Result<f64, ModelError> {
     let weights = model.signal;
     let options = Options::default().with_max_sweeps(SWEEPS);
     let prediction = model.builder.build()?.predict(&options)?;
-    let score = predicted_log_density(prediction.estimate(weights), 1.0, &Logistic::new());
-    Ok(score.map_or(f64::NAN, |score| -score))
+    Ok(-predicted_log_density(prediction.estimate(weights), 1.0, &Logistic::new())?)
 }

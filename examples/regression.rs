@@ -86,7 +86,8 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let all: Vec<usize> = (0..table.rows()).collect();
     let part = Part::of(&table, &all);
     let found = part.sparse().map_err(Failure::other)?;
-    let lasso = Lasso::cross_validated(&part.inputs, part.target.as_slice(), FOLDS).coefficients;
+    let lasso = Lasso::cross_validated(&part.inputs, part.target.as_slice(), FOLDS);
+    let lasso = lasso.map_err(Failure::other)?.coefficients;
     report(&table.names, &found, &lasso, &folder)?;
     let (_, dense) = part.dense().map_err(Failure::other)?;
     // Of the standardised target alone, normal.
@@ -212,7 +213,7 @@ fn held_out(table: &Table, seed: u64) -> Result<([f64; 4], Status), ModelError> 
         errors.sum::<f64>() / test.len() as f64
     };
     let found = part.sparse()?;
-    let lasso = Lasso::cross_validated(&part.inputs, part.target.as_slice(), FOLDS);
+    let lasso = Lasso::cross_validated(&part.inputs, part.target.as_slice(), FOLDS)?;
     // More columns than rows leave least squares undetermined.
     let plain = match part.inputs.rows() > part.inputs.columns() {
         true => error(&part.least_squares()?),

@@ -66,8 +66,11 @@ impl Problem {
         let model = match method {
             Method::Amp => {
                 // Where the prior can't answer, nothing is left of the run.
-                let estimates = amp(&self.operator, &self.observations, &prior(), SWEEPS);
-                return Ok(self.amp_run(&estimates.unwrap_or_default()));
+                let estimates = match amp(&self.operator, &self.observations, &prior(), SWEEPS) {
+                    Err(ModelError::Breakdown(_)) => Vec::new(),
+                    found => found?,
+                };
+                return Ok(self.amp_run(&estimates));
             }
             Method::Mmse => posterior(data())?,
             Method::Map | Method::Admm(_) => {

@@ -4,12 +4,12 @@ use fg_core::denoiser::Denoiser;
 use fg_core::evolution::{
     Evolution, EvolutionError, MessageLaw, PredictedStatus, Spectrum, threshold,
 };
-use fg_core::operator::{Ensemble, LinearOperator};
-use fg_core::{FactorId, Graph, Options, Rows, VariableId};
+use fg_core::operator::{Dense, Ensemble, LinearOperator};
+use fg_core::{FactorId, Graph, Options, Rows, Status, VariableId};
 use fg_denoisers::{Committee, Discrete, Gaussian};
 use fg_models::generalised::{self, Start};
 use fg_models::metrics::unit_overlaps;
-use fg_models::synthetic::{fast_gaussian, gaussian_rows};
+use fg_models::synthetic::{fast_gaussian, gaussian_matrix, gaussian_rows};
 use fg_models::{Fit, GeneralisedGraph, linear};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
@@ -68,8 +68,16 @@ fn binary_graph(ratio: f64) -> (Graph, VariableId, (FactorId, MessageLaw)) {
 
 /// Overlaps of binary units, as [`predicted`], and how the prediction ended.
 fn binary(ratio: f64, points: usize) -> Result<([f64; 2], PredictedStatus), EvolutionError> {
+    binary_by(&Options::default(), ratio, points)
+}
+
+fn binary_by(
+    options: &Options,
+    ratio: f64,
+    points: usize,
+) -> Result<([f64; 2], PredictedStatus), EvolutionError> {
     let (graph, signal, (operator, start)) = binary_graph(ratio);
-    let options = Options::default().with_max_sweeps(600);
+    let options = options.clone().with_max_sweeps(600);
     let evolution = Evolution::new(&graph, &options).with_points(points);
     let prediction = evolution.with_start(operator, 1, start).run()?;
     let q = prediction.estimate(signal).overlap();
@@ -87,12 +95,16 @@ fn binary_units_are_found_exactly() {
     assert!(own > EXACT && own < 2.0 - EXACT, "{own} and {other}, {status}");
 }
 
-/// Few points see single rows that tell one unit and not the other once both are known to many digits: what is known stays.
+/// Few points see single rows that tell one unit and not the other once both are known to many digits: what is known stays. By 512
+/// points this is so at eight digits of one unit and fourteen of the other, when what is told of the former isn't yet negligible by
+/// the default.
 #[test]
 fn binary_units_are_found_by_few_points_too() {
+    const NEGLIGIBLE: f64 = 1e-6;
+    let options = Options::default().with_negligible(NEGLIGIBLE);
     for ratio in [2.2, 2.4, 3.0] {
         for points in [512, 1024] {
-            let ([own, other], status) = binary(ratio, points).unwrap();
+            let ([own, other], status) = binary_by(&options, ratio, points).unwrap();
             let found = own > EXACT && own < 2.0 - EXACT;
             assert!(found, "{ratio}, {points} points: {own} and {other}, {status}");
             assert_eq!(status, PredictedStatus::FixedPoint, "{ratio}, {points} points");
@@ -165,6 +177,50 @@ fn units_specialise_from_the_published_threshold_on() {
     assert!(above > 0.02, "{above}");
 }
 
+/// Five hundred binary weights a unit, from random signs of which half of the variance is taken for true. Returns whether the run
+/// converged to the teacher.
+fn small_run_is_exact(ratio: f64, seed: u64, damping: f64) -> bool {
+    const SIZE: usize = 500;
+    let rng = &mut Pcg64::seed_from_u64(seed);
+    let [teacher, values] = [(); 2].map(|()| {
+        let values = gaussian_rows(SIZE, 2, 1.0, rng);
+        Rows::from_fn(SIZE, 2, |i, j| 1f64.copysign(values[(i, j)]))
+    });
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of rows")]
+    let labels = (ratio * SIZE as f64).round() as usize;
+    let samples = Dense::new(gaussian_matrix(labels, SIZE, 1.0 / SIZE as f64, rng)).unwrap();
+    let votes = linear::outputs(&samples, &teacher);
+    let data = Rows::from_fn(labels, 1, |i, _| {
+        0.5 * votes.row(i).iter().map(|z| 1f64.copysign(*z)).sum::<f64>()
+    });
+    let model = generalised::graph(samples, signs(), Committee::new().with_ties(), data);
+    let model = model.with_start(Start::Guess { values, share: 0.5 });
+    let options = Options::default().with_max_sweeps(300).with_damping(damping);
+    let fit = model.fit(&options, &mut ()).unwrap();
+    let [own, other] = unit_overlaps(fit.estimate(), &teacher);
+    println!("{ratio}, {seed}: {own} and {other}, {}", fit.report());
+    fit.report().status == Status::Converged && own > EXACT
+}
+
+/// Next to the teacher no label may be left that is in doubt, and the likelihood has nothing to say any more: a run that took that
+/// for news forgot what it had found.
+#[test]
+fn small_binary_runs_keep_what_they_find() {
+    for (ratio, seed) in [(4.0, 2), (3.0, 2)] {
+        assert!(small_run_is_exact(ratio, seed, 1.0), "{ratio} {seed}");
+    }
+}
+
+/// The start claims what isn't true. Undamped runs at four labels a weight end in eight sweeps, too few to get over it: nearly at the
+/// teacher they claim that all is known, some wrong weights are beyond doubt, and half of the runs get lost. Of damped ones none of
+/// twenty did.
+#[test]
+fn small_binary_runs_are_exact_when_damped() {
+    for (ratio, seed) in [(4.0, 1), (4.0, 9), (4.0, 10), (2.5, 1)] {
+        assert!(small_run_is_exact(ratio, seed, 0.7), "{ratio} {seed}");
+    }
+}
+
 /// Weights of a unit in large runs.
 const SIZE: usize = 10_000;
 
@@ -209,8 +265,11 @@ fn large_runs_agree_with_theory() {
     }
 }
 
-/// Ten thousand binary weights a unit, from random signs: exact at 2.2 labels a weight and at 3, beyond the threshold of two. At
-/// 1.8, below it, where 0.458 is predicted, single runs end at 0.46, 0.48 and 0.51: they aren't compared.
+/// Ten thousand binary weights a unit, from random signs: exact at 2.2 labels a weight and at 3, beyond the threshold of two.
+///
+/// They aren't compared at 1.8, below it, where 0.458 is predicted, and 0.244 of the other unit: single runs scatter, by 0.016
+/// where they tell the units apart, which 3 of 16 didn't in 600 sweeps; the other 13 end at 0.474 in the mean. It is a matter of
+/// size: eight runs of 60000 weights all tell them apart and end at 0.460 and 0.243 in the mean, with a standard error of 0.005.
 #[test]
 #[ignore = "a minute"]
 fn large_binary_runs_agree_with_theory() {

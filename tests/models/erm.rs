@@ -93,12 +93,13 @@ fn message_passing_reaches_the_minimiser_of_squares_and_margins() {
     both("hinge, L2", (L2::new(1.0).unwrap(), Hinge::new(1.0).unwrap()), label);
 }
 
-/// Nine of ten unknowns are silenced, and the loss is linear next to zero: with a damping of 0.9 runs swing up to 1e5 and break off.
+/// Most or all unknowns are silenced, and the loss is linear next to zero: with a damping of 0.9, or where precisions may fall
+/// below 1e-2, runs swing up to 1e5 and break off, the last two of these at 0.7 with precisions from 1e-6 on.
 #[test]
 fn margins_under_a_strong_penalty_of_sizes_settle() {
     let (m, n) = (800, 400);
-    for run in 0..2 {
-        let rng = &mut Pcg64::seed_from_u64(derived_seed(3, &[run]));
+    for (seed, run) in [(3, 0), (3, 1), (4, 1), (8, 1)] {
+        let rng = &mut Pcg64::seed_from_u64(derived_seed(seed, &[run]));
         let truth = exactly_sparse((n, 1), 0.1, 0.0, 90.0, rng);
         let inputs = Dense::from_rows(&gaussian_rows(m, n, 1.0 / n as f64, rng)).unwrap();
         let odds = outputs(&inputs, &truth);
@@ -106,9 +107,11 @@ fn margins_under_a_strong_penalty_of_sizes_settle() {
         let risk = Risk::new(L1::new(10.0).unwrap(), Hinge::new(1.0).unwrap()).unwrap();
         let minimum = risk.minimise(inputs, labels, &erm::options()).unwrap();
         let report = minimum.fit.report();
-        println!("{run}: {:.1e}, {report}", minimum.residual);
-        assert!(minimum.residual < OPTIMAL, "{}, {report}", minimum.residual);
-        assert!(minimum.fit.estimate().norm_squared() > 1.0, "{run}: nothing is left");
+        println!("{seed}, {run}: {:.1e}, {report}", minimum.residual);
+        assert!(minimum.residual < OPTIMAL, "{seed}, {run}: {}, {report}", minimum.residual);
+        if seed == 3 {
+            assert!(minimum.fit.estimate().norm_squared() > 1.0, "{run}: nothing is left");
+        }
     }
 }
 

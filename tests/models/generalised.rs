@@ -105,7 +105,7 @@ fn held_out_loss_is_predicted() {
         let model = generalised::graph(inputs, prior(), Logistic::new(), labels);
         let fit = model.fit(&options, &mut ()).unwrap();
         assert!(fit.report().status.is_usable(), "{seed}: {}", fit.report());
-        let log = fit.predict(&new).log_density(&Logistic::new(), &truth).unwrap();
+        let log = fit.predict(&new).unwrap().log_density(&Logistic::new(), &truth).unwrap();
         losses.push(-log.iter().sum::<f64>() / HELD_OUT as f64);
     }
     let spectrum = Spectrum::marchenko_pastur(2.0).unwrap().scaled(2.0).unwrap();

@@ -79,7 +79,7 @@ fn errors(inputs: &Rows, target: &[f64], seed: u64) -> [f64; 3] {
     let options = Options::default().with_damping(0.5).with_max_sweeps(1000);
     let sparse = linear::sparse(operator(), y.clone()).unwrap().fit(&options, &mut ()).unwrap();
     assert!(sparse.report().status.is_usable(), "{seed}: {}", sparse.report());
-    let lasso = Lasso::cross_validated(&x, y.as_slice(), FOLDS);
+    let lasso = Lasso::cross_validated(&x, y.as_slice(), FOLDS).unwrap();
     let plain = linear::graph(operator(), y, L2::new(0.0).unwrap(), 1.0).unwrap();
     let plain = plain.fit(&Options::default(), &mut ()).unwrap();
     [sparse.estimate().as_slice(), &lasso.coefficients, plain.estimate().as_slice()].map(error)

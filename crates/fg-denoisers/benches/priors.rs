@@ -1,5 +1,5 @@
-//! Time an element of every estimator of one column, beside the floor of the same loop: reading, writing, and nothing but
-//! the transcendental functions it needs.
+//! Time a row of every estimator of one column, and of some of two, beside the floor of the same loop: reading, writing, and
+//! nothing but the transcendental functions it needs.
 //!
 //! Estimator and floor take turns, and the best of each counts. The table at the end is that of `docs/performance.md`.
 
@@ -11,9 +11,10 @@ use std::time::Instant;
 
 use divan::{Bencher, black_box, counter::ItemsCount};
 use fg_core::denoiser::{Denoiser, Likelihood, RowCavity, RowEstimate, Scratch};
+use fg_core::message::small::row_times;
 use fg_denoisers::{
-    Awgn, BernoulliGauss, Gaussian, Grouped, Masked, ParameterError, PerRow, Quantised, Sign,
-    Stacked, catalogue,
+    Awgn, BernoulliGauss, Committee, Gaussian, Grouped, Masked, ParameterError, PerRow, Quantised,
+    Sign, Stacked, catalogue,
 };
 
 #[path = "priors/floor.rs"]
@@ -32,6 +33,8 @@ fn main() {
 const ROWS: [usize; 2] = [4096, 1 << 20];
 /// Precision of the cavity, whose means go to and fro over three units.
 const PRECISION: f64 = 50.0;
+/// The same of two columns, correlated by 0.6.
+const JOINT: [f64; 4] = [50.0, -30.0, -30.0, 50.0];
 
 enum Estimator {
     Denoiser(Box<dyn Denoiser>),
@@ -90,6 +93,7 @@ fn combined() -> Result<Vec<(&'static str, &'static str, Estimator)>, ParameterE
         ("likelihood/masked", "signs", data(Box::new(Masked::new(Sign::probit(0.5)?, &seen)?))),
         ("likelihood/masked", "noise", data(Box::new(Masked::new(Awgn::new(4.0)?, &seen)?))),
         ("likelihood/quantised", "dithered", data(Box::new(bins))),
+        ("likelihood/committee", "two units", data(Box::<Committee>::default())),
     ])
 }
 
@@ -115,7 +119,9 @@ fn cases() -> Vec<Case> {
         };
         match (own, s.floor) {
             (Some(rows), _) => all.push(Case { subject, rows }),
-            (None, Floor::Points(_)) => all.push(Case { subject, rows: ROWS[0] }),
+            (None, Floor::Points(_) | Floor::TailPoints(_)) => {
+                all.push(Case { subject, rows: ROWS[0] });
+            }
             (None, _) => all.extend(ROWS.map(|rows| Case { subject, rows })),
         }
     }
@@ -129,13 +135,20 @@ static BEST: Mutex<BTreeMap<(usize, usize), [f64; 2]>> = Mutex::new(BTreeMap::ne
 fn element(bencher: Bencher<'_, '_>, case: Case) {
     let Subject { estimator, floor, .. } = &SUBJECTS[case.subject];
     let rows = case.rows;
-    let mean: Vec<f64> = (0..rows).map(|i| 3.0 * (i as f64 * 0.618).fract() - 1.5).collect();
-    let natural: Vec<f64> = mean.iter().map(|r| PRECISION * r).collect();
-    let observed = match estimator {
-        Estimator::Denoiser(_) => Vec::new(),
-        Estimator::Likelihood(likelihood) => data(&**likelihood, &mean),
+    let (observed, d) = match estimator {
+        Estimator::Denoiser(_) => (None, 1),
+        Estimator::Likelihood(likelihood) => {
+            (Some(&**likelihood), likelihood.columns().unwrap_or(1))
+        }
     };
-    let (mut estimate, mut covariance) = (vec![0.0; rows], vec![0.0; rows]);
+    let precision = if d == 1 { &[PRECISION][..] } else { &JOINT };
+    let mean: Vec<f64> = (0..d * rows).map(|i| 3.0 * (i as f64 * 0.618).fract() - 1.5).collect();
+    let mut natural = vec![0.0; d * rows];
+    for (n, r) in natural.chunks_exact_mut(d).zip(mean.chunks_exact(d)) {
+        row_times(r, precision, n, d);
+    }
+    let observed = observed.map_or_else(Vec::new, |likelihood| data(likelihood, &mean, d));
+    let (mut estimate, mut covariance) = (vec![0.0; d * rows], vec![0.0; d * d * rows]);
     let (mut first, mut second) = (vec![0.0; rows], vec![0.0; rows]);
     let mut scratch = Scratch::default();
     let mut best = [f64::INFINITY; 2];
@@ -147,12 +160,12 @@ fn element(bencher: Bencher<'_, '_>, case: Case) {
         .counter(ItemsCount::new(rows))
         .with_inputs(|| {
             let started = Instant::now();
-            floor.run(black_box(&natural), &observed, &mut first, &mut second);
+            floor.run(black_box(&natural[..rows]), &observed, &mut first, &mut second);
             clock.borrow_mut()(1, started);
         })
         .bench_local_values(|()| {
             let started = Instant::now();
-            let cavity = RowCavity::new(0, 1, black_box(&natural), &mean, &[PRECISION]);
+            let cavity = RowCavity::new(0, d, black_box(&natural), &mean, precision);
             let mut out = RowEstimate { mean: &mut estimate, covariance: &mut covariance };
             let found = match estimator {
                 Estimator::Denoiser(d) => d.estimate(&cavity, &mut out, &mut scratch),
@@ -165,16 +178,17 @@ fn element(bencher: Bencher<'_, '_>, case: Case) {
 }
 
 /// Data that the likelihood draws near the means of the cavity, or labels.
-fn data(likelihood: &dyn Likelihood, mean: &[f64]) -> Vec<f64> {
-    let outputs = likelihood.outputs(1);
-    let mut observed = vec![1.0; mean.len() * outputs];
-    for (i, (y, r)) in observed.chunks_exact_mut(outputs).zip(mean).enumerate() {
+fn data(likelihood: &dyn Likelihood, mean: &[f64], d: usize) -> Vec<f64> {
+    let outputs = likelihood.outputs(d);
+    let mut observed = vec![1.0; mean.len() / d * outputs];
+    for (i, (y, r)) in observed.chunks_exact_mut(outputs).zip(mean.chunks_exact(d)).enumerate() {
         let row = likelihood.row_model(i).unwrap_or(likelihood);
-        if let Some(uniforms) = row.uniforms(1) {
+        if let Some(uniforms) = row.uniforms(d) {
             let uniforms: Vec<f64> = (0..uniforms)
                 .map(|k| ((i + 1) as f64 * 0.754_877_7 + 0.37 * k as f64).fract())
                 .collect();
-            row.draw(&[r + 0.1], &uniforms, y);
+            let z: Vec<f64> = r.iter().map(|r| r + 0.1).collect();
+            row.draw(&z, &uniforms, y);
         }
     }
     observed

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use fg_core::evolution::{EvolutionError, LawError, PredictedStatus, SpectrumError};
-use fg_core::factor::LowRankError;
+use fg_core::factor::{Breakdown, LowRankError};
 use fg_core::graph::DrawError;
 use fg_core::inference::StartError;
 use fg_core::message::MessageError;
@@ -11,6 +11,7 @@ use fg_core::operator::OperatorError;
 use fg_core::{GraphError, InferenceError};
 use fg_denoisers::ParameterError;
 
+use crate::baseline::AdamOptionsError;
 use crate::synthetic::EnsembleError;
 
 /// A model can't be built or fitted; the parts say what is wrong and where.
@@ -69,6 +70,50 @@ pub enum ModelError {
         /// The shape given.
         found: (usize, usize),
     },
+    /// Something given isn't of the shape that what it goes with needs.
+    Shape {
+        /// What it is: observations, target, ...
+        part: &'static str,
+        /// The shape needed.
+        expected: (usize, usize),
+        /// The shape given.
+        found: (usize, usize),
+    },
+    /// A number given isn't finite.
+    NotFinite {
+        /// What it is part of.
+        part: &'static str,
+        /// The first such row.
+        row: usize,
+    },
+    /// Folds of a cross-validation aren't between two and the number of rows.
+    Folds {
+        /// The number given.
+        folds: usize,
+        /// Rows there are.
+        rows: usize,
+    },
+    /// A likelihood can't have such data, or isn't for so many columns or rows.
+    Data {
+        /// Name of the likelihood.
+        likelihood: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A likelihood has no log-partition function, or can't be drawn from where that is needed: it tells no density.
+    NoDensity {
+        /// Name of the likelihood.
+        likelihood: String,
+    },
+    /// A covariance of a prediction is singular: nothing is left unknown in some direction, and there is no density.
+    Singular {
+        /// The row.
+        row: usize,
+    },
+    /// A node of a baseline can't answer.
+    Breakdown(Breakdown),
+    /// An option of Adam is outside its range.
+    Adam(AdamOptionsError),
     /// A prediction starts from the size of data that aren't there.
     StartNeedsData,
     /// State evolution ends before there is an estimate.
@@ -115,6 +160,22 @@ impl fmt::Display for ModelError {
             Self::Inputs { columns, found: (rows, found) } => {
                 write!(f, "inputs must have {columns} columns, got {rows} x {found}")
             }
+            Self::Shape { part, expected: (rows, columns), found } => {
+                write!(f, "{part} must be {rows} x {columns}, got {} x {}", found.0, found.1)
+            }
+            Self::NotFinite { part, row } => write!(f, "row {row} of the {part} isn't finite"),
+            Self::Folds { folds, rows } => {
+                write!(f, "{folds} folds of {rows} rows: there must be two at least, and a row in each")
+            }
+            Self::Data { likelihood, reason } => write!(f, "likelihood `{likelihood}`: {reason}"),
+            Self::NoDensity { likelihood } => {
+                write!(f, "likelihood `{likelihood}` has no log-partition function, or no law")
+            }
+            Self::Singular { row } => {
+                write!(f, "the covariance of prediction {row} is singular, it has no density")
+            }
+            Self::Breakdown(error) => error.fmt(f),
+            Self::Adam(error) => error.fmt(f),
             Self::StartNeedsData => f.write_str(
                 "the start takes its size from data, and there are none: choose one that has a size",
             ),
@@ -138,7 +199,15 @@ impl core::error::Error for ModelError {
             Self::Spectrum(error) => Some(error),
             Self::Law(error) => Some(error),
             Self::Ensemble(error) => Some(error),
+            Self::Breakdown(error) => Some(error),
+            Self::Adam(error) => Some(error),
             Self::Estimation { .. }
+            | Self::Shape { .. }
+            | Self::NotFinite { .. }
+            | Self::Folds { .. }
+            | Self::Data { .. }
+            | Self::NoDensity { .. }
+            | Self::Singular { .. }
             | Self::Dependent { .. }
             | Self::Weights { .. }
             | Self::Inputs { .. }
@@ -170,5 +239,7 @@ from_part!(
     Evolution(EvolutionError),
     Spectrum(SpectrumError),
     Law(LawError),
-    Ensemble(EnsembleError)
+    Ensemble(EnsembleError),
+    Breakdown(Breakdown),
+    Adam(AdamOptionsError)
 );

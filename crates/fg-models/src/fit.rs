@@ -5,6 +5,7 @@ use fg_core::factor::Belief;
 use fg_core::{Inference, Report, Rows, Solution, VariableId};
 
 use crate::predict::{Predicted, predict};
+use crate::{ModelError, check};
 
 /// What a run found about a model's unknown, and everything else it found.
 #[derive(Debug)]
@@ -66,12 +67,16 @@ impl Fit {
 
     /// What the belief says about `Z = inputs X` for new `inputs` (`N x n`).
     ///
-    /// # Panics
-    /// When the inputs have another number of columns than the unknown has rows.
-    #[track_caller]
-    pub fn predict(&self, inputs: &Rows) -> Predicted {
-        assert_eq!(inputs.columns(), self.estimate().rows(), "inputs need a column a row of X");
-        predict(self.belief(), inputs)
+    /// # Errors
+    /// [`ModelError::Inputs`] when the inputs have another number of columns than the unknown has rows;
+    /// [`ModelError::NotFinite`].
+    pub fn predict(&self, inputs: &Rows) -> Result<Predicted, ModelError> {
+        let columns = self.estimate().rows();
+        if inputs.columns() != columns {
+            return Err(ModelError::Inputs { columns, found: inputs.shape() });
+        }
+        check::finite("inputs", inputs)?;
+        Ok(predict(self.belief(), inputs))
     }
 
     /// The evidence for the model as a whole, with what was learned: by its differences models of the same data, and runs of

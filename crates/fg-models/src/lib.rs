@@ -17,6 +17,7 @@
 //! Priors and likelihoods have further parameters to learn (`learn_..`), [`Tuned`](fg_denoisers::Tuned) any single one.
 
 pub mod baseline;
+mod check;
 pub mod comparison;
 pub mod erm;
 mod error;

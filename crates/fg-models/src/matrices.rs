@@ -2,11 +2,6 @@
 
 use fg_core::message::small;
 
-/// `value` times the identity, `d x d`.
-pub(crate) fn isotropic(value: f64, d: usize) -> Vec<f64> {
-    (0..d * d).map(|k| if k.is_multiple_of(d + 1) { value } else { 0.0 }).collect()
-}
-
 /// The symmetric matrix with the same eigenvectors and `f` of the eigenvalues, of which negative ones are rounding.
 pub(crate) fn of_eigenvalues(matrix: &[f64], d: usize, f: impl Fn(f64) -> f64) -> Vec<f64> {
     let (mut values, mut vectors, mut out) = (vec![0.0; d], vec![0.0; d * d], matrix.to_vec());

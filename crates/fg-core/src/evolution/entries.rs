@@ -1,6 +1,6 @@
 //! What an operator on entries sees of the laws of rows: it mixes the columns, so that all of them look alike.
 
-use super::law::{MessageLaw, isotropic};
+use super::law::MessageLaw;
 use super::port::add_product;
 use super::truth::Moments;
 use crate::message::small;
@@ -45,7 +45,7 @@ impl Entries {
         let crosses = cross.map(|cross| {
             let earlier = self.told.iter().zip(cross);
             let both = |(told, noise): (&Residual, &Vec<f64>)| {
-                isotropic(self.product(told, &residual, noise), d)
+                small::scalar_matrix(self.product(told, &residual, noise), d)
             };
             earlier.map(both).collect()
         });
@@ -69,9 +69,10 @@ impl Entries {
         slope.iter_mut().step_by(d + 1).for_each(|m| *m -= share);
         let residual = Residual { slope, offset: law.offset.clone() };
         let mut reduced = MessageLaw::vacuous(d);
-        reduced.precision = isotropic(small::trace(&law.precision, d) / d as f64, d);
-        reduced.signal = isotropic(share, d);
-        reduced.noise = isotropic(self.product(&residual, &residual, &law.noise).max(0.0), d);
+        reduced.precision = small::scalar_matrix(small::trace(&law.precision, d) / d as f64, d);
+        reduced.signal = small::scalar_matrix(share, d);
+        reduced.noise =
+            small::scalar_matrix(self.product(&residual, &residual, &law.noise).max(0.0), d);
         (reduced, residual)
     }
 
@@ -103,7 +104,7 @@ impl Entries {
 pub(super) fn of_entries(moments: &Moments) -> Moments {
     let d = moments.mean.len();
     let power = small::trace(&moments.second, d) / d as f64;
-    Moments { mean: vec![0.0; d], second: isotropic(power, d) }
+    Moments { mean: vec![0.0; d], second: small::scalar_matrix(power, d) }
 }
 
 #[cfg(test)]
@@ -152,7 +153,7 @@ mod tests {
                 .collect()
         };
         let law = |m: &[f64], k: usize, scale: f64| {
-            let precision = isotropic(1.5, d);
+            let precision = small::scalar_matrix(1.5, d);
             MessageLaw::new(d, precision, m.to_vec(), offsets[k].to_vec(), covariance(scale))
                 .unwrap()
         };

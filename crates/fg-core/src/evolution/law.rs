@@ -54,7 +54,7 @@ impl MessageLaw {
     /// # Errors
     /// [`LawError`] when the precision is negative or not finite.
     pub fn isotropic(precision: f64, d: usize) -> Result<Self, LawError> {
-        Self::observation(&isotropic(precision, d), d)
+        Self::observation(&small::scalar_matrix(precision, d), d)
     }
 
     /// An observation `r = x0 A + e`, `e ~ (0, E)`, that claims the precision `Gamma`: `M = A Gamma` and
@@ -109,7 +109,7 @@ impl MessageLaw {
             });
         }
         let [precision, gain, error] =
-            [left.recip(), share, share * left].map(|value| isotropic(value, d));
+            [left.recip(), share, share * left].map(|value| small::scalar_matrix(value, d));
         Self::from_mean_form(d, &precision, &gain, &error)
     }
 
@@ -251,11 +251,6 @@ impl MessageLaw {
         ];
         parts.into_iter().fold(offset, larger)
     }
-}
-
-/// A multiple of the identity.
-pub(super) fn isotropic(value: f64, d: usize) -> Vec<f64> {
-    (0..d * d).map(|k| if k.is_multiple_of(d + 1) { value } else { 0.0 }).collect()
 }
 
 fn check_length(matrix: &'static str, values: &[f64], expected: usize) -> Result<(), LawError> {

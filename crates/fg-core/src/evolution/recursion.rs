@@ -279,9 +279,8 @@ impl<'g> State<'g> {
         // As in a run: a factor that is told the answer adds nothing to it.
         let (covariance, negligible) = (at.belief.covariances(), self.options.negligible);
         let precisions = [edge.law.precision(), message.precision().block(0)];
-        let mut kept = counts.dropped > 0;
         let moment = small::trace(&self.moments[variable].second, at.d);
-        kept = kept && edge.extrinsic.keeps(covariance, moment, precisions, negligible);
+        let kept = edge.extrinsic.keeps(covariance, moment, precisions, negligible);
         let law = if kept { edge.law.clone() } else { law };
         let change = law.distance(&edge.law);
         // What is divided by another covariance than the belief's isn't free of the cavity.

@@ -94,8 +94,7 @@ impl Extrinsic {
         Ok(())
     }
 
-    /// Where the last division dropped a direction of a block, and the message before is a negligible share of the
-    /// belief's precision there, keeps the block of the message before.
+    /// Keeps those blocks of the message before that [`keeps`](Self::keeps) says.
     pub(crate) fn keep(
         &mut self,
         belief: &Belief,
@@ -103,9 +102,6 @@ impl Extrinsic {
         options: &Options,
         message: &mut Message,
     ) {
-        if self.counts.dropped == 0 {
-            return;
-        }
         let size = self.columns * self.columns;
         for b in 0..message.layout().blocks() {
             let infinite =
@@ -125,12 +121,13 @@ impl Extrinsic {
         }
     }
 
-    /// Whether a block of the precision before stays where a direction of the new one was dropped: it would lose
-    /// something, and what was there is a negligible share of the belief's information, the Frobenius norm of `C Gamma`.
+    /// Whether a block of the precision before stays: the new one would lose something, and what was there is a negligible
+    /// share of the belief's information, the Frobenius norm of `C Gamma`.
     ///
-    /// It loses something where there is less of it in all. Where there is more, in the directions that are left, it still does
-    /// once the answer is known, its covariance being a negligible share of the second `moment` of a row: what little a
-    /// factor adds to that hangs on single rows, which see one direction and not the other.
+    /// What little a factor adds once the answer is known, its covariance being a negligible share of the second `moment` of a
+    /// row, hangs on single rows, which see one direction and not the other, or nothing at all: it is lost where the last
+    /// division dropped a direction, and where there is less of it in some direction. Of other answers it is where a direction
+    /// was dropped and there is less of it in all.
     pub(crate) fn keeps(
         &mut self,
         covariance: &[f64],
@@ -139,12 +136,24 @@ impl Extrinsic {
         negligible: f64,
     ) -> bool {
         let d = self.columns;
-        let less = small::trace(new, d) < small::trace(old, d);
-        if !(less || small::trace(covariance, d) < negligible * moment) {
+        let known = small::trace(covariance, d) < negligible * moment;
+        let dropped = self.counts.dropped > 0;
+        if !(known || dropped && small::trace(new, d) < small::trace(old, d)) {
             return false;
         }
         small::multiply(covariance, old, &mut self.vectors, d);
-        self.vectors.iter().map(|v| v * v).sum::<f64>().sqrt() < negligible
+        let share = self.vectors.iter().map(|v| v * v).sum::<f64>().sqrt();
+        if !(share < negligible) {
+            return false;
+        }
+        if dropped {
+            return true;
+        }
+        for (w, (new, old)) in self.whitened.iter_mut().zip(new.iter().zip(old)) {
+            *w = new - old;
+        }
+        small::eigen_symmetric(&mut self.whitened, &mut self.values, &mut self.vectors, d);
+        self.values.iter().any(|v| *v < 0.0)
     }
 
     /// Root mean square move of the belief if `message` replaced `previous`, as a share of the belief's root
@@ -347,6 +356,33 @@ mod tests {
     use super::*;
     use crate::message::{Precision, Structure};
     use crate::rows::Rows;
+
+    /// What a factor says of a known answer stays where it would say less, or drop a direction; of others where it would do both.
+    #[test]
+    fn what_is_known_isnt_forgotten_for_want_of_news() {
+        const NEGLIGIBLE: f64 = 1e-9;
+        let (strong, weak) = ([1e3], [10.0]);
+        let mut extrinsic = Extrinsic::new(1);
+        for dropped in [0, 1] {
+            extrinsic.counts.dropped = dropped;
+            let mut keeps = |variance: f64, moment: f64, old_new: [&[f64]; 2]| {
+                extrinsic.keeps(&[variance], moment, old_new, NEGLIGIBLE)
+            };
+            let (less, more) = ([&strong[..], &weak[..]], [&weak[..], &strong[..]]);
+            assert!(keeps(1e-15, 1.0, less), "known");
+            assert_eq!(keeps(1e-15, 1e-7, less), dropped > 0, "not known");
+            assert_eq!(keeps(1e-15, 1.0, more), dropped > 0, "known, and news");
+            assert!(!keeps(1e-15, 1e-7, more), "news");
+            assert!(!keeps(1e-10, 1.0, less), "not negligible");
+        }
+        let mut extrinsic = Extrinsic::new(2);
+        let old = [1e3, 0.0, 0.0, 1e3];
+        for (new, kept) in [([1e4, 0.0, 0.0, 10.0], true), ([1e4, 0.0, 0.0, 2e3], false)] {
+            let covariance = [1e-15, 0.0, 0.0, 1e-15];
+            let found = extrinsic.keeps(&covariance, 1.0, [&old, &new], NEGLIGIBLE);
+            assert_eq!(found, kept, "{new:?}");
+        }
+    }
 
     /// One column known beyond doubt and told, the other not told at all.
     #[test]

@@ -38,9 +38,10 @@ pub struct Options {
     pub alpha_min: f64,
     /// Largest such ratio below one; ratios of one and above are left to the policy, which drops them.
     pub alpha_max: f64,
-    /// Where a direction of a new message would be dropped, the message before stays if it is below this share of the
-    /// belief's precision. A factor that is told the answer adds nothing to it, and a run that took that for news would
-    /// forget what it has found, and start again.
+    /// Where a direction of a new message would be dropped, or where the answer is known and it would be weaker in one, the
+    /// message before stays if it is below this share of the belief's precision; known is what has a variance below this
+    /// share of its second moment. A factor that is told the answer adds nothing to it, and a run that took that for news
+    /// would forget what it has found, and start again.
     pub negligible: f64,
     /// How often a run may go back after a breakdown, to its last good state: where the last sweep began that could be completed.
     pub retries: usize,

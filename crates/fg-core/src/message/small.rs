@@ -30,6 +30,11 @@ pub fn set_identity(out: &mut [f64], d: usize) {
     }
 }
 
+/// `value` times the identity, `d x d`.
+pub fn scalar_matrix(value: f64, d: usize) -> Vec<f64> {
+    (0..d * d).map(|k| if k.is_multiple_of(d + 1) { value } else { 0.0 }).collect()
+}
+
 /// `out = a b`.
 pub fn multiply(a: &[f64], b: &[f64], out: &mut [f64], d: usize) {
     for i in 0..d {

@@ -28,6 +28,8 @@ pub(crate) enum Floor {
     Tails(usize),
     /// Exponentials at so many points of a rule.
     Points(usize),
+    /// Normal tails and exponentials at so many points of rules.
+    TailPoints(usize),
     /// A quotient: rows of variances of their own need one each.
     Quotient,
     /// An exponential in every other half of the rows.
@@ -92,6 +94,8 @@ pub(crate) fn of(module: &str, instance: &str) -> Floor {
         ("likelihood/student_noise", "precise") => Floor::Points(123),
         ("likelihood/student_noise", _) => Floor::Points(224),
         ("likelihood/two_layer", "one ReLU, mean") => Floor::Tails(2),
+        // A rule of 48 points in each of three quadrants.
+        ("likelihood/committee", _) => Floor::TailPoints(3 * 48),
         _ => Floor::Memory,
     }
 }
@@ -118,6 +122,7 @@ impl fmt::Display for Floor {
             Self::Tails(1) => write!(f, "a tail"),
             Self::Tails(k) => write!(f, "{k} tails"),
             Self::Points(k) => write!(f, "exponentials at {k} points"),
+            Self::TailPoints(k) => write!(f, "tails and exponentials at {k} points"),
             Self::Quotient => write!(f, "a quotient"),
             Self::Half => write!(f, "an exponential in half of the rows"),
             Self::HandedOn => write!(f, "an exponential, handed on and back"),
@@ -180,6 +185,16 @@ impl Floor {
                     sum = sum + exp(at);
                 }
                 [sum, n]
+            }
+            Self::TailPoints(k) => {
+                let (mut sum, mut spread, mut at) = (n.constant(0.0), n.constant(0.0), x);
+                for _ in 0..k {
+                    at = at + n.constant(1e-3);
+                    let (weight, tail) = (exp(at), tail(at));
+                    sum = weight.mul_add(tail.mean, sum);
+                    spread = weight.mul_add(tail.variance, spread);
+                }
+                [sum, spread]
             }
             Self::Tails(1) => {
                 let tail = tail(x);

@@ -110,8 +110,7 @@ impl Denoiser for L2 {
     }
 
     fn gaussian(&self, _row: usize, d: usize) -> Option<GaussianRow> {
-        let entry = |k: usize| if k.is_multiple_of(d + 1) { self.weight } else { 0.0 };
-        let precision = (0..d * d).map(entry).collect();
+        let precision = small::scalar_matrix(self.weight, d);
         Some(GaussianRow { natural: vec![0.0; d], precision, known: false })
     }
 

@@ -2,10 +2,10 @@
 
 use fg_core::Rows;
 use fg_core::denoiser::{Denoiser, RowCavity, RowEstimate, Scratch};
-use fg_core::factor::Breakdown;
 use fg_core::operator::LinearOperator;
 
 use crate::linear::outputs;
+use crate::{ModelError, check};
 
 /// The estimates of `x` (one column) from `observations` of `A x`, iteration by iteration:
 ///
@@ -22,19 +22,17 @@ use crate::linear::outputs;
 /// doi 10.1073/pnas.0909892106.
 ///
 /// # Errors
-/// [`Breakdown`] of the prior.
-///
-/// # Panics
-/// When there aren't as many observations as outputs of `A`, or more than one column.
-#[track_caller]
+/// [`ModelError::Shape`] when observations aren't a column of outputs of `A`, [`ModelError::NotFinite`], and
+/// [`ModelError::Breakdown`] of the prior.
 pub fn amp(
     operator: &dyn LinearOperator,
     observations: &Rows,
     prior: &dyn Denoiser,
     iterations: usize,
-) -> Result<Vec<Rows>, Breakdown> {
+) -> Result<Vec<Rows>, ModelError> {
     let (m, n) = (operator.outputs(), operator.inputs());
-    assert_eq!(observations.shape(), (m, 1), "observations must be a column of outputs");
+    check::shape("observations", (m, 1), observations.shape())?;
+    check::finite("observations", observations)?;
     let gain = n as f64 / operator.squared_norm();
     let mut scratch = Scratch::default();
     let mut x = Rows::zeros(n, 1);

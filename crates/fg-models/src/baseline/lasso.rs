@@ -1,6 +1,9 @@
 //! The LASSO by coordinate descent, its weight chosen by cross-validation.
 
 use fg_core::Rows;
+use fg_denoisers::ParameterError;
+
+use crate::{ModelError, check};
 
 /// A fitted LASSO.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,25 +29,36 @@ impl Lasso {
     /// Reference: J. Friedman, T. Hastie and R. Tibshirani, "Regularization paths for generalized linear models via coordinate
     /// descent", Journal of Statistical Software 33 (2010), doi 10.18637/jss.v033.i01.
     ///
-    /// # Panics
-    /// When there isn't a value of the target a row of inputs.
-    #[track_caller]
-    pub fn fit(inputs: &Rows, target: &[f64], weight: f64) -> Self {
+    /// # Errors
+    /// [`ModelError::Shape`] when there isn't a value of the target a row of inputs, [`ModelError::NotFinite`], and
+    /// [`ModelError::Parameter`] for a negative weight.
+    pub fn fit(inputs: &Rows, target: &[f64], weight: f64) -> Result<Self, ModelError> {
+        check_data(inputs, target)?;
+        if !(weight >= 0.0 && weight.is_finite()) {
+            let (parameter, requirement) = ("weight", "finite and not negative");
+            return Err(ParameterError::OutOfRange { parameter, value: weight, requirement }.into());
+        }
         let mut problem = Problem::new(inputs, target, &|_| true);
         let mut coefficients = vec![0.0; inputs.columns()];
         problem.descend(weight, &mut coefficients);
-        Self { weight, coefficients }
+        Ok(Self { weight, coefficients })
     }
 
     /// As [`fit`](Self::fit), with the weight of the smallest squared error on the rows left out, in `folds` parts of which
     /// part `k` has the rows `k`, `k + folds`, ...: rows should be in random order.
     ///
-    /// # Panics
-    /// As [`fit`](Self::fit), and when there aren't between two folds and as many as rows.
-    #[track_caller]
-    pub fn cross_validated(inputs: &Rows, target: &[f64], folds: usize) -> Self {
+    /// # Errors
+    /// As [`fit`](Self::fit), and [`ModelError::Folds`] when there aren't between two folds and as many as rows.
+    pub fn cross_validated(
+        inputs: &Rows,
+        target: &[f64],
+        folds: usize,
+    ) -> Result<Self, ModelError> {
+        check_data(inputs, target)?;
         let (m, n) = inputs.shape();
-        assert!((2..=m).contains(&folds), "{folds} folds of {m} rows");
+        if !(2..=m).contains(&folds) {
+            return Err(ModelError::Folds { folds, rows: m });
+        }
         let mut whole = Problem::new(inputs, target, &|_| true);
         let largest = whole.largest_weight();
         let weight = |k: u32| largest * SMALLEST.powf(f64::from(k) / f64::from(WEIGHTS - 1));
@@ -64,7 +78,16 @@ impl Lasso {
         let best = best.map_or(0, |(k, _)| k);
         let mut coefficients = vec![0.0; n];
         (0..=best).for_each(|k| whole.descend(weight(k), &mut coefficients));
-        Self { weight: weight(best), coefficients }
+        Ok(Self { weight: weight(best), coefficients })
+    }
+}
+
+fn check_data(inputs: &Rows, target: &[f64]) -> Result<(), ModelError> {
+    check::shape("target", (inputs.rows(), 1), (target.len(), 1))?;
+    check::finite("inputs", inputs)?;
+    match target.iter().position(|y| !y.is_finite()) {
+        Some(row) => Err(ModelError::NotFinite { part: "target", row }),
+        None => Ok(()),
     }
 }
 
@@ -78,9 +101,7 @@ struct Problem {
 }
 
 impl Problem {
-    #[track_caller]
     fn new(inputs: &Rows, target: &[f64], taken: &dyn Fn(usize) -> bool) -> Self {
-        assert_eq!(target.len(), inputs.rows(), "a value of the target a row of inputs");
         let n = inputs.columns();
         let (mut gram, mut pulls, mut rows, mut power) =
             (Rows::zeros(n, n), vec![0.0; n], 0.0, 0.0);
@@ -150,7 +171,7 @@ mod tests {
         /// The gradient over its threshold, from the tolerance of the fitted values.
         const TOLERANCE: f64 = 1e-4;
         let (inputs, target) = problem(60, 12);
-        let Lasso { weight, coefficients } = Lasso::fit(&inputs, &target, 0.1);
+        let Lasso { weight, coefficients } = Lasso::fit(&inputs, &target, 0.1).unwrap();
         let mut zeros = 0;
         for j in 0..12 {
             let gradient: f64 = (0..60)
@@ -175,10 +196,25 @@ mod tests {
     fn a_large_weight_leaves_nothing_and_validation_does_not_take_it() {
         let (inputs, target) = problem(60, 12);
         let largest = Problem::new(&inputs, &target, &|_| true).largest_weight();
-        let nothing = Lasso::fit(&inputs, &target, largest * 1.000_001).coefficients;
+        let nothing = Lasso::fit(&inputs, &target, largest * 1.000_001).unwrap().coefficients;
         assert!(nothing.iter().all(|b| *b == 0.0));
-        let chosen = Lasso::cross_validated(&inputs, &target, 10);
+        let chosen = Lasso::cross_validated(&inputs, &target, 10).unwrap();
         assert!(chosen.weight < 0.5 * largest);
         assert!((chosen.coefficients[0] - 2.0).abs() < 0.5, "{chosen:?}");
+    }
+    #[test]
+    fn data_that_do_not_fit_are_refused() {
+        let (inputs, target) = problem(20, 3);
+        let said = |found: Result<Lasso, ModelError>| found.unwrap_err().to_string();
+        assert_eq!(
+            said(Lasso::fit(&inputs, &target[1..], 0.1)),
+            "target must be 20 x 1, got 19 x 1"
+        );
+        let mut broken = target.clone();
+        broken[7] = f64::NAN;
+        assert_eq!(said(Lasso::fit(&inputs, &broken, 0.1)), "row 7 of the target isn't finite");
+        assert!(said(Lasso::fit(&inputs, &target, -1.0)).contains("weight"));
+        let folds = said(Lasso::cross_validated(&inputs, &target, 21));
+        assert!(folds.starts_with("21 folds of 20 rows"), "{folds}");
     }
 }

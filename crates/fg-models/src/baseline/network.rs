@@ -3,6 +3,8 @@
 use fg_core::Rows;
 use fg_core::special::{log1pexp, logistic};
 
+use crate::{ModelError, check};
+
 /// The loss `1/N sum_i sum_o loss(y_io, u_io) + sum_r penalty_r |row r of W1|^2` of the outputs `u_i = W2' sigma(W1' x_i) +
 /// b2`, to be minimised over the `N_in x d` matrix `W1`. A bias is a constant column of the inputs.
 #[derive(Clone, Debug)]
@@ -72,13 +74,16 @@ impl<F: Fn(f64) -> (f64, f64), L: Fn(f64, f64) -> (f64, f64)> Regression<'_, F, 
         loss
     }
 
-    pub(super) fn check(&self, start: &Rows) {
+    pub(super) fn check(&self, start: &Rows) -> Result<(), ModelError> {
         let (n, inputs) = self.inputs.shape();
         let (d, outputs) = self.output_weights.shape();
-        assert_eq!(start.shape(), (inputs, d), "start of Adam needs the shape of W1");
-        assert_eq!(self.targets.shape(), (n, outputs), "targets need a row a sample");
-        assert_eq!(self.output_bias.len(), outputs, "output bias needs an entry an output");
-        assert_eq!(self.penalty.len(), inputs, "penalty needs an entry an input");
+        check::shape("start", (inputs, d), start.shape())?;
+        check::shape("targets", (n, outputs), self.targets.shape())?;
+        check::shape("output bias", (outputs, 1), (self.output_bias.len(), 1))?;
+        check::shape("penalty", (inputs, 1), (self.penalty.len(), 1))?;
+        check::finite("inputs", self.inputs)?;
+        check::finite("targets", self.targets)?;
+        check::finite("start", start)
     }
 }
 

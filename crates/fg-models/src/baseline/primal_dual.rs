@@ -3,10 +3,11 @@
 use fg_core::Rows;
 use fg_core::denoiser::{Denoiser, Likelihood, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
+use fg_core::message::small;
 use fg_core::operator::LinearOperator;
 
 use crate::linear::outputs;
-use crate::matrices::isotropic;
+use crate::{ModelError, check};
 
 /// What the primal-dual method found.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,21 +53,18 @@ const EVERY: usize = 10;
 /// imaging", Journal of Mathematical Imaging and Vision 40 (2011), doi 10.1007/s10851-010-0251-1.
 ///
 /// # Errors
-/// [`Breakdown`] of a factor.
-///
-/// # Panics
-/// When there isn't a row of data an output of `A`.
-#[track_caller]
+/// [`ModelError::Shape`], [`ModelError::NotFinite`] and [`ModelError::Data`] for data that isn't a row an output of `A`, or that
+/// the likelihood can't have; [`ModelError::Breakdown`] of a factor.
 pub fn primal_dual(
     operator: &dyn LinearOperator,
     penalty: &dyn Denoiser,
     likelihood: &dyn Likelihood,
     data: &Rows,
     end: End,
-) -> Result<PrimalDual, Breakdown> {
+) -> Result<PrimalDual, ModelError> {
     let (m, n) = (operator.outputs(), operator.inputs());
-    assert_eq!(data.rows(), m, "a row of data an output");
     let d = likelihood.columns().or(penalty.columns()).unwrap_or(data.columns());
+    check::data(likelihood, (m, d), data)?;
     let step = SAFETY / norm(operator);
     let (mut x, mut s) = (Rows::zeros(n, d), Rows::zeros(m, d));
     let (mut ahead, mut residual) = (x.clone(), f64::INFINITY);
@@ -144,7 +142,7 @@ fn maximiser(
 ) -> Result<Rows, Breakdown> {
     let (rows, d) = target.shape();
     let natural: Vec<f64> = target.as_slice().iter().map(|t| precision * t).collect();
-    let matrix = isotropic(precision, d);
+    let matrix = small::scalar_matrix(precision, d);
     let (mut found, mut covariance) = (Rows::zeros(rows, d), vec![0.0; rows * d * d]);
     let mut out = RowEstimate { mean: found.as_mut_slice(), covariance: &mut covariance };
     let cavity = RowCavity::new(0, d, &natural, target.as_slice(), &matrix);

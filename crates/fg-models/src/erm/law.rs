@@ -14,6 +14,9 @@ use crate::{ModelError, generalised};
 const NOMINAL_UNKNOWNS: usize = 1000;
 /// Points of integrals over rows and of averages over new data: errors of some 1e-4.
 const POINTS: usize = 16_384;
+/// Change of a message, relative to its size, at which the recursion has settled: what so many points resolve. Smaller changes
+/// come from single points that cross a kink, on which it may go round for ever.
+const RESOLVED: f64 = 1e-4;
 
 /// What is predicted of a minimiser.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +59,7 @@ where
             .with_law(model.prior, law)
             .with_likelihood(model.likelihood, truth)
             .with_points(POINTS)
+            .with_tolerance(RESOLVED)
             .with_fixed_point()
             .with_samples()
             .run()?;
@@ -79,7 +83,8 @@ impl RiskLaw {
         &self.estimate
     }
 
-    /// How the recursion ended: where it hasn't settled, as it may not where runs are slow, the rest is of its last sweep.
+    /// How the recursion ended: where it hasn't settled, as it may not where runs are slow, or where a penalty leaves so few
+    /// unknowns that single points of the integrals count, the rest is of its last sweep.
     pub fn status(&self) -> &PredictedStatus {
         &self.status
     }

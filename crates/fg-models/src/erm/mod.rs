@@ -25,8 +25,10 @@ use crate::{Fit, ModelError};
 const DAMPING: f64 = 0.7;
 /// Runs of well-conditioned problems gain a digit in two to ten sweeps.
 const SWEEPS: usize = 1000;
-/// Bounds of the precision of messages, next to nothing and next to certainty.
-const PRECISIONS: (f64, f64) = (1e-6, 1e12);
+/// Bounds of the precision of messages. Where all rows are on straight pieces of a loss its precision falls, and steps, which are its
+/// inverse, grow with every sweep: under a strong L1 penalty one run in ten then swings up and breaks off at 1e-6; one in a hundred
+/// still goes round, within bounds, at 1e-2. Above, next to certainty.
+const PRECISIONS: (f64, f64) = (1e-2, 1e12);
 /// Change of a belief, relative to its deviation, at which a run ends: minimisers to some ten digits.
 const TOLERANCE: f64 = 1e-11;
 

@@ -2,6 +2,7 @@
 
 use fg_core::Rows;
 use fg_core::denoiser::{Estimation, Likelihood, RowCavity};
+use fg_core::message::small;
 use fg_core::operator::LinearOperator;
 use fg_core::special::{cdf, pdf};
 use fg_denoisers::prior::{BernoulliGauss, GroupBernoulliGauss};
@@ -9,7 +10,6 @@ use fg_denoisers::prior::{BernoulliGauss, GroupBernoulliGauss};
 use super::{GeneralisedGraph, graph};
 use crate::ModelError;
 use crate::linear::dependence::dependent_columns;
-use crate::matrices::isotropic;
 
 /// The graph of [`graph`] for a Bernoulli-Gauss signal whose sparsity and variance are learned by expectation-maximisation
 /// in the loop, one step a sweep. Of several columns rows are zero or not as a whole, and their full covariance is learned.
@@ -76,7 +76,7 @@ pub(crate) fn sparse_of(
         let prior = BernoulliGauss::new(sparsity, 0.0, variance)?;
         graph(operator, prior.learn_sparsity().learn_variance(), likelihood, data)
     } else {
-        let covariance = isotropic(variance, columns);
+        let covariance = small::scalar_matrix(variance, columns);
         let prior = GroupBernoulliGauss::with_covariance(sparsity, columns, &covariance)?;
         graph(operator, prior.learn_sparsity().learn_covariance(), likelihood, data)
     })
@@ -102,7 +102,7 @@ fn explaining_variance(likelihood: &dyn Likelihood, data: &Rows, columns: usize)
     }
     let (nothing, mut out) = (vec![0.0; rows * columns], vec![0.0; rows]);
     let mut evidence = |variance: f64| -> Option<f64> {
-        let precision = isotropic(variance.recip(), columns);
+        let precision = small::scalar_matrix(variance.recip(), columns);
         let cavity = RowCavity::new(0, columns, &nothing, &nothing, &precision);
         // Less the logarithm of `int exp(-z' z / (2 variance)) dz`, but for a constant.
         let volume = 0.5 * (rows * columns) as f64 * variance.ln();

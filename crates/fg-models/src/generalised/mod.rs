@@ -62,8 +62,8 @@ const DATA: &str = "observations";
 /// assert!(fit.estimate()[(0, 0)] > 1.0);
 /// // The probability of a label of a new sample.
 /// let new = Rows::from_fn(1, 2, |_, j| [0.9, 0.0][j]);
-/// let log = fit.predict(&new).log_density(&Logistic::new(), &Rows::column(vec![1.0]));
-/// assert!(log.is_some_and(|log| log[0].exp() > 0.7));
+/// let log = fit.predict(&new)?.log_density(&Logistic::new(), &Rows::column(vec![1.0]))?;
+/// assert!(log[0].exp() > 0.7);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn graph(

@@ -1,6 +1,7 @@
 //! The prediction of a generalised linear model's runs, from the start that they have.
 
 use fg_core::evolution::{Evolution, MessageLaw, Prediction};
+use fg_core::message::small;
 use fg_core::operator::LinearOperator;
 use fg_core::{Graph, Options};
 use fg_denoisers::ParameterError;
@@ -94,9 +95,8 @@ fn uninformed(d: usize, variance: f64) -> Result<MessageLaw, ModelError> {
         let (parameter, requirement) = ("start variance", "finite and above 0");
         return Err(ParameterError::OutOfRange { parameter, value: variance, requirement }.into());
     }
-    let entry = |k: usize| if k.is_multiple_of(d + 1) { precision } else { 0.0 };
     let nothing = || vec![0.0; d * d];
-    let claimed = (0..d * d).map(entry).collect();
+    let claimed = small::scalar_matrix(precision, d);
     Ok(MessageLaw::new(d, claimed, nothing(), vec![0.0; d], nothing())?)
 }
 

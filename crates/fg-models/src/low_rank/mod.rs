@@ -11,7 +11,7 @@ use fg_core::denoiser::Denoiser;
 use fg_core::factor::LowRankFactor;
 use fg_core::{FactorId, GraphBuilder, Inference, Observer, Options, Rows, VariableId};
 
-use crate::{Fit, ModelError};
+use crate::{Fit, ModelError, check};
 
 /// The graph of a low-rank model with the names of its parts, not built yet, so that it can be changed.
 ///
@@ -83,7 +83,8 @@ pub fn graph(
 /// use fg_models::low_rank::{noise_variance, noise_variance_symmetric};
 ///
 /// let data = Rows::from_fn(2, 2, |i, j| if i == j { 9.0 } else { 2.0 });
-/// assert_eq!((noise_variance(&data), noise_variance_symmetric(&data)), (42.5, 4.0));
+/// assert_eq!((noise_variance(&data), noise_variance_symmetric(&data)?), (42.5, 4.0));
+/// # Ok::<(), fg_models::ModelError>(())
 /// ```
 pub fn noise_variance(data: &Rows) -> f64 {
     data.norm_squared() / data.as_slice().len() as f64
@@ -91,14 +92,13 @@ pub fn noise_variance(data: &Rows) -> f64 {
 
 /// As [`noise_variance`] for symmetric data, of which the diagonal tells nothing.
 ///
-/// # Panics
-/// When the data aren't square.
-#[track_caller]
-pub fn noise_variance_symmetric(data: &Rows) -> f64 {
-    let (m, n) = data.shape();
-    assert_eq!(m, n, "symmetric data of {m} x {n}");
+/// # Errors
+/// [`ModelError::Shape`] when the data aren't square, or a single number.
+pub fn noise_variance_symmetric(data: &Rows) -> Result<f64, ModelError> {
+    let n = data.columns().max(2);
+    check::shape("symmetric data", (n, n), data.shape())?;
     let diagonal: f64 = (0..n).map(|i| data[(i, i)] * data[(i, i)]).sum();
-    (data.norm_squared() - diagonal) / (n * (n - 1)) as f64
+    Ok((data.norm_squared() - diagonal) / (n * (n - 1)) as f64)
 }
 
 /// As [`symmetric`] without data: to be drawn from, or predicted.

@@ -11,6 +11,8 @@ use fg_core::denoiser::{Likelihood, RowCavity};
 use fg_core::factor::Belief;
 use fg_core::message::small;
 
+use crate::{ModelError, check};
+
 /// Outputs of new inputs with what is left unknown about them: row `i` is Gaussian.
 #[derive(Clone, Debug)]
 pub struct Predicted {
@@ -45,17 +47,19 @@ impl Predicted {
     /// The log-density of each row of `data` under `likelihood`, averaged over what is left unknown,
     /// `log int p(y | z) N(z; mean, covariance) dz`: for labels and counts the logarithm of their probability.
     ///
-    /// `None` where the likelihood has no log-partition function, or a covariance is singular. A likelihood whose rows
-    /// differ must be for these rows.
+    /// A likelihood whose rows differ must be for these rows.
     ///
-    /// # Panics
-    /// When there aren't as many rows of data as predictions, or the likelihood is for another number.
-    #[track_caller]
-    pub fn log_density(&self, likelihood: &dyn Likelihood, data: &Rows) -> Option<Vec<f64>> {
+    /// # Errors
+    /// [`ModelError::Shape`], [`ModelError::NotFinite`] and [`ModelError::Data`] for data that isn't a row a prediction, or that
+    /// the likelihood can't have; [`ModelError::NoDensity`] where it has no log-partition function;
+    /// [`ModelError::Singular`] where nothing is left unknown in some direction.
+    pub fn log_density(
+        &self,
+        likelihood: &dyn Likelihood,
+        data: &Rows,
+    ) -> Result<Vec<f64>, ModelError> {
         let (rows, d) = self.mean.shape();
-        assert_eq!(data.rows(), rows, "data needs a row a prediction");
-        let expected = likelihood.rows().unwrap_or(rows);
-        assert_eq!(rows, expected, "predictions of as many rows as the likelihood is for");
+        check::data(likelihood, (rows, d), data)?;
         let [mut factor, mut precision] = [(); 2].map(|()| vec![0.0; d * d]);
         let (mut natural, mut scratch) = (vec![0.0; d], vec![0.0; 2 * d * d]);
         let mut densities = vec![0.0; rows];
@@ -63,15 +67,17 @@ impl Predicted {
             let mean = self.mean.row(i);
             let covariance = &self.covariances[i * d * d..(i + 1) * d * d];
             factor.copy_from_slice(covariance);
-            small::cholesky(&mut factor, d).ok()?;
-            small::invert_positive(covariance, &mut precision, &mut scratch, d).ok()?;
+            let singular = |_| ModelError::Singular { row: i };
+            small::cholesky(&mut factor, d).map_err(singular)?;
+            small::invert_positive(covariance, &mut precision, &mut scratch, d)
+                .map_err(singular)?;
             natural.copy_from_slice(mean);
             small::solve_lower(&factor, &mut natural, d);
             small::solve_lower_transposed(&factor, &mut natural, d);
             let cavity = RowCavity::new(0, d, &natural, mean, &precision);
             let model = likelihood.row_model(i).unwrap_or(likelihood);
             if !model.log_partition(data.row(i), &cavity, core::slice::from_mut(density)) {
-                return None;
+                return Err(ModelError::NoDensity { likelihood: model.name() });
             }
             // Less the logarithm of `int exp(n'z - z' Gamma z / 2) dz`.
             let exponent: f64 = natural.iter().zip(mean).map(|(n, m)| n * m).sum();
@@ -79,7 +85,7 @@ impl Predicted {
             let root: f64 = factor.iter().step_by(d + 1).map(|pivot| pivot.ln()).sum();
             *density -= 0.5 * (exponent + volume) + root;
         }
-        Some(densities)
+        Ok(densities)
     }
 }
 

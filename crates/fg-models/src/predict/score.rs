@@ -5,6 +5,7 @@ use fg_core::denoiser::Likelihood;
 use fg_core::evolution::EstimateLaw;
 
 use super::Predicted;
+use crate::ModelError;
 use crate::pairs::pairs;
 
 /// Points of the average over new data. Doubled, they change the prediction of a sparse logistic model by less than 1e-3.
@@ -13,9 +14,6 @@ const POINTS: usize = 32_768;
 /// The mean log-density of new data under `likelihood` that state evolution predicts, [`Predicted::log_density`] averaged
 /// over new inputs with independent entries and `E |x|^2 = input_power`, and over data drawn from the likelihood: less, by the
 /// information that is lost, than under the truth. `law` is that of the unknown `X` of a linear layer.
-///
-/// `None` where the likelihood can't be drawn from or has no log-partition function, where nothing is left unknown, and for
-/// likelihoods whose rows differ: ask for the model of each row.
 ///
 /// ```
 /// use fg_core::{Options, evolution::Spectrum, operator::Ensemble};
@@ -28,25 +26,30 @@ const POINTS: usize = 32_768;
 /// let signal = model.signal;
 /// let prediction = model.builder.build()?.predict(&Options::default())?;
 /// let score = predicted_log_density(prediction.estimate(signal), 1.0, &Logistic::new());
-/// assert!(score.is_some_and(|score| (-0.55..-0.45).contains(&score)), "{score:?}");
+/// assert!((-0.55..-0.45).contains(&score?));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// # Panics
-/// When the likelihood is for another number of columns than the law.
-#[track_caller]
+/// # Errors
+/// [`ModelError::NoDensity`] where the likelihood can't be drawn from or has no log-partition function;
+/// [`ModelError::Singular`] where nothing is left unknown; [`ModelError::Data`] for a likelihood of another number of columns
+/// than the law, and for one whose rows differ: ask for the model of each row.
 pub fn predicted_log_density(
     law: &EstimateLaw,
     input_power: f64,
     likelihood: &dyn Likelihood,
-) -> Option<f64> {
-    let d = law.columns();
-    let expected = likelihood.columns().unwrap_or(d);
-    assert_eq!(d, expected, "a law of as many columns as the likelihood is for");
-    if likelihood.rows().is_some() || likelihood.row_model(0).is_some() {
-        return None;
+) -> Result<f64, ModelError> {
+    let (d, name) = (law.columns(), || likelihood.name());
+    if let Some(own) = likelihood.columns().filter(|own| *own != d) {
+        let reason = format!("it is for {own} columns, the law is of {d}");
+        return Err(ModelError::Data { likelihood: name(), reason });
     }
-    let uniforms = likelihood.uniforms(d)?;
+    if likelihood.rows().is_some() || likelihood.row_model(0).is_some() {
+        let reason = "its rows differ: ask for the model of each".to_owned();
+        return Err(ModelError::Data { likelihood: name(), reason });
+    }
+    let none = || ModelError::NoDensity { likelihood: name() };
+    let uniforms = likelihood.uniforms(d).ok_or_else(none)?;
     let (truth, mean, uniforms) = pairs(law, input_power, uniforms, POINTS);
     let mut data = Rows::zeros(mean.rows(), likelihood.outputs(d));
     for i in 0..mean.rows() {
@@ -55,5 +58,5 @@ pub fn predicted_log_density(
     let claimed: Vec<f64> = law.covariance().iter().map(|c| input_power * c).collect();
     let predicted = Predicted::alike(mean, &claimed);
     let densities = predicted.log_density(likelihood, &data)?;
-    Some(densities.iter().sum::<f64>() / densities.len() as f64)
+    Ok(densities.iter().sum::<f64>() / densities.len() as f64)
 }

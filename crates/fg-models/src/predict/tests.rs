@@ -41,11 +41,25 @@ fn every_row_has_its_own_model() {
 }
 
 #[test]
-#[should_panic(expected = "as many rows as the likelihood is for")]
-fn a_model_of_other_rows_is_refused() {
-    let model = PerRow::likelihoods(vec![Awgn::new(1.0).unwrap(); 3]).unwrap();
+fn data_that_do_not_fit_are_refused() {
+    let noise = Awgn::new(1.0).unwrap();
     let both = predicted(Rows::column(vec![1.0, 1.0]), vec![2.0, 2.0]);
-    both.log_density(&model, &Rows::column(vec![0.5, -1.0]));
+    let said = |likelihood: &dyn Likelihood, data: Vec<f64>| {
+        both.log_density(likelihood, &Rows::column(data)).unwrap_err().to_string()
+    };
+    let model = PerRow::likelihoods(vec![noise.clone(); 3]).unwrap();
+    let name = model.name();
+    assert_eq!(
+        said(&model, vec![0.5, -1.0]),
+        format!("likelihood `{name}`: it is for 3 rows, there are 2")
+    );
+    assert_eq!(said(&noise, vec![0.5]), "data must be 2 x 1, got 1 x 1");
+    assert_eq!(said(&noise, vec![0.5, f64::NAN]), "row 1 of the data isn't finite");
+    let wrong = said(&Sign::new(), vec![1.0, 3.0]);
+    assert!(wrong.starts_with("likelihood `sign`: row 1: "), "{wrong}");
+    let certain = predicted(Rows::column(vec![1.0]), vec![0.0]);
+    let refused = certain.log_density(&noise, &Rows::column(vec![0.0]));
+    assert_eq!(refused, Err(ModelError::Singular { row: 0 }));
 }
 
 #[test]
@@ -58,9 +72,10 @@ fn no_score_is_predicted_for_rows_that_differ() {
     let graph = model.builder.build().unwrap();
     let prediction = graph.predict(&Options::default()).unwrap();
     let law = prediction.estimate(signal);
-    assert!(predicted_log_density(law, 1.0, &noise).is_some_and(f64::is_finite));
+    assert!(predicted_log_density(law, 1.0, &noise).is_ok_and(f64::is_finite));
     let rows = PerRow::likelihoods(vec![noise; 3]).unwrap();
-    assert_eq!(predicted_log_density(law, 1.0, &rows), None);
+    let refused = predicted_log_density(law, 1.0, &rows).unwrap_err();
+    assert!(matches!(refused, ModelError::Data { .. }), "{refused}");
 }
 
 #[test]

@@ -152,7 +152,7 @@ impl TwoLayerModel {
         };
         let labels: Vec<f64> = (0..hidden.mean().rows()).map(unlikely).collect();
         let labels = Rows::column(labels);
-        let logs = hidden.log_density(&node, &labels)?;
+        let logs = hidden.log_density(&node, &labels).ok()?;
         let odds = |(log, label): (f64, &f64)| label * (log - (-log.exp()).ln_1p());
         Some(Rows::column(logs.into_iter().zip(labels.as_slice()).map(odds).collect()))
     }

@@ -5,8 +5,8 @@ use fg_core::factor::Belief;
 use fg_denoisers::likelihood::TwoLayer;
 
 use super::TwoLayerModel;
-use crate::ModelError;
 use crate::predict::{outputs, predict};
+use crate::{ModelError, check};
 
 /// What is predicted with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ impl TwoLayerModel {
     /// in: `W2' sigma(W1' x) + b2`.
     ///
     /// # Errors
-    /// [`ModelError::Weights`] when the weights aren't of this shape.
+    /// [`ModelError::Weights`] when the weights aren't of this shape, [`ModelError::NotFinite`].
     pub fn predict(&self, weights: &Rows, inputs: &Rows) -> Result<Rows, ModelError> {
         self.check(weights, inputs)?;
         let hidden = outputs(weights, inputs);
@@ -46,15 +46,16 @@ impl TwoLayerModel {
         }))
     }
 
-    /// That `weights` have a row an input, and one for the bias where the model has one.
+    /// That `weights` have a row an input, and one for the bias where the model has one, and all is finite.
     pub(super) fn check(&self, weights: &Rows, inputs: &Rows) -> Result<(), ModelError> {
         let (columns, bias) = (inputs.columns(), self.has_bias());
         let expected = (columns + usize::from(bias), self.output().hidden());
         let found = weights.shape();
-        if found == expected {
-            return Ok(());
+        if found != expected {
+            return Err(ModelError::Weights { inputs: columns, bias, expected, found });
         }
-        Err(ModelError::Weights { inputs: columns, bias, expected, found })
+        check::finite("weights", weights)?;
+        check::finite("inputs", inputs)
     }
 }
 

@@ -3,6 +3,7 @@
 use super::Turn;
 use crate::denoiser::{Channel, Denoiser, Likelihood, RowCavity, RowEstimate, Scratch, model_of};
 use crate::factor::{Breakdown, LikelihoodFactor};
+use crate::message::small;
 use crate::rows::Rows;
 use crate::special::{hash::fraction, quantile};
 
@@ -130,8 +131,7 @@ impl Told {
     fn of(mean: Rows, size: f64) -> Self {
         let (d, precision) = (mean.columns(), (size * size).recip());
         let natural = Rows::from_fn(mean.rows(), d, |i, j| precision * mean[(i, j)]);
-        let entry = |k: usize| if k.is_multiple_of(d + 1) { precision } else { 0.0 };
-        Self { mean, natural, precision: (0..d * d).map(entry).collect() }
+        Self { mean, natural, precision: small::scalar_matrix(precision, d) }
     }
 
     fn turned(&self, turn: &Turn) -> Self {

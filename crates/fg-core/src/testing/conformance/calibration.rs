@@ -117,10 +117,6 @@ pub(super) fn normalisation(node: OnePort<'_>, d: usize) -> Result<(), Violation
     frequencies(model, d)
 }
 
-fn isotropic(gamma: f64, d: usize) -> Vec<f64> {
-    (0..d * d).map(|k| if k % (d + 1) == 0 { gamma } else { 0.0 }).collect()
-}
-
 /// Errors and excess squares of each column.
 struct Tally {
     errors: Vec<Average>,
@@ -152,7 +148,7 @@ impl Tally {
 
 fn prior(denoiser: &dyn Denoiser, d: usize, (gamma, draws): (f64, usize)) -> Result<(), Violation> {
     let subject = OnePort::Denoiser(denoiser);
-    let precision = isotropic(gamma, d);
+    let precision = small::scalar_matrix(gamma, d);
     let (mut tally, mut scratch, mut u) = (Tally::new(d), Scratch::default(), Vec::new());
     let mut x = vec![0.0; d];
     for k in 0..draws {
@@ -179,7 +175,7 @@ fn likelihood(
     (gamma, draws): (f64, usize),
 ) -> Result<(), Violation> {
     let Some(own) = model.uniforms(d) else { return Ok(()) };
-    let precision = isotropic(gamma, d);
+    let precision = small::scalar_matrix(gamma, d);
     let r: Vec<f64> = (0..d).map(|j| 0.4 - 0.3 * j as f64).collect();
     let n: Vec<f64> = r.iter().map(|r| gamma * r).collect();
     let (mut tally, mut scratch, mut u) = (Tally::new(d), Scratch::default(), Vec::new());
@@ -213,7 +209,7 @@ fn frequencies(model: &dyn Likelihood, d: usize) -> Result<(), Violation> {
     let Some(own) = drawn else { return Ok(()) };
     let r: Vec<f64> = (0..d).map(|j| 0.4 - 0.3 * j as f64).collect();
     let n: Vec<f64> = r.iter().map(|r| GAMMA * r).collect();
-    let precision = isotropic(GAMMA, d);
+    let precision = small::scalar_matrix(GAMMA, d);
     let cavity = RowCavity::new(0, d, &n, &r, &precision);
     let squares: f64 = r.iter().map(|r| r * r).sum();
     let whole = 0.5 * (GAMMA * squares + d as f64 * (TAU / GAMMA).ln());

@@ -378,11 +378,8 @@ pub(super) fn calibration(pipe: &Pipe<'_>) -> Result<(), Violation> {
     const PRECISIONS: [f64; 2] = [0.8, 3.0];
     let (channel, [d, e]) = (pipe.channel, pipe.columns());
     let Some(own) = channel.uniforms(d) else { return Ok(()) };
-    let isotropic = |gamma: f64, d: usize| -> Vec<f64> {
-        (0..d * d).map(|k| if k % (d + 1) == 0 { gamma } else { 0.0 }).collect()
-    };
     let centre: Vec<f64> = (0..d).map(|j| 0.4 - 0.3 * j as f64).collect();
-    let given = Input::from_mean(d, &centre, isotropic(PRECISIONS[0], d));
+    let given = Input::from_mean(d, &centre, small::scalar_matrix(PRECISIONS[0], d));
     let mut averages = [vec![Average::default(); 2 * d], vec![Average::default(); 2 * e]];
     let (mut u, mut scratch) = (Vec::new(), Scratch::default());
     let (mut x, mut z) = (vec![0.0; d], vec![0.0; e]);
@@ -394,7 +391,7 @@ pub(super) fn calibration(pipe: &Pipe<'_>) -> Result<(), Violation> {
         }
         channel.draw(&x, &u[..own], &mut z);
         let seen: Vec<f64> = (0..e).map(|j| z[j] + normal(d + j) / PRECISIONS[1].sqrt()).collect();
-        let output = Input::from_mean(e, &seen, isotropic(PRECISIONS[1], e));
+        let output = Input::from_mean(e, &seen, small::scalar_matrix(PRECISIONS[1], e));
         let found = estimate(channel, [&given, &output], &mut scratch)
             .map_err(|b| refused(channel, LAW, [&given, &output], b))?;
         for (port, truth) in [&x, &z].into_iter().enumerate() {

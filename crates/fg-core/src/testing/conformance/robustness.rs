@@ -137,8 +137,7 @@ pub(super) fn precise_cavity(subject: OnePort<'_>, d: usize) -> Result<(), Viola
     if subject.known(d) || subject.discrete(d) || subject.thin(d) {
         return Ok(());
     }
-    let matrix: Vec<f64> =
-        (0..d * d).map(|k| if k.is_multiple_of(d + 1) { PRECISION } else { 0.0 }).collect();
+    let matrix = small::scalar_matrix(PRECISION, d);
     let name = subject.name();
     let estimate = |input: &Input| {
         subject

@@ -9,6 +9,8 @@ use super::pair::Part;
 
 /// The other sign of a unit is left out when it has this many nats less than what is kept: it is below rounding.
 const DOUBT: f64 = 40.0;
+/// Nearer to zero, in deviations, a sign isn't beyond doubt: the other one has more than `e^-40`.
+const SURE: f64 = 8.5;
 
 /// A unit and its neighbour under the cavity.
 struct Pair {
@@ -59,6 +61,9 @@ impl Committee {
         let pairs = [Pair::new(r, gamma), Pair::new([r[1], r[0]], [c, b, a])];
         let first = usize::from(pairs[1].score.abs() > pairs[0].score.abs());
         let pair = &pairs[first];
+        if pair.score.abs() < SURE {
+            return None;
+        }
         let positive = usize::from(pair.mean > 0.0);
         let shares = [0, 1].map(|t| self.share(y, positive + t));
         let logs = [0, 1].map(|t| {

@@ -1,42 +1,13 @@
-//! Two units of any precision: in each quadrant one column in closed form, the other integrated.
+//! Two units of any precision, row by row: in each quadrant one column in closed form, the other over panels.
 
-use super::{Committee, Moments};
+use super::Committee;
 use crate::family::HalfLine;
 use crate::family::curve::{Curve, Fault, Flat, Mark, Peaks, Tilt};
 
 /// Signs of both columns in each quadrant.
-const QUADRANTS: [[f64; 2]; 4] = [[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]];
-/// A determinant below this share of the product of the diagonal is rounding of zero.
-const SINGULAR: f64 = 8.0 * f64::EPSILON;
+pub(super) const QUADRANTS: [[f64; 2]; 4] = [[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]];
 
 impl Committee {
-    /// Estimates a row of this natural parameter and mean, and returns its log-partition.
-    pub(super) fn quadrants(
-        &self,
-        y: f64,
-        [n, r]: [[f64; 2]; 2],
-        precision: &[f64],
-        out: Moments<'_>,
-    ) -> Result<f64, Fault> {
-        let gamma = symmetric(precision);
-        let [a, b, c] = gamma;
-        if !(a > 0.0 && c > 0.0 && 1.0 - (b / a) * (b / c) > SINGULAR) {
-            return Err(Fault::Improper);
-        }
-        let found = match self.decided(y, n, r, gamma) {
-            Some(found) => found,
-            None => self.pair(y, n, gamma)?,
-        };
-        let [xx, xy, yy] = found.covariance;
-        let sum = found.log_mass + found.mean[0] + found.mean[1] + xx + xy + yy;
-        if !sum.is_finite() {
-            return Err(Fault::Lost);
-        }
-        out.mean.copy_from_slice(&found.mean);
-        out.covariance.copy_from_slice(&[xx, xy, xy, yy]);
-        Ok(found.log_mass)
-    }
-
     /// Mean, covariance (`xx, xy, yy`) and log-partition of a row.
     pub(super) fn pair(&self, y: f64, n: [f64; 2], gamma: [f64; 3]) -> Result<Part, Fault> {
         let mut parts = [Part::NONE; 4];
@@ -117,6 +88,12 @@ pub(super) struct Part {
 
 impl Part {
     const NONE: Self = Self { log_mass: f64::NEG_INFINITY, mean: [0.0; 2], covariance: [0.0; 3] };
+
+    /// Whether all numbers are.
+    pub(super) fn is_finite(&self) -> bool {
+        let [xx, xy, yy] = self.covariance;
+        (self.log_mass + self.mean[0] + self.mean[1] + xx + xy + yy).is_finite()
+    }
 }
 
 /// The first column's mass given the second one's size `x`: that of a half line of slope `pull - bend x`.
@@ -168,6 +145,7 @@ impl Curve for Edge {
     }
 }
 
-fn symmetric(precision: &[f64]) -> [f64; 3] {
+/// `xx, xy, yy`.
+pub(super) fn symmetric(precision: &[f64]) -> [f64; 3] {
     [precision[0], 0.5 * (precision[1] + precision[2]), precision[3]]
 }

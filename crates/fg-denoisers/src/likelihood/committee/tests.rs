@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::family::HalfLine;
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64;
 
 fn run(vote: &Committee, y: f64, n: [f64; 2], gamma: [f64; 4]) -> ([f64; 2], [f64; 4], f64) {
     let determinant = gamma[0] * gamma[3] - gamma[1] * gamma[2];
@@ -297,6 +299,72 @@ fn signs_beyond_doubt_leave_the_other_unit() {
                         (found.0[0] - r[0]).abs() < 0.01,
                         "{a:e} {c:e} {share} {r:?}: {found:?}"
                     );
+                }
+            }
+        }
+    }
+}
+
+/// Random rows of this correlation of the columns' precision, whose means lie up to thirty deviations from zero to all sides.
+fn wide_rows(correlation: f64, scale: f64, seed: u64) -> (Vec<f64>, Vec<f64>, [f64; 4]) {
+    const ROWS: usize = 500;
+    let rng = &mut Pcg64::seed_from_u64(seed);
+    let gamma = [1.0, correlation * scale, correlation * scale, scale * scale];
+    let rest = (1.0 - correlation) * (1.0 + correlation);
+    let mean: Vec<f64> = (0..2 * ROWS)
+        .map(|k| {
+            let near = rng.random::<f64>();
+            let score = 60.0 * near * near * (rng.random::<f64>() - 0.5);
+            score / (gamma[3 * (k % 2)] * rest).sqrt()
+        })
+        .collect();
+    let mut natural = vec![0.0; 2 * ROWS];
+    for (n, r) in natural.chunks_exact_mut(2).zip(mean.chunks_exact(2)) {
+        fg_core::message::small::row_times(r, &gamma, n, 2);
+    }
+    (natural, mean, gamma)
+}
+
+/// Registers of rows against panels of single ones, with precisions that are a factor of 1e6 apart.
+#[test]
+fn rows_side_by_side_agree_with_panels() {
+    // Rounding of tails, next to one, and of thirty deviations, which is worse where correlations are strong.
+    let tolerance = |correlation: f64| {
+        4e-12 + 30.0 * 32.0 * f64::EPSILON / ((1.0 - correlation) * (1.0 + correlation))
+    };
+    let votes = [Committee::new(), Committee::new().with_ties()];
+    let flipped = votes.clone().map(|vote| vote.with_flips(0.1).unwrap());
+    for (seed, size) in
+        [0.0, 0.2, 0.6, 0.9, 0.947, 0.95, 0.99, 0.999, 0.9999].into_iter().enumerate()
+    {
+        for (correlation, scale) in [(size, 1e-3), (size, 1.0), (-size, 1.0), (-size, 1e3)] {
+            let (natural, mean, gamma) = wide_rows(correlation, scale, seed as u64);
+            let cavity = RowCavity::new(0, 2, &natural, &mean, &gamma);
+            for vote in votes.iter().chain(&flipped) {
+                let labels: &[f64] = if vote.ties() { &[1.0, 0.0, -1.0] } else { &[1.0, -1.0] };
+                let rows = mean.len() / 2;
+                let observed: Vec<_> = (0..rows).map(|i| labels[i % labels.len()]).collect();
+                let (mut means, mut covariances) = (vec![0.0; 2 * rows], vec![0.0; 4 * rows]);
+                let mut logs = vec![0.0; rows];
+                let mut out = RowEstimate { mean: &mut means, covariance: &mut covariances };
+                vote.estimate(&observed, &cavity, &mut out, &mut Scratch::default()).unwrap();
+                assert!(vote.log_partition(&observed, &cavity, &mut logs));
+                for (i, y) in observed.iter().enumerate() {
+                    let n = [natural[2 * i], natural[2 * i + 1]];
+                    let expected = vote.pair(*y, n, [gamma[0], gamma[1], gamma[3]]).unwrap();
+                    let [xx, xy, yy] = expected.covariance;
+                    let [x, y] = expected.mean;
+                    let found = &covariances[4 * i..4 * i + 4];
+                    let errors = [
+                        (logs[i] - expected.log_mass) / (1.0 + expected.log_mass.abs()),
+                        (means[2 * i] - x) / xx.sqrt(),
+                        (means[2 * i + 1] - y) / yy.sqrt(),
+                        found[0] / xx - 1.0,
+                        found[3] / yy - 1.0,
+                        (found[1] - xy) / (xx * yy).sqrt(),
+                    ];
+                    let good = errors.iter().all(|e| e.abs() < tolerance(correlation));
+                    assert!(good, "{correlation} {scale} {n:?} {:?}: {errors:?}", observed[i]);
                 }
             }
         }

@@ -11,29 +11,28 @@ use rand::Rng;
 use rand::seq::SliceRandom;
 
 use super::network::{Regression, transpose};
+use crate::ModelError;
 
 /// Minimises the loss from `start` (`N_in x d`) and returns `W1`; `observe` sees `W1` after each epoch, counted
 /// from 1.
 ///
 /// # Errors
-/// [`AdamOptionsError`] when an option is outside its range.
-///
-/// # Panics
-/// When shapes of the problem and the start don't fit together.
+/// [`ModelError::Adam`] when an option is outside its range, [`ModelError::Shape`] when shapes of the problem and the start
+/// don't fit together, [`ModelError::NotFinite`].
 pub fn adam<F, L, R>(
     problem: &Regression<'_, F, L>,
     options: &AdamOptions,
     start: &Rows,
     rng: &mut R,
     mut observe: impl FnMut(usize, &Rows),
-) -> Result<Rows, AdamOptionsError>
+) -> Result<Rows, ModelError>
 where
     F: Fn(f64) -> (f64, f64),
     L: Fn(f64, f64) -> (f64, f64),
     R: Rng + ?Sized,
 {
     options.validate()?;
-    problem.check(start);
+    problem.check(start)?;
     let AdamOptions { learning_rate, mean_decay, square_decay, epsilon, .. } = *options;
     let mut weights = transpose(start);
     let [mut gradient, mut mean, mut square] =

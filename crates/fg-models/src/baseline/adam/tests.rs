@@ -66,6 +66,30 @@ fn linear_units_reach_the_least_squares_solution() {
 }
 
 #[test]
+fn problems_that_do_not_fit_are_refused() {
+    let (inputs, targets, output_weights) =
+        (Rows::zeros(4, 3), Rows::zeros(4, 1), Rows::zeros(2, 1));
+    let problem = Regression {
+        inputs: &inputs,
+        targets: &targets,
+        output_weights: &output_weights,
+        output_bias: &[0.0],
+        penalty: &[0.0; 3],
+        activation: identity,
+        loss: squared_loss,
+    };
+    let said = |problem: &Regression<'_, _, _>, start: &Rows| {
+        let rng = &mut Pcg64::seed_from_u64(0);
+        let found = adam(problem, &AdamOptions::default(), start, rng, |_, _| {});
+        found.unwrap_err().to_string()
+    };
+    assert_eq!(said(&problem, &Rows::zeros(2, 2)), "start must be 3 x 2, got 2 x 2");
+    let few = Rows::zeros(3, 1);
+    let short = Regression { targets: &few, ..problem };
+    assert_eq!(said(&short, &Rows::zeros(3, 2)), "targets must be 4 x 1, got 3 x 1");
+}
+
+#[test]
 fn options_outside_their_range_are_named() {
     let error = AdamOptions::default().with_batch(0).validate().unwrap_err();
     assert_eq!(error.to_string(), "adam: batch can't be 0");
