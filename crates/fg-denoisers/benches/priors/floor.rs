@@ -247,11 +247,11 @@ const SHARE: f64 = 1e-3;
 #[inline(always)]
 fn informed<S: Simd, const EACH: usize>(
     simd: S,
-    input: &[S::f64s],
+    n: S::f64s,
     data: &[S::f64s],
     i: usize,
 ) -> Lanes<S> {
-    let mut n = Lanes::new(simd, input[i]);
+    let mut n = Lanes::new(simd, n);
     for k in 0..EACH {
         n = Lanes::new(simd, data[EACH * i + k]).mul_add(Lanes::splat(simd, SHARE), n);
     }
@@ -263,17 +263,22 @@ impl WithSimd for Run<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        match self.data.len() / self.input.len().max(1) {
-            0 => self.rows::<S, 0>(simd),
-            1 => self.rows::<S, 1>(simd),
-            _ => self.rows::<S, 2>(simd),
+        let each = self.data.len() / self.input.len().max(1);
+        // Memory apart: to ask each register for its functions takes longer than there and back.
+        match (matches!(self.floor, Floor::Memory), each) {
+            (false, 0) => self.rows::<S, false, 0>(simd),
+            (false, 1) => self.rows::<S, false, 1>(simd),
+            (false, _) => self.rows::<S, false, 2>(simd),
+            (true, 0) => self.rows::<S, true, 0>(simd),
+            (true, 1) => self.rows::<S, true, 1>(simd),
+            (true, _) => self.rows::<S, true, 2>(simd),
         }
     }
 }
 
 impl Run<'_> {
     #[inline(always)]
-    fn rows<S: Simd, const EACH: usize>(self, simd: S) {
+    fn rows<S: Simd, const MEMORY: bool, const EACH: usize>(self, simd: S) {
         let (input, rest) = Lanes::<S>::registers(self.input);
         let (data, _) = Lanes::<S>::registers(self.data);
         let (first, first_rest) = Lanes::<S>::registers_mut(self.first);
@@ -282,16 +287,17 @@ impl Run<'_> {
         let chained = matches!(self.floor, Floor::Powers(_) | Floor::Logged(_) | Floor::Tails(2));
         let paired = if chained { input.len() / 2 * 2 } else { 0 };
         let outputs = first[..paired].chunks_exact_mut(2).zip(second[..paired].chunks_exact_mut(2));
-        for (i, (first, second)) in outputs.enumerate() {
-            let own = informed::<S, EACH>(simd, input, data, 2 * i);
-            let both = Pair(own, informed::<S, EACH>(simd, input, data, 2 * i + 1));
+        for (i, (n, (first, second))) in input[..paired].chunks_exact(2).zip(outputs).enumerate() {
+            let own = informed::<S, EACH>(simd, n[0], data, 2 * i);
+            let both = Pair(own, informed::<S, EACH>(simd, n[1], data, 2 * i + 1));
             let [a, b] = self.floor.row(both);
             (first[0], first[1]) = (a.0.get(), a.1.get());
             (second[0], second[1]) = (b.0.get(), b.1.get());
         }
         let outputs = first[paired..].iter_mut().zip(&mut second[paired..]);
-        for (i, (first, second)) in outputs.enumerate() {
-            let [a, b] = self.floor.row(informed::<S, EACH>(simd, input, data, paired + i));
+        for (i, (n, (first, second))) in input[paired..].iter().zip(outputs).enumerate() {
+            let n = informed::<S, EACH>(simd, *n, data, paired + i);
+            let [a, b] = if MEMORY { Floor::Memory.row(n) } else { self.floor.row(n) };
             (*first, *second) = (a.get(), b.get());
         }
         for ((n, first), second) in rest.iter().zip(first_rest).zip(second_rest) {

@@ -39,6 +39,8 @@ use crate::family::{Piece, Rule, pieces};
 /// * For a register of rows at a time, by a step or two of third order to the mode, of rectified rates in closed form, and, for
 ///   means, equal steps outwards from it in the logarithm of the rate, over all that is within 37 nats: one exponential a
 ///   point, since the rate at each follows from that at the one before.
+/// * Means of rectified rates with at most 16 counts, where the density at the rate zero doesn't fall by more than a quarter a
+///   deviation of the cavity, by a recurrence of positive terms over the counts, from those of a normal tail: variances to `1e-11`.
 /// * Rows whose posterior is longer than some five hundred steps to one side, which takes a precision of `1e-4` and counts
 ///   near zero, row by row: the mode by Newton's steps within a bracket, then Gauss-Legendre panels.
 /// * With `gamma = 0` an exponential rate needs `n > -y`; a rectified one `n < 1` where there are counts and `0 < n < 1`

@@ -111,7 +111,7 @@ impl TwoLayerMmse {
 
     /// Default: 32 for activations with kinks and for labels, 16 for the others; with noise and four units the solids described
     /// above, of 16 and 32. Lines per row, by Sobol points, rounded up to a multiple of 16; each stands for a whole line of
-    /// points. With a single hidden unit there is only one line.
+    /// points. With a single hidden unit there is only one line, and with noise none is needed where it has a kink.
     ///
     /// # Errors
     /// [`ParameterError`] when there is no point or more than 65536.
