@@ -22,6 +22,21 @@ pub(crate) fn finite(part: &'static str, rows: &Rows) -> Result<(), ModelError> 
     }
 }
 
+/// Refuses inputs of another number of columns.
+pub(crate) fn inputs(columns: usize, inputs: &Rows) -> Result<(), ModelError> {
+    if inputs.columns() == columns {
+        return Ok(());
+    }
+    Err(ModelError::Inputs { columns, found: inputs.shape() })
+}
+
+/// Refuses a likelihood that is for another number of columns.
+pub(crate) fn columns(likelihood: &dyn Likelihood, d: usize) -> Result<(), ModelError> {
+    let Some(own) = likelihood.columns().filter(|own| *own != d) else { return Ok(()) };
+    let reason = format!("it is for {own} columns, there are {d}");
+    Err(ModelError::Data { likelihood: likelihood.name(), reason })
+}
+
 /// Refuses data that aren't of this number of rows, of as many outputs as the likelihood has for `d` columns, or that it can't
 /// produce.
 pub(crate) fn data(
@@ -29,10 +44,8 @@ pub(crate) fn data(
     (rows, d): (usize, usize),
     data: &Rows,
 ) -> Result<(), ModelError> {
+    columns(likelihood, d)?;
     let refused = |reason| Err(ModelError::Data { likelihood: likelihood.name(), reason });
-    if let Some(own) = likelihood.columns().filter(|own| *own != d) {
-        return refused(format!("it is for {own} columns, there are {d}"));
-    }
     if let Some(own) = likelihood.rows().filter(|own| *own != rows) {
         return refused(format!("it is for {own} rows, there are {rows}"));
     }

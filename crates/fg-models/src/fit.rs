@@ -71,10 +71,7 @@ impl Fit {
     /// [`ModelError::Inputs`] when the inputs have another number of columns than the unknown has rows;
     /// [`ModelError::NotFinite`].
     pub fn predict(&self, inputs: &Rows) -> Result<Predicted, ModelError> {
-        let columns = self.estimate().rows();
-        if inputs.columns() != columns {
-            return Err(ModelError::Inputs { columns, found: inputs.shape() });
-        }
+        check::inputs(self.estimate().rows(), inputs)?;
         check::finite("inputs", inputs)?;
         Ok(predict(self.belief(), inputs))
     }

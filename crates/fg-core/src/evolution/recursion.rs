@@ -279,7 +279,7 @@ impl<'g> State<'g> {
         // As in a run: a factor that is told the answer adds nothing to it.
         let (covariance, negligible) = (at.belief.covariances(), self.options.negligible);
         let precisions = [edge.law.precision(), message.precision().block(0)];
-        let moment = small::trace(&self.moments[variable].second, at.d);
+        let moment = || small::trace(&self.moments[variable].second, at.d);
         let kept = edge.extrinsic.keeps(covariance, moment, precisions, negligible);
         let law = if kept { edge.law.clone() } else { law };
         let change = law.distance(&edge.law);

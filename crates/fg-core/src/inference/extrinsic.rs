@@ -109,8 +109,10 @@ impl Extrinsic {
             let (old, new) = (previous.precision().block(b), message.precision().block(b));
             let covariance = &belief.covariances()[b * size..(b + 1) * size];
             let rows = belief.layout().range(b);
-            let square: f64 = belief.mean().rows_slice(rows.clone()).iter().map(|x| x * x).sum();
-            let moment = square / rows.len() as f64;
+            let moment = || {
+                let values = belief.mean().rows_slice(rows.clone()).iter();
+                values.map(|x| x * x).sum::<f64>() / rows.len() as f64
+            };
             if !infinite && self.keeps(covariance, moment, [old, new], options.negligible) {
                 let (natural, precision) = message.parts_mut();
                 let range = precision.layout().range(b);
@@ -131,19 +133,20 @@ impl Extrinsic {
     pub(crate) fn keeps(
         &mut self,
         covariance: &[f64],
-        moment: f64,
+        moment: impl FnOnce() -> f64,
         [old, new]: [&[f64]; 2],
         negligible: f64,
     ) -> bool {
         let d = self.columns;
-        let known = small::trace(covariance, d) < negligible * moment;
-        let dropped = self.counts.dropped > 0;
-        if !(known || dropped && small::trace(new, d) < small::trace(old, d)) {
-            return false;
-        }
+        // Seldom so, and the least to compute.
         small::multiply(covariance, old, &mut self.vectors, d);
         let share = self.vectors.iter().map(|v| v * v).sum::<f64>().sqrt();
         if !(share < negligible) {
+            return false;
+        }
+        let known = small::trace(covariance, d) < negligible * moment();
+        let dropped = self.counts.dropped > 0;
+        if !(known || dropped && small::trace(new, d) < small::trace(old, d)) {
             return false;
         }
         if dropped {
@@ -366,7 +369,7 @@ mod tests {
         for dropped in [0, 1] {
             extrinsic.counts.dropped = dropped;
             let mut keeps = |variance: f64, moment: f64, old_new: [&[f64]; 2]| {
-                extrinsic.keeps(&[variance], moment, old_new, NEGLIGIBLE)
+                extrinsic.keeps(&[variance], || moment, old_new, NEGLIGIBLE)
             };
             let (less, more) = ([&strong[..], &weak[..]], [&weak[..], &strong[..]]);
             assert!(keeps(1e-15, 1.0, less), "known");
@@ -379,7 +382,7 @@ mod tests {
         let old = [1e3, 0.0, 0.0, 1e3];
         for (new, kept) in [([1e4, 0.0, 0.0, 10.0], true), ([1e4, 0.0, 0.0, 2e3], false)] {
             let covariance = [1e-15, 0.0, 0.0, 1e-15];
-            let found = extrinsic.keeps(&covariance, 1.0, [&old, &new], NEGLIGIBLE);
+            let found = extrinsic.keeps(&covariance, || 1.0, [&old, &new], NEGLIGIBLE);
             assert_eq!(found, kept, "{new:?}");
         }
     }

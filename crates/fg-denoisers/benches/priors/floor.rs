@@ -26,6 +26,8 @@ pub(crate) enum Floor {
     Exponentials(usize),
     /// The moments of one normal tail, or of two of which one is on the light side, with the exponential of the other.
     Tails(usize),
+    /// The same of two tails that both may be on the heavy side, with an exponential each.
+    Heavy,
     /// Exponentials at so many points of a rule.
     Points(usize),
     /// Normal tails and exponentials at so many points of rules.
@@ -68,12 +70,12 @@ pub(crate) fn of(module: &str, instance: &str) -> Floor {
         ("likelihood/sign", "exact" | "probit") => Floor::Tails(1),
         ("likelihood/laplace_noise", "maximum") => Floor::Memory,
         ("likelihood/masked", _) | ("likelihood/tuned", "probit") => Floor::Tails(1),
-        ("likelihood/tuned", "magnitudes") => Floor::Tails(2),
-        ("likelihood/sign" | "likelihood/rectified" | "likelihood/laplace_noise", _) => {
-            Floor::Tails(2)
-        }
+        ("likelihood/sign" | "likelihood/laplace_noise", _) => Floor::Tails(2),
+        // Both sides may have a peak of their own.
+        ("likelihood/tuned", "magnitudes") | ("likelihood/rectified", _) => Floor::Heavy,
         ("likelihood/magnitude", "exact") => Floor::Exponentials(1),
-        ("likelihood/magnitude", _) | ("likelihood/hinge", "mean") => Floor::Tails(2),
+        ("likelihood/magnitude", _) => Floor::Heavy,
+        ("likelihood/hinge", "mean") => Floor::Tails(2),
         ("likelihood/censored", _) | ("likelihood/quantised", "outer bin, noisy") => {
             Floor::Tails(1)
         }
@@ -93,7 +95,7 @@ pub(crate) fn of(module: &str, instance: &str) -> Floor {
         ("likelihood/student_noise", "usual") => Floor::Points(108),
         ("likelihood/student_noise", "precise") => Floor::Points(123),
         ("likelihood/student_noise", _) => Floor::Points(224),
-        ("likelihood/two_layer", "one ReLU, mean") => Floor::Tails(2),
+        ("likelihood/two_layer", "one ReLU, mean") => Floor::Heavy,
         // A rule of 48 points in each of three quadrants.
         ("likelihood/committee", _) => Floor::TailPoints(3 * 48),
         _ => Floor::Memory,
@@ -121,6 +123,7 @@ impl fmt::Display for Floor {
             Self::Exponentials(k) => write!(f, "{k} exponentials"),
             Self::Tails(1) => write!(f, "a tail"),
             Self::Tails(k) => write!(f, "{k} tails"),
+            Self::Heavy => write!(f, "2 heavy tails"),
             Self::Points(k) => write!(f, "exponentials at {k} points"),
             Self::TailPoints(k) => write!(f, "tails and exponentials at {k} points"),
             Self::Quotient => write!(f, "a quotient"),
@@ -200,6 +203,12 @@ impl Floor {
                 let tail = tail(x);
                 [tail.mean, tail.variance]
             }
+            Self::Heavy => {
+                let y = x.abs() + n.constant(1.0);
+                let (near, far) = below_pair(x.abs(), y);
+                let (near, far) = (above(x, near), above(y, far));
+                [near.mean + far.mean, near.variance + far.variance]
+            }
             Self::Tails(_) => {
                 let (near, far) = below_pair(x.abs(), x.abs() + n.constant(1.0));
                 let near = above(x, near);
@@ -263,45 +272,57 @@ impl WithSimd for Run<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let each = self.data.len() / self.input.len().max(1);
-        // Memory apart: to ask each register for its functions takes longer than there and back.
-        match (matches!(self.floor, Floor::Memory), each) {
-            (false, 0) => self.rows::<S, false, 0>(simd),
-            (false, 1) => self.rows::<S, false, 1>(simd),
-            (false, _) => self.rows::<S, false, 2>(simd),
-            (true, 0) => self.rows::<S, true, 0>(simd),
-            (true, 1) => self.rows::<S, true, 1>(simd),
-            (true, _) => self.rows::<S, true, 2>(simd),
+        match self.data.len() / self.input.len().max(1) {
+            0 => self.known::<S, 0>(simd),
+            1 => self.known::<S, 1>(simd),
+            _ => self.known::<S, 2>(simd),
         }
     }
 }
 
 impl Run<'_> {
+    /// Short ones each in a loop of its own: to ask every register what is to be computed takes as long as that.
     #[inline(always)]
-    fn rows<S: Simd, const MEMORY: bool, const EACH: usize>(self, simd: S) {
+    fn known<S: Simd, const EACH: usize>(self, simd: S) {
+        match self.floor {
+            Floor::Memory => self.rows::<S, EACH>(simd, Floor::Memory),
+            Floor::Quotient => self.rows::<S, EACH>(simd, Floor::Quotient),
+            Floor::Root => self.rows::<S, EACH>(simd, Floor::Root),
+            Floor::Exponentials(1) => self.rows::<S, EACH>(simd, Floor::Exponentials(1)),
+            Floor::Exponentials(2) => self.rows::<S, EACH>(simd, Floor::Exponentials(2)),
+            Floor::Tails(1) => self.rows::<S, EACH>(simd, Floor::Tails(1)),
+            Floor::Tails(2) => self.rows::<S, EACH>(simd, Floor::Tails(2)),
+            Floor::Heavy => self.rows::<S, EACH>(simd, Floor::Heavy),
+            floor => self.rows::<S, EACH>(simd, floor),
+        }
+    }
+
+    #[inline(always)]
+    fn rows<S: Simd, const EACH: usize>(self, simd: S, floor: Floor) {
         let (input, rest) = Lanes::<S>::registers(self.input);
         let (data, _) = Lanes::<S>::registers(self.data);
         let (first, first_rest) = Lanes::<S>::registers_mut(self.first);
         let (second, second_rest) = Lanes::<S>::registers_mut(self.second);
         // In pairs, which chains of functions are faster by.
-        let chained = matches!(self.floor, Floor::Powers(_) | Floor::Logged(_) | Floor::Tails(2));
+        let chained =
+            matches!(floor, Floor::Powers(_) | Floor::Logged(_) | Floor::Tails(2) | Floor::Heavy);
         let paired = if chained { input.len() / 2 * 2 } else { 0 };
         let outputs = first[..paired].chunks_exact_mut(2).zip(second[..paired].chunks_exact_mut(2));
         for (i, (n, (first, second))) in input[..paired].chunks_exact(2).zip(outputs).enumerate() {
             let own = informed::<S, EACH>(simd, n[0], data, 2 * i);
             let both = Pair(own, informed::<S, EACH>(simd, n[1], data, 2 * i + 1));
-            let [a, b] = self.floor.row(both);
+            let [a, b] = floor.row(both);
             (first[0], first[1]) = (a.0.get(), a.1.get());
             (second[0], second[1]) = (b.0.get(), b.1.get());
         }
         let outputs = first[paired..].iter_mut().zip(&mut second[paired..]);
         for (i, (n, (first, second))) in input[paired..].iter().zip(outputs).enumerate() {
             let n = informed::<S, EACH>(simd, *n, data, paired + i);
-            let [a, b] = if MEMORY { Floor::Memory.row(n) } else { self.floor.row(n) };
+            let [a, b] = floor.row(n);
             (*first, *second) = (a.get(), b.get());
         }
         for ((n, first), second) in rest.iter().zip(first_rest).zip(second_rest) {
-            [*first, *second] = self.floor.row(*n);
+            [*first, *second] = floor.row(*n);
         }
     }
 }

@@ -5,8 +5,8 @@ use fg_core::denoiser::Likelihood;
 use fg_core::evolution::EstimateLaw;
 
 use super::Predicted;
-use crate::ModelError;
 use crate::pairs::pairs;
+use crate::{ModelError, check};
 
 /// Points of the average over new data. Doubled, they change the prediction of a sparse logistic model by less than 1e-3.
 const POINTS: usize = 32_768;
@@ -40,10 +40,7 @@ pub fn predicted_log_density(
     likelihood: &dyn Likelihood,
 ) -> Result<f64, ModelError> {
     let (d, name) = (law.columns(), || likelihood.name());
-    if let Some(own) = likelihood.columns().filter(|own| *own != d) {
-        let reason = format!("it is for {own} columns, the law is of {d}");
-        return Err(ModelError::Data { likelihood: name(), reason });
-    }
+    check::columns(likelihood, d)?;
     if likelihood.rows().is_some() || likelihood.row_model(0).is_some() {
         let reason = "its rows differ: ask for the model of each".to_owned();
         return Err(ModelError::Data { likelihood: name(), reason });

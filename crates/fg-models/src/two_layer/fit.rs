@@ -4,7 +4,7 @@ use fg_core::{FactorId, Inference, Observer, Options, Rows};
 
 use super::unknown::NOISE_VARIANCE;
 use super::{Start, TwoLayerGraph, TwoLayerModel};
-use crate::{Fit, ModelError};
+use crate::{Fit, ModelError, check};
 
 /// What a run learned about the first layer: a [`Fit`] of which the last row may be a bias, and the network to predict with.
 #[derive(Debug)]
@@ -87,7 +87,7 @@ impl TwoLayerFit {
     /// # Errors
     /// [`ModelError::Inputs`] when the inputs have another number of columns than those the run learned from.
     pub fn predict(&self, inputs: &Rows) -> Result<Rows, ModelError> {
-        self.check(inputs)?;
+        check::inputs(self.inputs(), inputs)?;
         self.model.predict(self.fit.estimate(), inputs)
     }
 
@@ -96,7 +96,7 @@ impl TwoLayerFit {
     /// # Errors
     /// As [`predict`](Self::predict).
     pub fn predict_averaged(&self, inputs: &Rows) -> Result<Rows, ModelError> {
-        self.check(inputs)?;
+        check::inputs(self.inputs(), inputs)?;
         self.model.predict_averaged(self.fit.belief(), inputs)
     }
 
@@ -105,7 +105,7 @@ impl TwoLayerFit {
     /// # Errors
     /// As [`predict`](Self::predict).
     pub fn log_odds(&self, inputs: &Rows) -> Result<Option<Rows>, ModelError> {
-        self.check(inputs)?;
+        check::inputs(self.inputs(), inputs)?;
         self.model.log_odds(self.fit.estimate(), inputs)
     }
 
@@ -114,20 +114,13 @@ impl TwoLayerFit {
     /// # Errors
     /// As [`predict`](Self::predict).
     pub fn log_odds_averaged(&self, inputs: &Rows) -> Result<Option<Rows>, ModelError> {
-        self.check(inputs)?;
+        check::inputs(self.inputs(), inputs)?;
         self.model.log_odds_averaged(self.fit.belief(), inputs)
     }
 
     /// Rows of `W1` without a bias.
     fn inputs(&self) -> usize {
         self.fit.estimate().rows() - usize::from(self.model.has_bias())
-    }
-
-    fn check(&self, inputs: &Rows) -> Result<(), ModelError> {
-        if inputs.columns() == self.inputs() {
-            return Ok(());
-        }
-        Err(ModelError::Inputs { columns: self.inputs(), found: inputs.shape() })
     }
 
     fn without_bias(&self, all: &Rows) -> Rows {

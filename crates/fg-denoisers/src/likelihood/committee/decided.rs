@@ -5,7 +5,7 @@ use core::f64::consts::TAU;
 use fg_core::special::{log_cdf, positive_part};
 
 use super::Committee;
-use super::pair::Part;
+use super::mixture::Part;
 
 /// The other sign of a unit is left out when it has this many nats less than what is kept: it is below rounding.
 const DOUBT: f64 = 40.0;
@@ -56,7 +56,7 @@ impl Committee {
         n: [f64; 2],
         r: [f64; 2],
         gamma: [f64; 3],
-    ) -> Option<Part> {
+    ) -> Option<Part<f64>> {
         let [a, b, c] = gamma;
         let pairs = [Pair::new(r, gamma), Pair::new([r[1], r[0]], [c, b, a])];
         let first = usize::from(pairs[1].score.abs() > pairs[0].score.abs());

@@ -2,6 +2,7 @@
 
 mod crossings;
 mod decided;
+mod mixture;
 mod pair;
 mod quadrant;
 mod rows;

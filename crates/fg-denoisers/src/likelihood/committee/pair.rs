@@ -1,6 +1,7 @@
 //! Two units of any precision, row by row: in each quadrant one column in closed form, the other over panels.
 
 use super::Committee;
+use super::mixture::Part;
 use crate::family::HalfLine;
 use crate::family::curve::{Curve, Fault, Flat, Mark, Peaks, Tilt};
 
@@ -8,40 +9,17 @@ use crate::family::curve::{Curve, Fault, Flat, Mark, Peaks, Tilt};
 pub(super) const QUADRANTS: [[f64; 2]; 4] = [[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]];
 
 impl Committee {
-    /// Mean, covariance (`xx, xy, yy`) and log-partition of a row.
-    pub(super) fn pair(&self, y: f64, n: [f64; 2], gamma: [f64; 3]) -> Result<Part, Fault> {
-        let mut parts = [Part::NONE; 4];
-        let mut top = 0;
-        for (k, signs) in QUADRANTS.into_iter().enumerate() {
-            let weight = self.share(y, signs.iter().filter(|s| **s > 0.0).count());
-            if weight > 0.0 {
-                parts[k] = self.quadrant(signs, n, gamma)?;
-                parts[k].log_mass += weight.ln();
-            }
-            if parts[k].log_mass > parts[top].log_mass {
-                top = k;
+    /// Mean, covariance and log-partition of a row.
+    pub(super) fn pair(&self, y: f64, n: [f64; 2], gamma: [f64; 3]) -> Result<Part<f64>, Fault> {
+        let mut parts = [Part::none(0.0); 4];
+        for (signs, part) in QUADRANTS.into_iter().zip(&mut parts) {
+            let share = self.share(y, signs.iter().filter(|s| **s > 0.0).count());
+            if share > 0.0 {
+                *part = self.quadrant(signs, n, gamma)?;
+                part.log_mass += share.ln();
             }
         }
-        let (height, centre) = (parts[top].log_mass, parts[top].mean);
-        let (mut total, mut shift) = (0.0, [0.0; 2]);
-        for part in &mut parts {
-            part.log_mass = (part.log_mass - height).exp();
-            total += part.log_mass;
-            for j in 0..2 {
-                shift[j] += part.log_mass * (part.mean[j] - centre[j]);
-            }
-        }
-        let shift = shift.map(|s| s / total);
-        let mut covariance = [0.0; 3];
-        for part in &parts {
-            let apart = [0, 1].map(|j| part.mean[j] - centre[j] - shift[j]);
-            let square = [apart[0] * apart[0], apart[0] * apart[1], apart[1] * apart[1]];
-            for k in 0..3 {
-                covariance[k] += part.log_mass / total * (part.covariance[k] + square[k]);
-            }
-        }
-        let mean = [0, 1].map(|j| centre[j] + shift[j]);
-        Ok(Part { log_mass: height + total.ln(), mean, covariance })
+        Ok(Part::mixture(parts))
     }
 
     /// The cavity's Gaussian within a quadrant.
@@ -50,7 +28,7 @@ impl Committee {
         [s, t]: [f64; 2],
         n: [f64; 2],
         gamma: [f64; 3],
-    ) -> Result<Part, Fault> {
+    ) -> Result<Part<f64>, Fault> {
         let [a, b, c] = gamma;
         let edge = Edge { pull: s * n[0], bend: s * t * b, precision: a, root: a.sqrt(), own: c };
         let tilt = Tilt { n: t * n[1], gamma: c };
@@ -74,25 +52,6 @@ impl Committee {
             mean: [s * (at_top + u), t * (top + x)],
             covariance: [v + (uu - u * u).max(0.0), s * t * (xu - x * u), xx - x * x],
         })
-    }
-}
-
-/// A quadrant or a mixture of them.
-#[derive(Clone, Copy)]
-pub(super) struct Part {
-    pub(super) log_mass: f64,
-    pub(super) mean: [f64; 2],
-    /// `xx, xy, yy`.
-    pub(super) covariance: [f64; 3],
-}
-
-impl Part {
-    const NONE: Self = Self { log_mass: f64::NEG_INFINITY, mean: [0.0; 2], covariance: [0.0; 3] };
-
-    /// Whether all numbers are.
-    pub(super) fn is_finite(&self) -> bool {
-        let [xx, xy, yy] = self.covariance;
-        (self.log_mass + self.mean[0] + self.mean[1] + xx + xy + yy).is_finite()
     }
 }
 

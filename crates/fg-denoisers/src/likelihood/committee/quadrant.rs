@@ -5,6 +5,7 @@ use fg_core::special::log::ln;
 use fg_core::special::number::Number;
 use fg_core::special::tail::{Tail, above, below};
 
+use super::mixture::Part;
 use crate::family::Rule;
 
 /// What lies this many nats below the peak is left out.
@@ -41,16 +42,6 @@ pub(super) struct Quadrant<'a> {
     /// `1 - p^2`.
     rest: f64,
     rule: &'a Rule,
-}
-
-/// Moments of the sizes, and the logarithm of the integral of their weight.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Sizes<N> {
-    pub(super) log_mass: N,
-    /// Of `u` and `x`.
-    pub(super) mean: [N; 2],
-    /// `uu, ux, xx`.
-    pub(super) covariance: [N; 3],
 }
 
 /// A place next to the peak of the weight of `x`. The weight at a distance from it is a factor, the mass of `u` relative to its
@@ -97,9 +88,9 @@ impl<'a> Quadrant<'a> {
         number.constant(self.p)
     }
 
-    /// Moments and mass.
+    /// Moments of `u` and `x`, and the logarithm of the integral of their weight.
     #[inline(always)]
-    pub(super) fn sizes<N: Number>(&self, h: [N; 2]) -> Sizes<N> {
+    pub(super) fn sizes<N: Number>(&self, h: [N; 2]) -> Part<N> {
         let peak = self.peak(h);
         let (low, high) = self.ends(&peak);
         let (zero, one, half) = (low.constant(0.0), low.constant(1.0), low.constant(0.5));
@@ -134,7 +125,7 @@ impl<'a> Quadrant<'a> {
         let (x, u) = (x * share, u * share);
         let spread = uu.mul_add(share, -(u * u)).at_least(zero);
         let height = peak.x * peak.x.mul_add(-half, h[1]) - peak.cut[1];
-        Sizes {
+        Part {
             log_mass: height + ln(mass * scale * reach),
             mean: [peak.u + u, peak.x + x],
             covariance: [

@@ -2,14 +2,13 @@
 
 use fg_core::denoiser::{RowCavity, RowEstimate};
 use fg_core::factor::Breakdown;
-use fg_core::special::exp::exp_negative;
-use fg_core::special::log::ln;
 use fg_core::special::number::{Lanes, Number};
 use pulp::Simd;
 
 use super::Committee;
-use super::pair::{Part, QUADRANTS, symmetric};
-use super::quadrant::{Quadrant, Sizes};
+use super::mixture::Part;
+use super::pair::{QUADRANTS, symmetric};
+use super::quadrant::Quadrant;
 use crate::family::curve::Fault;
 use crate::family::lines::LONGEST;
 
@@ -103,7 +102,7 @@ impl Rows<'_, '_> {
     }
 
     /// Writes down an answer.
-    fn put(&mut self, i: usize, part: &Part) -> Result<(), Breakdown> {
+    fn put(&mut self, i: usize, part: &Part<f64>) -> Result<(), Breakdown> {
         if !part.is_finite() {
             return Err(Fault::Lost.breakdown(self.cavity.first_row() + i));
         }
@@ -140,7 +139,9 @@ impl Rows<'_, '_> {
             Lanes::new(simd, S::as_simd_f64s(&input[1]).0[0]),
         ];
         let y = if self.observed[rows[0]] == 0.0 { 0.0 } else { 1.0 };
-        let found = mixture(self.vote, y, quadrant, h);
+        let Part { log_mass, mean: [x, y], covariance: [xx, xy, yy] } =
+            posterior(self.vote, y, quadrant, h);
+        let found = [log_mass, x, y, xx, xy, yy];
         let mut output = [[0.0; LONGEST]; 6];
         for (output, found) in output.iter_mut().zip(found) {
             S::as_mut_simd_f64s(output).0[0] = found.get();
@@ -170,13 +171,11 @@ impl Rows<'_, '_> {
     }
 }
 
-/// Logarithm of the mass, means and `xx, xy, yy` of the columns, each in deviations given the other one, for the label `y`.
+/// Posterior of both columns for the label `y`, each in deviations given the other one.
 #[inline(always)]
-fn mixture<N: Number>(vote: &Committee, y: f64, quadrant: &Quadrant<'_>, h: [N; 2]) -> [N; 6] {
+fn posterior<N: Number>(vote: &Committee, y: f64, quadrant: &Quadrant<'_>, h: [N; 2]) -> Part<N> {
     let zero = h[0].constant(0.0);
-    let nothing = zero.constant(f64::MIN);
-    let nothing = Sizes { log_mass: nothing, mean: [zero; 2], covariance: [zero; 3] };
-    let (mut parts, mut top, mut centre) = ([nothing; 4], nothing.log_mass, [zero; 2]);
+    let mut parts = [Part::none(zero); 4];
     for ([s, t], part) in QUADRANTS.into_iter().zip(&mut parts) {
         let share = vote.share(y, usize::from(s > 0.0) + usize::from(t > 0.0));
         if share > 0.0 {
@@ -184,37 +183,12 @@ fn mixture<N: Number>(vote: &Committee, y: f64, quadrant: &Quadrant<'_>, h: [N; 
             let (s, t, both) = (zero.constant(s), zero.constant(t), zero.constant(s * t));
             let found = own.sizes([s * h[0], t * h[1]]);
             let [uu, ux, xx] = found.covariance;
-            part.log_mass = found.log_mass + zero.constant(share.ln());
-            part.mean = [s * found.mean[0], t * found.mean[1]];
-            part.covariance = [uu, both * ux, xx];
-            for (centre, mean) in centre.iter_mut().zip(part.mean) {
-                *centre = part.log_mass.if_above(top, mean, *centre);
-            }
-            top = part.log_mass.at_least(top);
+            *part = Part {
+                log_mass: found.log_mass + zero.constant(share.ln()),
+                mean: [s * found.mean[0], t * found.mean[1]],
+                covariance: [uu, both * ux, xx],
+            };
         }
     }
-    let (mut total, mut shift) = (zero, [zero; 2]);
-    for part in &mut parts {
-        let weight = exp_negative(part.log_mass - top);
-        total = total + weight;
-        for ((shift, mean), centre) in shift.iter_mut().zip(&mut part.mean).zip(centre) {
-            *mean = *mean - centre;
-            *shift = weight.mul_add(*mean, *shift);
-        }
-        part.log_mass = weight;
-    }
-    let inverse = zero.constant(1.0) / total;
-    let shift = [shift[0] * inverse, shift[1] * inverse];
-    let mut covariance = [zero; 3];
-    for part in &parts {
-        let [x, y] = [part.mean[0] - shift[0], part.mean[1] - shift[1]];
-        let weight = part.log_mass * inverse;
-        let squares = [x * x, x * y, y * y];
-        let terms = part.covariance.iter().zip(squares);
-        for (sum, (own, square)) in covariance.iter_mut().zip(terms) {
-            *sum = weight.mul_add(*own + square, *sum);
-        }
-    }
-    let [xx, xy, yy] = covariance;
-    [top + ln(total), centre[0] + shift[0], centre[1] + shift[1], xx, xy, yy]
+    Part::mixture(parts)
 }
