@@ -112,15 +112,16 @@ fn binary_units_are_found_by_few_points_too() {
     }
 }
 
-/// Errors after each sweep of a damped prediction that finds the units and goes on.
-fn damped(negligible: f64) -> Vec<f64> {
+/// Errors after each sweep of a damped prediction that finds the units and goes on, and how many messages were kept.
+fn damped(negligible: f64) -> (Vec<f64>, usize) {
     let options = Options::default().with_damping(0.5).with_negligible(negligible);
     let (graph, signal, start) = binary_graph(3.0);
     let options = options.with_max_sweeps(30);
     let evolution = Evolution::new(&graph, &options).with_points(1024).with_tolerance(0.0);
     let (operator, law) = start;
     let prediction = evolution.with_start(operator, 1, law).with_exact(0.0).run().unwrap();
-    prediction.sweeps().iter().map(|s| s.estimate(signal).unwrap().nmse()).collect()
+    let kept = prediction.sweeps().iter().flat_map(|s| &s.messages).filter(|m| m.kept).count();
+    (prediction.sweeps().iter().map(|s| s.estimate(signal).unwrap().nmse()).collect(), kept)
 }
 
 /// Damping halves a message that is dropped from sweep to sweep, unless it is kept: in predictions as in runs. A few points
@@ -131,7 +132,8 @@ fn damped_predictions_keep_what_is_found() {
         let found = errors.iter().position(|e| *e < 1e-12).unwrap();
         errors[found..].iter().copied().fold(0.0, f64::max)
     };
-    let (kept, dropped) = (damped(1e-6), damped(0.0));
+    let ((kept, count), (dropped, none)) = (damped(1e-6), damped(0.0));
+    assert!(count > 0 && none == 0, "{count} and {none} messages kept");
     // 1.3e-5 and 4.6e-3.
     assert!(worst_after(&kept) < 1e-4, "{kept:?}");
     assert!(worst_after(&dropped) > 1e-3, "{dropped:?}");

@@ -26,6 +26,7 @@ fn a_solved_run_ends() {
         assert_eq!(fit.report().status, Status::Converged, "{seed}: {}", fit.report());
         let error = fit.estimate().mean_squared_error(&teacher);
         assert!(error < 1e-12, "{seed}: {error}, {}", fit.report());
+        assert!(fit.report().kept() > 0, "{seed}: {}", fit.report());
     }
 }
 

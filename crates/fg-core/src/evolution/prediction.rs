@@ -99,6 +99,8 @@ pub struct MessagePrediction {
     /// to its cavity isn't zero, and its noise is only uncorrelated with the truth, not free of the cavity's: the
     /// prediction is then approximate.
     pub limited: usize,
+    /// Whether the message before stayed, as in a run: see [`Options::negligible`](crate::Options::negligible).
+    pub kept: bool,
 }
 
 /// What is predicted of one sweep.

@@ -305,7 +305,7 @@ impl<'g> State<'g> {
         edge.updated = true;
         let dropped = counts.dropped;
         let (factor, variable) = (FactorId(factor), VariableId(variable));
-        Ok(MessagePrediction { factor, port, variable, law, change, dropped, limited })
+        Ok(MessagePrediction { factor, port, variable, law, change, dropped, limited, kept })
     }
 
     fn reporter(&self, variable: usize) -> Option<usize> {

@@ -348,6 +348,7 @@ impl<'g> Inference<'g> {
             dropped: counts.dropped,
             clamped: counts.clamped,
             bounded: counts.bounded,
+            kept: counts.kept,
         })
     }
 

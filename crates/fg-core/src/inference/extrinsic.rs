@@ -27,6 +27,7 @@ pub(crate) struct Counts {
     pub(crate) dropped: usize,
     pub(crate) clamped: usize,
     pub(crate) bounded: usize,
+    pub(crate) kept: usize,
 }
 
 impl Extrinsic {
@@ -119,6 +120,7 @@ impl Extrinsic {
                 precision.block_mut(b).copy_from_slice(old);
                 let rows = previous.natural().rows_slice(range.clone());
                 natural.rows_slice_mut(range).copy_from_slice(rows);
+                self.counts.kept += 1;
             }
         }
     }

@@ -106,6 +106,10 @@ pub struct EdgeFigures {
     pub clamped: usize,
     /// Directions in which the ratio of covariances was moved into `[alpha_min, alpha_max]`.
     pub bounded: usize,
+    /// Blocks of rows whose message stayed as it was, since the new one would have lost a
+    /// [negligible](crate::Options::negligible) share of what is believed. Directions that the new one had dropped count as
+    /// dropped all the same.
+    pub kept: usize,
 }
 
 /// Figures of one sweep.
@@ -171,6 +175,12 @@ impl Report {
         self.sum(|e| e.bounded)
     }
 
+    /// Messages of blocks of rows that stayed as they were in place of weaker ones, over all sweeps: see
+    /// [`Options::negligible`](crate::Options::negligible).
+    pub fn kept(&self) -> usize {
+        self.sum(|e| e.kept)
+    }
+
     fn sum(&self, figure: impl Fn(&EdgeFigures) -> usize) -> usize {
         self.history.iter().flat_map(|s| &s.edges).map(figure).sum()
     }
@@ -183,6 +193,7 @@ impl fmt::Display for Report {
             (self.dropped(), "directions dropped"),
             (self.clamped(), "precisions clamped"),
             (self.bounded(), "covariance ratios bounded"),
+            (self.kept(), "messages kept"),
             (self.recoveries.len(), "recoveries"),
         ] {
             if count > 0 {
