@@ -20,3 +20,4 @@ mod mixed;
 mod perceptron;
 mod phase_retrieval;
 mod regression;
+mod told_nothing;

@@ -35,6 +35,8 @@ struct State<'g> {
     fresh: Vec<bool>,
     /// Variables between two factors that can be told what they have sent themselves.
     echoes: Vec<bool>,
+    /// Whether a sweep has been completed.
+    swept: bool,
 }
 
 /// A step that failed, and at which factor.
@@ -72,6 +74,7 @@ pub(super) fn run(evolution: &Evolution<'_>) -> Result<Prediction, EvolutionErro
                 status = broken(failure, number);
                 break;
             }
+            state.swept = true;
             let change = messages.iter().map(|m| m.change).fold(0.0, larger);
             let estimates: Vec<Option<EstimateLaw>> = (0..followed.len())
                 .map(|v| followed[v].then(|| state.estimate(v).ok()).flatten())
@@ -151,8 +154,18 @@ impl<'g> State<'g> {
         let hears = |e: &usize| nodes[graph.edges()[*e].factor].hears_echoes();
         let between = |edges: &[usize]| joint && edges.len() == 2 && edges.iter().all(hears);
         let echoes = graph.variable_nodes().iter().map(|v| between(&v.edges)).collect();
-        let mut state =
-            Self { graph, options, nodes, moments, edges, joint, matched, fresh, echoes };
+        let mut state = Self {
+            graph,
+            options,
+            nodes,
+            moments,
+            edges,
+            joint,
+            matched,
+            fresh,
+            echoes,
+            swept: false,
+        };
         state.start(evolution)?;
         Ok(state)
     }
@@ -230,6 +243,17 @@ impl<'g> State<'g> {
         Ok(())
     }
 
+    /// Whether a factor with one port has never said anything, and is told nothing.
+    fn is_untold(&self, factor: usize) -> bool {
+        let node = &self.graph.factor_nodes()[factor];
+        let e = node.first_edge;
+        let edges = &self.graph.variable_nodes()[self.graph.edges()[e].variable].edges;
+        let silent = |o: &usize| self.edges[*o].law.precision().iter().all(|p| *p == 0.0);
+        node.ports.len() == 1
+            && !self.edges[e].updated
+            && edges.iter().filter(|o| **o != e).all(silent)
+    }
+
     /// `E[p_old' p_new]` of the product of several messages at two times.
     fn cross(&self, edges: &[usize], old: &[usize], new: &[usize]) -> Vec<f64> {
         let mut sum: Vec<f64> = Vec::new();
@@ -243,6 +267,20 @@ impl<'g> State<'g> {
     }
 
     fn update(
+        &mut self,
+        update: &Update,
+        messages: &mut Vec<MessagePrediction>,
+    ) -> Result<(), Failure> {
+        let factor = update.factor.index();
+        // As in a run: see `Graph::infer`.
+        let untold = !self.swept && self.is_untold(factor);
+        match self.update_told(update, messages) {
+            Err(failure) if untold && failure.reason.is_for_want_of_news() => Ok(()),
+            result => result,
+        }
+    }
+
+    fn update_told(
         &mut self,
         update: &Update,
         messages: &mut Vec<MessagePrediction>,

@@ -334,6 +334,12 @@ impl Breakdown {
         }
     }
 
+    /// Whether it may be that a factor has no answer to being told nothing of its variable: a penalty has a place then but no
+    /// spread, others not even that.
+    pub(crate) fn is_for_want_of_news(&self) -> bool {
+        matches!(self, Self::ImproperCavity { .. } | Self::NotPositive { .. })
+    }
+
     /// The same breakdown at another port: estimators with one port report port zero.
     #[must_use]
     pub fn at_port(mut self, at: usize) -> Self {

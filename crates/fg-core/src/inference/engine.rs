@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::acceleration::Acceleration;
 use super::error::{InferenceError, StartError};
+use super::failure::{Failure, breakdown_error};
 use super::live;
 use super::observer::{IterationInfo, Observer};
 use super::options::{Options, OptionsError};
@@ -40,13 +41,8 @@ pub struct Inference<'g> {
     recoveries: Vec<Recovery>,
     /// Whether a sweep has ever been completed.
     swept: bool,
-}
-
-/// A sweep that failed: where and how.
-struct Failure {
-    factor: usize,
-    port: usize,
-    event: Event,
+    /// A factor that had nothing to say before.
+    silent: Option<usize>,
 }
 
 impl<'g> Inference<'g> {
@@ -91,6 +87,7 @@ impl<'g> Inference<'g> {
             acceleration,
             recoveries,
             swept: false,
+            silent: None,
         })
     }
 
@@ -194,7 +191,7 @@ impl<'g> Inference<'g> {
     pub fn run(&mut self, observer: &mut dyn Observer) -> Result<Solution, InferenceError> {
         observer.on_start(self.graph);
         for update in core::mem::take(&mut self.start) {
-            self.update(&update, None).map_err(|f| self.fatal(&f))?;
+            self.update(&update, None).map_err(|f| f.error(self.graph, self.silent))?;
         }
         let began = self.options.time_limit.map(|_| Instant::now());
         let mut history: Vec<SweepFigures> = Vec::with_capacity(self.options.max_sweeps.min(4096));
@@ -214,7 +211,7 @@ impl<'g> Inference<'g> {
             let swept = self.sweep_once(&mut figures);
             if let Err(failure) = swept.and_then(|()| self.learn()) {
                 if !self.swept && failure.is_structural() {
-                    return Err(self.fatal(&failure));
+                    return Err(failure.error(self.graph, self.silent));
                 }
                 if let Some(diverged) = self.recover(sweep, failure) {
                     status = diverged;
@@ -285,6 +282,24 @@ impl<'g> Inference<'g> {
     }
 
     fn update(
+        &mut self,
+        update: &Update,
+        figures: Option<&mut SweepFigures>,
+    ) -> Result<(), Failure> {
+        let factor = update.factor.index();
+        let untold = !self.swept && self.state.is_untold(self.graph, factor);
+        match self.update_told(update, figures) {
+            Err(Failure { event: Event::Breakdown(reason), .. })
+                if untold && reason.is_for_want_of_news() =>
+            {
+                self.silent.get_or_insert(factor);
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    fn update_told(
         &mut self,
         update: &Update,
         mut figures: Option<&mut SweepFigures>,
@@ -413,42 +428,6 @@ impl<'g> Inference<'g> {
     /// [`EvidenceError`] naming the factor or variable that has none.
     pub fn evidence(&mut self) -> Result<Evidence, EvidenceError> {
         evidence::bethe(self.graph, &mut self.state)
-    }
-
-    fn fatal(&self, failure: &Failure) -> InferenceError {
-        let Event::Breakdown(reason) = failure.event else {
-            unreachable!("a belief explodes against the first sweep, which has been completed")
-        };
-        breakdown_error(self.graph, failure.factor, reason)
-    }
-}
-
-impl Failure {
-    /// Whether damping can't help: the model itself leaves something open or contradicts itself.
-    fn is_structural(&self) -> bool {
-        matches!(
-            self.event,
-            Event::Breakdown(
-                Breakdown::ImproperCavity { .. }
-                    | Breakdown::Undetermined { .. }
-                    | Breakdown::Contradiction { .. }
-                    | Breakdown::KnownCavity { .. }
-                    | Breakdown::Form { .. }
-                    | Breakdown::NoData { .. }
-                    | Breakdown::Factorisation
-            )
-        )
-    }
-}
-
-fn breakdown_error(graph: &Graph, factor: usize, reason: Breakdown) -> InferenceError {
-    let node = &graph.factor_nodes()[factor];
-    let port = reason.port().min(node.ports.len() - 1);
-    let variable = graph.edges()[node.first_edge + port].variable;
-    InferenceError::Breakdown {
-        factor: node.name.clone(),
-        variable: graph.variable_nodes()[variable].name.clone(),
-        reason,
     }
 }
 

@@ -23,6 +23,16 @@ pub enum InferenceError {
     },
     /// A message or a field can't be set.
     Start(StartError),
+    /// A factor that has no answer to being told nothing leaves another one undetermined in the first sweep, as a penalty does
+    /// with fewer data than unknowns: [`Inference::start`](super::Inference::start) takes a first message.
+    StartNeeded {
+        /// Name of the factor that says nothing.
+        silent: String,
+        /// Name of the factor without a belief.
+        factor: String,
+        /// Name of the variable that has none.
+        variable: String,
+    },
     /// A belief doesn't exist: the model leaves something undetermined, or contradicts itself.
     Breakdown {
         /// Name of the factor.
@@ -41,6 +51,11 @@ impl fmt::Display for InferenceError {
             Self::Schedule(error) => error.fmt(f),
             Self::Start(error) => error.fmt(f),
             Self::Unready { factor, reason } => write!(f, "factor `{factor}`: {reason}"),
+            Self::StartNeeded { silent, factor, variable } => write!(
+                f,
+                "factor `{silent}` says nothing before it is told something, which leaves factor `{factor}`, variable \
+                 `{variable}`, undetermined: give a first message by `Inference::start`"
+            ),
             Self::Breakdown { factor, variable, reason } => {
                 write!(f, "factor `{factor}`, variable `{variable}`: {reason}")
             }

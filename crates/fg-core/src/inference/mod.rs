@@ -5,6 +5,7 @@ mod beliefs;
 mod engine;
 mod error;
 mod extrinsic;
+mod failure;
 mod live;
 mod observer;
 mod options;
@@ -30,6 +31,10 @@ use crate::graph::Graph;
 
 impl Graph {
     /// Runs expectation propagation from uninformed messages.
+    ///
+    /// A factor that has no answer to being told nothing, such as a penalty, which has a place then but no spread, says nothing in
+    /// the first sweep either. Where that leaves something undetermined, as with fewer rows of an operator than unknowns,
+    /// [`Inference::start`] takes a first message, and its lack is [`InferenceError::StartNeeded`].
     ///
     /// # Errors
     /// [`InferenceError`] when options are invalid, data is missing, or the model leaves something undetermined

@@ -234,6 +234,16 @@ impl State {
         Ok(())
     }
 
+    /// Whether a factor with one port has never said anything, and is told nothing.
+    pub(super) fn is_untold(&mut self, graph: &Graph, factor: usize) -> bool {
+        let node = &graph.factor_nodes()[factor];
+        let e = node.first_edge;
+        node.ports.len() == 1
+            && !self.edges[e].updated
+            && self.form_cavity(graph, e).is_ok()
+            && cavity(graph, &self.edges, &self.vacuous, e).precision().is_zero()
+    }
+
     /// Computes a factor's beliefs at the wanted ports, unless nothing has changed since they were computed.
     pub(super) fn beliefs(
         &mut self,
