@@ -45,7 +45,7 @@ use crate::family::{finite, formula, parted};
 /// * Peaks by Newton's method, which converges from one side as the slope is concave.
 /// * Any cavity is legal, one without information included: the fourth power makes every posterior proper. With `n = 0` both
 ///   signs are alike and the mean is zero; models of intensities alone need a start that isn't.
-/// * Some 25 nanoseconds a row with one peak, 70 with two.
+/// * Some 20 nanoseconds a row with one peak, 60 with two.
 ///
 /// # Reference
 ///
