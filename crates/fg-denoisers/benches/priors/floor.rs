@@ -60,6 +60,8 @@ pub(crate) fn of(module: &str, instance: &str) -> Floor {
         ("prior/truncated_gaussian", "two ends") | ("prior/uniform", _) => Floor::Points(48),
         ("prior/truncated_gaussian", _) => Floor::Tails(1),
         ("prior/laplace", _) | ("prior/product", "Gaussian and Laplace") => Floor::Tails(2),
+        // A function that is known by its values alone, between both ends.
+        ("prior/product", _) => Floor::Points(48),
         ("prior/student_t", "three degrees") => Floor::Points(105),
         ("prior/student_t", _) => Floor::Points(50),
         ("prior/horseshoe", _) => Floor::Points(430),
@@ -90,12 +92,18 @@ pub(crate) fn of(module: &str, instance: &str) -> Floor {
         ("likelihood/poisson", "exponential, mean") => Floor::Points(25),
         // Rows without counts have two; the moments of the others follow from those of one.
         ("likelihood/poisson", _) => Floor::Tails(2),
-        ("likelihood/intensity", _) => Floor::Points(50),
+        // Equal steps around one peak; precise data leave half of the rows here with a second one.
+        ("likelihood/intensity", "noisy") => Floor::Points(25),
+        ("likelihood/intensity", _) => Floor::Points(25 + 13),
         // Gaussians of so many variances, over the whole range that tails of these powers have at these distances.
         ("likelihood/student_noise", "usual") => Floor::Points(108),
         ("likelihood/student_noise", "precise") => Floor::Points(123),
         ("likelihood/student_noise", _) => Floor::Points(224),
         ("likelihood/two_layer", "one ReLU, mean") => Floor::Heavy,
+        // A link over the half of the line where the unit is active has no closed form.
+        ("likelihood/two_layer", "one ReLU, logistic, mean" | "one ReLU, probit, mean") => {
+            Floor::Points(48)
+        }
         // A rule of 48 points in each of three quadrants.
         ("likelihood/committee", _) => Floor::TailPoints(3 * 48),
         _ => Floor::Memory,

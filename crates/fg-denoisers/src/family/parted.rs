@@ -3,6 +3,7 @@
 use fg_core::denoiser::RowEstimate;
 
 use super::formula::{self, Formula};
+use super::part;
 
 /// Rows that are parted at once.
 const PIECE: usize = 256;
@@ -29,6 +30,14 @@ pub(crate) fn apply_parted<const K: usize, const KINDS: usize>(
         for (i, own) in own[..len].iter_mut().enumerate() {
             *own = kind(input.map(|input| input[start + i]));
             ends[*own] += 1;
+        }
+        if ends.contains(&len) {
+            let (mut piece, mut found) = (input, part::answers(out, start..start + len, 1));
+            for piece in &mut piece {
+                *piece = &piece[start..start + len];
+            }
+            complete &= formula::apply_to(formula, piece, &mut found);
+            continue;
         }
         let mut next = [0; KINDS];
         for k in 1..KINDS {

@@ -20,8 +20,8 @@ pub(crate) struct Plane {
     n: [f64; 2],
     /// `xx, xy, yy` of the precision.
     gamma: [f64; 3],
-    /// The part of the precision that is the same in all directions, and the data.
-    quartic: Quartic,
+    /// The exponent without a tilt where the quartic is zero.
+    base: f64,
     /// Larger eigenvalue of the precision less the smaller one.
     stretch: f64,
     peak: Peak,
@@ -32,10 +32,10 @@ pub(crate) struct Plane {
 struct Peak {
     length: f64,
     angle: f64,
-    /// Exponent there but for the quartic's base.
+    /// Exponent there but for the base.
     height: f64,
     /// Along its direction.
-    around: Around,
+    around: Around<f64>,
 }
 
 /// Steps of the root of the secular equation: a bracket of any two doubles is halved to rounding in fewer.
@@ -51,7 +51,8 @@ impl Plane {
         // The axis of the larger eigenvalue.
         let axis = 0.5 * b.atan2(0.5 * (a - c));
         let peak = Peak::new(&quartic, n, (2.0 * half, axis));
-        Self { n, gamma, quartic, stretch: 2.0 * half, peak }
+        let base = Quartic::base(y, v, least);
+        Self { n, gamma, base, stretch: 2.0 * half, peak }
     }
 
     /// What the cavity says of the direction at this length.
@@ -66,7 +67,7 @@ impl Plane {
 impl Peak {
     /// In the axes of the precision, of which the second has `stretch` more: `x = nx / mu`, `y = ny / (stretch + mu)` with
     /// the one `mu >= 0` for which `x^2 + y^2 = b + v mu / 2`.
-    fn new(quartic: &Quartic, n: [f64; 2], (stretch, axis): (f64, f64)) -> Self {
+    fn new(quartic: &Quartic<f64>, n: [f64; 2], (stretch, axis): (f64, f64)) -> Self {
         let (sine, cosine) = axis.sin_cos();
         let (nx, ny) = (cosine * n[1] - sine * n[0], cosine * n[0] + sine * n[1]);
         let Quartic { r, a, v, .. } = *quartic;
@@ -99,7 +100,7 @@ impl Peak {
         Self { length, angle, height, around }
     }
 
-    fn secular(quartic: &Quartic, [nx, ny]: [f64; 2], stretch: f64) -> f64 {
+    fn secular(quartic: &Quartic<f64>, [nx, ny]: [f64; 2], stretch: f64) -> f64 {
         let Quartic { r, a, v, .. } = *quartic;
         let size = nx.hypot(ny);
         let cube = (2.0 * size * size / v).cbrt();
@@ -193,7 +194,7 @@ impl Ring {
             start = stop;
         }
         let (mean, covariance) = sums.moments(&about);
-        let log_partition = plane.quartic.base + peak.height + top + sums.mass.ln();
+        let log_partition = plane.base + peak.height + top + sums.mass.ln();
         Moments { mean, covariance, log_partition }
     }
 }

@@ -7,6 +7,7 @@ use fg_core::factor::Breakdown;
 use fg_core::special::exp::exp_weight;
 use fg_core::special::number::Number;
 
+use super::finite;
 use super::formula::{self, Formula};
 
 /// What lies this many nats below the largest term is left out, and [`SLACK`] more: `exp(-DEPTH)` is below rounding.
@@ -169,7 +170,7 @@ impl ScaleMixture {
         let largest = cavity.natural().iter().fold(0.0, |m: f64, n| m.max(n.abs()));
         let terms = self.terms(cavity.scalar_precision(), largest, |len| scratch.slice(len));
         formula::apply(&terms, cavity, out);
-        check(cavity, out)
+        finite::answers(cavity, out)
     }
 
     /// Of rows `z` that have been seen at `observed`, with noise of this law.
@@ -187,7 +188,7 @@ impl ScaleMixture {
         let largest = farthest(observed, cavity);
         let terms = self.terms(precision, largest, |len| scratch.slice(len));
         formula::apply_observed(&Around { terms, precision }, observed, cavity, out);
-        check(cavity, out)
+        finite::answers(cavity, out)
     }
 
     /// False where a row has no posterior of finite variance.
@@ -217,15 +218,6 @@ fn farthest(observed: &[f64], cavity: &RowCavity<'_>) -> f64 {
     let gamma = cavity.scalar_precision();
     let rows = cavity.natural().iter().zip(observed);
     rows.fold(0.0, |m: f64, (n, y)| m.max(gamma.mul_add(-y, *n).abs()))
-}
-
-/// Refuses rows that aren't numbers.
-fn check(cavity: &RowCavity<'_>, out: &RowEstimate<'_>) -> Result<(), Breakdown> {
-    let mut found = out.mean.iter().zip(&*out.covariance);
-    match found.position(|(mean, variance)| !(mean.is_finite() && variance.is_finite())) {
-        Some(i) => Err(Breakdown::NotFinite { port: 0, row: cavity.first_row() + i }),
-        None => Ok(()),
-    }
 }
 
 /// Terms of the rule under one cavity precision, for rows of scale one.

@@ -5,8 +5,8 @@ use fg_core::factor::Breakdown;
 use fg_core::special::{open_uniform, quantile};
 
 use crate::error::{self, ParameterError};
-use crate::family::finite;
-use crate::family::quartic::Quartic;
+use crate::family::quartic::{Masses, Wells};
+use crate::family::{finite, formula, parted};
 
 /// The square of a variable of one column, seen with Gaussian noise: what a detector of intensities reads, below zero where
 /// the noise says so.
@@ -28,7 +28,7 @@ use crate::family::quartic::Quartic;
 ///
 /// # Estimate
 ///
-/// By quadrature. The posterior is the exponential of a polynomial, with a peak on the side of the cavity's mean and, where
+/// Mean, variance and log-partition by quadrature. The posterior is the exponential of a polynomial, with a peak on the side of the cavity's mean and, where
 /// the data are precise and positive, one on the other side:
 ///
 /// ```text
@@ -38,13 +38,14 @@ use crate::family::quartic::Quartic;
 ///
 /// # Numerical notes and limits
 ///
-/// * Trapezoidal rules around each peak, with a step that resolves the largest curvature and an exponent that is a polynomial
-///   of the distance from the peak: nothing cancels, for variances of `1e-30` as for `1e30`. Both peaks together where the
-///   valley between them counts.
+/// * Equal steps around each peak, of a length that the density is resolved by up to `exp(-34)` wherever its peaks are; a
+///   register of rows at a time. The exponent is a polynomial of the distance from next to the peak, so that weights are products
+///   of ratios and no point takes an exponential. Nothing cancels, for variances of `1e-30` as for `1e30`. Where the valley
+///   between both peaks counts their steps fit together.
 /// * Peaks by Newton's method, which converges from one side as the slope is concave.
 /// * Any cavity is legal, one without information included: the fourth power makes every posterior proper. With `n = 0` both
 ///   signs are alike and the mean is zero; models of intensities alone need a start that isn't.
-/// * Between half a microsecond and two a row.
+/// * Some 20 nanoseconds a row with one peak, 60 with two.
 ///
 /// # Reference
 ///
@@ -92,15 +93,13 @@ impl Likelihood for Intensity {
         out: &mut RowEstimate<'_>,
         _scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
-        let gamma = cavity.scalar_precision();
-        for (i, (&n, &y)) in cavity.natural().iter().zip(observed).enumerate() {
-            let found = Quartic::new(y, self.variance, gamma).answer(n);
-            if !(found.mean.is_finite() && found.variance.is_finite()) {
-                return Err(Breakdown::NotFinite { port: 0, row: cavity.first_row() + i });
-            }
-            (out.mean[i], out.covariance[i]) = (found.mean, found.variance);
+        let wells = Wells::new(self.variance, cavity.scalar_precision());
+        let kind = |row: [f64; 2]| usize::from(wells.has_two(row));
+        let input = [cavity.natural(), observed];
+        if parted::apply_parted::<2, 2>(&wells, kind, input, out) {
+            return Ok(());
         }
-        Ok(())
+        finite::answers(cavity, out)
     }
 
     fn outputs(&self, _d: usize) -> usize {
@@ -116,10 +115,9 @@ impl Likelihood for Intensity {
     }
 
     fn log_partition(&self, observed: &[f64], cavity: &RowCavity<'_>, out: &mut [f64]) -> bool {
-        let gamma = cavity.scalar_precision();
-        for (out, (&n, &y)) in out.iter_mut().zip(cavity.natural().iter().zip(observed)) {
-            *out = Quartic::new(y, self.variance, gamma).answer(n).log_partition;
-        }
+        let wells = Wells::new(self.variance, cavity.scalar_precision());
+        let [found, _] = formula::found(&Masses(wells), [cavity.natural(), observed]);
+        out.copy_from_slice(&found);
         out.iter().all(|log| log.is_finite())
     }
 

@@ -10,7 +10,7 @@ use super::mixture::Part;
 /// The other sign of a unit is left out when it has this many nats less than what is kept: it is below rounding.
 const DOUBT: f64 = 40.0;
 /// Nearer to zero, in deviations, a sign isn't beyond doubt: the other one has more than `e^-40`.
-const SURE: f64 = 8.5;
+pub(super) const SURE: f64 = 8.5;
 
 /// A unit and its neighbour under the cavity.
 struct Pair {

@@ -20,6 +20,13 @@ impl<N: Number> Part<N> {
         Self { log_mass: zero.constant(f64::MIN), mean: [zero; 2], covariance: [zero; 3] }
     }
 
+    /// Logarithm of the mass, means and covariance.
+    #[inline(always)]
+    pub(super) fn numbers(&self) -> [N; 6] {
+        let Self { log_mass, mean: [x, y], covariance: [xx, xy, yy] } = *self;
+        [log_mass, x, y, xx, xy, yy]
+    }
+
     /// All parts together.
     #[inline(always)]
     pub(super) fn mixture<const K: usize>(mut parts: [Self; K]) -> Self {

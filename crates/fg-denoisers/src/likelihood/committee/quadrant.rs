@@ -1,22 +1,22 @@
 //! A quadrant of two units of any precision, for a register of rows: one column in closed form, the other by one rule.
 
-use fg_core::special::exp::exp_moderate;
+use fg_core::special::exp::{exp_moderate, exp_negative, exp_weight};
 use fg_core::special::log::ln;
 use fg_core::special::number::Number;
-use fg_core::special::tail::{Tail, above, below};
+use fg_core::special::tail::{Tail, below};
 
 use super::mixture::Part;
 use crate::family::Rule;
 
 /// What lies this many nats below the peak is left out.
 const DEPTH: f64 = 40.0;
-/// An end is found when it lies this much deeper at most.
-const SLACK: f64 = 2.0;
-/// Steps to the peak and to each end, at most. Each halves the distance to a place that is far off, which is a thousand times
-/// too long at first where `1 - p^2` is [`LEAST`]; what more steps would find is a shorter interval.
+/// Steps to the peak, at most. Each halves the distance to a place that is far off, which is a thousand times too long at first
+/// where `1 - p^2` is [`LEAST`]; what more steps would find is a shorter interval.
 const STEPS: usize = 24;
 /// Square of the step to the peak, in deviations, from which on a place is next to it.
-const NEAR: f64 = 1.0 / 64.0;
+const NEAR: f64 = 1.0 / 16.0;
+/// `sqrt(2 pi)`: the largest mass of `u` over its weight at the peak.
+const WHOLE: f64 = 2.506_628_274_631_000_5;
 /// Width of the map, in deviations of the first column. Of widths from 1.5 to 12 those from 8 on need the shortest rules.
 const WIDTH: f64 = 8.0;
 /// The smallest `1 - p^2` that the rules are for.
@@ -46,24 +46,26 @@ pub(super) struct Quadrant<'a> {
 
 /// A place next to the peak of the weight of `x`. The weight at a distance from it is a factor, the mass of `u` relative to its
 /// weight at zero or, where `h > 0`, at its peak, and an exponential: for each of both cases of `h` a parabola, whose large terms
-/// cancel when it is set up.
+/// cancel when it is set up, and which is zero at the place in the case that it is in.
 #[derive(Clone, Copy, Debug)]
 struct Peak<N> {
     x: N,
     /// Mean of `u` before and after it is cut off.
     h: N,
     u: N,
+    /// The factor.
+    factor: N,
     /// Slope and value of the parabola for `h > 0`.
     free: [N; 2],
     /// The same of the other one.
     cut: [N; 2],
 }
 
-/// The weight at an offset is `factor` times the exponential of `exponent`.
-struct Point<N> {
-    exponent: N,
+/// `u` given `x`: mean, variance, and mass relative to the weight at zero or, where `h > 0`, at the peak.
+struct Given<N> {
+    mean: N,
+    variance: N,
     factor: N,
-    tail: Tail<N>,
 }
 
 /// Rules for all correlations.
@@ -110,7 +112,7 @@ impl<'a> Quadrant<'a> {
         let nodes = self.rule.nodes();
         for &(t, weight) in &nodes[..nodes.len() / 2] {
             let weight = zero.constant(weight);
-            let e = exp_moderate(reach * zero.constant(t));
+            let e = exp_weight(reach * zero.constant(t));
             let f = one / e;
             // A sinh's difference from the one in the middle is a product.
             let (a, b) = (grown * e, shrunk * f);
@@ -139,9 +141,13 @@ impl<'a> Quadrant<'a> {
     /// Adds a node's weight, and its products with the offset `s`, the mean of `u` less that at the peak, and its variance.
     #[inline(always)]
     fn add<N: Number>(&self, peak: &Peak<N>, s: N, weight: N, sums: &mut [N; 7]) {
-        let Point { exponent, factor, tail } = self.point(peak, s);
-        let weight = weight * exp_moderate(exponent) * factor;
-        let u = tail.mean - peak.u;
+        let (zero, half) = (s.constant(0.0), s.constant(-0.5));
+        let h = s.mul_add(-self.p(s), peak.h);
+        let Given { mean, variance, factor } = given(h);
+        let free = s.mul_add((s * half).mul_add(s.constant(self.rest), peak.free[0]), peak.free[1]);
+        let cut = s.mul_add(s.mul_add(half, peak.cut[0]), peak.cut[1]);
+        let weight = weight * exp_weight(h.if_above(zero, free, cut)) * factor;
+        let u = mean - peak.u;
         let (first, second) = (weight * s, weight * u);
         let [mass, x, y, xx, xy, yy, v] = *sums;
         *sums = [
@@ -151,24 +157,8 @@ impl<'a> Quadrant<'a> {
             first.mul_add(s, xx),
             first.mul_add(u, xy),
             second.mul_add(u, yy),
-            weight.mul_add(tail.variance, v),
+            weight.mul_add(variance, v),
         ];
-    }
-
-    /// The weight at the offset `s` from the peak.
-    #[inline(always)]
-    fn point<N: Number>(&self, peak: &Peak<N>, s: N) -> Point<N> {
-        let half = s.constant(0.5);
-        let h = s.mul_add(-self.p(s), peak.h);
-        let mirrored = below(h.abs());
-        let tail = above(h, mirrored);
-        // The mass of u is that over phi(h) where h < 0, and over phi(0) elsewhere.
-        let factor = tail.denominator / mirrored.numerator;
-        let free = (s * half).mul_add(s.constant(-self.rest), peak.free[0]);
-        let cut = s.mul_add(-half, peak.cut[0]);
-        let free = s.mul_add(free, peak.free[1]);
-        let cut = s.mul_add(cut, peak.cut[1]);
-        Point { exponent: h.if_above(s.constant(0.0), free, cut), factor, tail }
     }
 
     /// Newton's method. The mean of `u` is above `max(h, 0)`. With that in its place the slope has its root beyond the peak
@@ -180,64 +170,90 @@ impl<'a> Quadrant<'a> {
         let free = first.mul_add(-p, second) * zero.constant(self.rest.recip());
         let outside = second.mul_add(-p, first);
         let mut x = outside.if_above(zero, free, second).at_least(zero);
-        let mut active = one;
+        let (mut u, mut factor, mut active) = (zero, one, one);
         for _ in 0..STEPS {
-            let h = x.mul_add(-p, first);
-            let tail = above(h, below(h.abs()));
-            let slope = tail.mean.mul_add(-p, second - x);
-            let curvature = tail.variance.mul_add(-(p * p), one);
+            let own = given(x.mul_add(-p, first));
+            (u, factor) = (own.mean, own.factor);
+            let slope = u.mul_add(-p, second - x);
+            let curvature = own.variance.mul_add(-(p * p), one);
             let next = (x + slope / curvature).at_least(zero);
             let step = next - x;
             // Lanes that are there stay, whatever the others take.
-            x = active.if_above(zero, next, x);
             active = (step * step * curvature).if_above(near, active, zero);
             if !(active.largest() > 0.0) {
                 break;
             }
+            x = active.if_above(zero, next, x);
         }
         let h = x.mul_add(-p, first);
-        let tail = above(h, below(h.abs()));
         let (cut, square) = (second - x, h * h * zero.constant(0.5));
         Peak {
             x,
             h,
-            u: tail.mean,
+            u,
+            factor,
             free: [h.mul_add(-p, cut), h.if_above(zero, zero, square)],
             cut: [cut, h.if_above(zero, -square, zero)],
         }
     }
 
-    /// Offsets of both ends: from where a parabola of the least curvature ends, by Newton's steps, which stay outside.
+    /// Offsets of both ends. In either case of `h` the factor grows with it: bounds of it leave parabolas above the weight's logarithm,
+    /// and their ends are no further off than where that is deeper by the few nats that the factor changes by.
     #[inline(always)]
     fn ends<N: Number>(&self, peak: &Peak<N>) -> (N, N) {
         let zero = peak.x.constant(0.0);
-        let Point { exponent, factor, tail } = self.point(peak, zero);
-        let height = exponent + ln(factor);
-        let slope = tail.mean.mul_add(-self.p(zero), peak.cut[0]);
-        let twice = zero.constant(2.0 * DEPTH);
-        let root = slope.mul_add(slope, twice * zero.constant(self.rest)).sqrt();
-        let mut high = twice / (root - slope);
-        let mut low = -(twice / (root + slope)).at_most(peak.x);
-        for _ in 0..STEPS {
-            let [left, more] = self.nearer(peak, low, height);
-            let [right, most] = self.nearer(peak, high, height);
-            (low, high) = (left, right);
-            if !(more.at_least(most).largest() > 0.0) {
-                break;
-            }
-        }
-        (low, high)
+        // From the place's factor on where h falls, and the largest ones: of both cases, less that at the place.
+        let height = ln(peak.factor);
+        let (cut, free) = (zero.constant((0.5 * WHOLE).ln()), zero.constant(WHOLE.ln()));
+        let rising = [free - height, cut - height];
+        let own = [peak.h.if_above(zero, zero, rising[0]), peak.h.if_above(zero, rising[1], zero)];
+        let to_turn = peak.h * zero.constant(self.p.recip());
+        let (right, left) = if self.p > 0.0 { (own, rising) } else { (rising, own) };
+        let high = self.end(peak, zero.constant(1.0), to_turn, right);
+        let low = self.end(peak, zero.constant(-1.0), -to_turn, left);
+        (-low.at_most(peak.x), high)
     }
 
-    /// A step towards the end from `s` outside of it, and one where that was needed, else `s` itself and zero.
+    /// Distance of the end on one side, on which `h` changes its sign at `turn` if that is positive; logarithms of factors are bounded for
+    /// `h > 0` and for others.
     #[inline(always)]
-    fn nearer<N: Number>(&self, peak: &Peak<N>, s: N, height: N) -> [N; 2] {
-        let (zero, one, deep) = (s.constant(0.0), s.constant(1.0), s.constant(DEPTH + SLACK));
-        let Point { exponent, factor, tail } = self.point(peak, s);
-        let depth = height - exponent - ln(factor);
-        let slope = tail.mean.mul_add(-self.p(s), peak.cut[0] - s);
-        let next = s + (depth - s.constant(DEPTH)) / slope;
-        [depth.if_above(deep, next, s), depth.if_above(deep, one, zero)]
+    fn end<N: Number>(&self, peak: &Peak<N>, side: N, turn: N, bounds: [N; 2]) -> N {
+        let (zero, one) = (side.constant(0.0), side.constant(1.0));
+        let free = root(side * peak.free[0], peak.free[1] + bounds[0], side.constant(self.rest));
+        let cut = root(side * peak.cut[0], peak.cut[1] + bounds[1], one);
+        let near = peak.h.if_above(zero, free, cut);
+        let far = peak.h.if_above(zero, cut, free);
+        let turn = turn.if_above(zero, turn, side.constant(f64::INFINITY));
+        near.if_above(turn, far.at_least(turn), near)
+    }
+}
+
+/// Where the parabola `value + slope t - bend t^2 / 2` has fallen to [`DEPTH`] below zero; not a number where it is below everywhere.
+#[inline(always)]
+fn root<N: Number>(slope: N, value: N, bend: N) -> N {
+    let (zero, depth) = (slope.constant(0.0), value + slope.constant(DEPTH));
+    let twice = depth + depth;
+    let root = slope.mul_add(slope, twice * bend).sqrt();
+    // Sums of terms of one sign.
+    let above = slope.if_above(zero, slope + root, twice);
+    above / slope.if_above(zero, bend, root - slope)
+}
+
+/// As [`tail`](fg_core::special::tail::tail), with one division for the mass.
+#[inline(always)]
+fn given<N: Number>(h: N) -> Given<N> {
+    let (zero, one) = (h.constant(0.0), h.constant(1.0));
+    let Tail { mean, variance, numerator: m, .. } = below(h.abs());
+    let e = exp_negative(h * h * h.constant(-0.5));
+    let heavy = m.mul_add(h.constant(WHOLE), -e);
+    let inverse = one / (heavy * m);
+    let mass = heavy * inverse;
+    let ratio = e * m * (m * inverse);
+    let far = h + ratio;
+    Given {
+        mean: h.if_above(zero, far, mean),
+        variance: h.if_above(zero, one - ratio * far, variance),
+        factor: h.if_above(zero, heavy * mass, mass),
     }
 }
 

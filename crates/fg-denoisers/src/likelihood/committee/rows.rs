@@ -2,10 +2,11 @@
 
 use fg_core::denoiser::{RowCavity, RowEstimate};
 use fg_core::factor::Breakdown;
-use fg_core::special::number::{Lanes, Number};
+use fg_core::special::number::{Lanes, Number, Pair};
 use pulp::Simd;
 
 use super::Committee;
+use super::decided::SURE;
 use super::mixture::Part;
 use super::pair::{QUADRANTS, symmetric};
 use super::quadrant::Quadrant;
@@ -14,6 +15,9 @@ use crate::family::lines::LONGEST;
 
 /// A determinant below this share of the product of the diagonal is rounding of zero.
 const SINGULAR: f64 = 8.0 * f64::EPSILON;
+
+/// Rows that are answered at once: two registers, of which one doesn't wait for what the other waits for.
+const TOGETHER: usize = 2 * LONGEST;
 
 /// One call on a batch of rows.
 pub(super) struct Rows<'a, 'b> {
@@ -32,6 +36,8 @@ struct Shape<'a> {
     gamma: [f64; 3],
     /// Of each column given the other one.
     deviations: [f64; 2],
+    /// Distances of the mean from zero up to which no sign is beyond doubt.
+    doubtful: [f64; 2],
     /// The quadrant of equal signs; none where columns are nearer to one line than rules are for.
     quadrant: Option<Quadrant<'a>>,
 }
@@ -44,7 +50,9 @@ impl<'a> Shape<'a> {
         let rest = 1.0 - (b / a) * (b / c);
         let deviations = [a.sqrt().recip(), c.sqrt().recip()];
         let quadrant = Quadrant::new(b * deviations[0] * deviations[1], rest, &vote.corners);
-        (a > 0.0 && c > 0.0 && rest > SINGULAR).then_some(Self { gamma, deviations, quadrant })
+        let doubtful = [a, c].map(|own| SURE / (own * rest).sqrt());
+        let legal = a > 0.0 && c > 0.0 && rest > SINGULAR;
+        legal.then_some(Self { gamma, deviations, doubtful, quadrant })
     }
 }
 
@@ -59,14 +67,15 @@ impl pulp::WithSimd for Rows<'_, '_> {
         };
         // Ties are other quadrants than votes, which are those for 1 after a change of signs.
         for tie in [false, true] {
-            let (mut waiting, mut count) = ([0; LONGEST], 0);
+            let (mut waiting, mut count) = ([0; TOGETHER], 0);
             for i in 0..=observed.len() {
                 if i < observed.len() {
                     if (observed[i] == 0.0) != tie {
                         continue;
                     }
                     let [n, r] = self.row(i);
-                    if let Some(part) = vote.decided(observed[i], n, r, shape.gamma) {
+                    let doubtful = r[0].abs() < shape.doubtful[0] && r[1].abs() < shape.doubtful[1];
+                    if !doubtful && let Some(part) = vote.decided(observed[i], n, r, shape.gamma) {
                         self.put(i, &part)?;
                         continue;
                     }
@@ -77,9 +86,9 @@ impl pulp::WithSimd for Rows<'_, '_> {
                     waiting[count] = i;
                     count += 1;
                 }
-                let full = count == S::F64_LANES || i == observed.len();
+                let full = count == 2 * S::F64_LANES || i == observed.len();
                 if let Some(quadrant) = shape.quadrant.filter(|_| full && count > 0) {
-                    self.register(simd, (&shape, &quadrant), &waiting[..count])?;
+                    self.registers(simd, (&shape, &quadrant), &waiting[..count])?;
                     count = 0;
                 }
             }
@@ -117,15 +126,15 @@ impl Rows<'_, '_> {
         Ok(())
     }
 
-    /// Answers some rows of one kind, a register or fewer.
+    /// Answers some rows of one kind, two registers or fewer.
     #[inline(always)]
-    fn register<S: Simd>(
+    fn registers<S: Simd>(
         &mut self,
         simd: S,
         (shape, quadrant): (&Shape<'_>, &Quadrant<'_>),
         rows: &[usize],
     ) -> Result<(), Breakdown> {
-        let mut input = [[0.0; LONGEST]; 2];
+        let mut input = [[0.0; TOGETHER]; 2];
         let [first, second] = &mut input;
         for (lane, (first, second)) in first.iter_mut().zip(second).enumerate() {
             // Lanes without a row repeat the first one.
@@ -134,17 +143,24 @@ impl Rows<'_, '_> {
             *first = towards * n * shape.deviations[0];
             *second = towards * m * shape.deviations[1];
         }
+        let [first, second] = [&input[0], &input[1]].map(|values| Lanes::<S>::registers(values).0);
         let h = [
-            Lanes::new(simd, S::as_simd_f64s(&input[0]).0[0]),
-            Lanes::new(simd, S::as_simd_f64s(&input[1]).0[0]),
+            Pair(Lanes::new(simd, first[0]), Lanes::new(simd, first[1])),
+            Pair(Lanes::new(simd, second[0]), Lanes::new(simd, second[1])),
         ];
         let y = if self.observed[rows[0]] == 0.0 { 0.0 } else { 1.0 };
-        let Part { log_mass, mean: [x, y], covariance: [xx, xy, yy] } =
-            posterior(self.vote, y, quadrant, h);
-        let found = [log_mass, x, y, xx, xy, yy];
-        let mut output = [[0.0; LONGEST]; 6];
-        for (output, found) in output.iter_mut().zip(found) {
-            S::as_mut_simd_f64s(output).0[0] = found.get();
+        let mut output = [[0.0; TOGETHER]; 6];
+        if rows.len() > S::F64_LANES {
+            let found = posterior(self.vote, y, quadrant, h).numbers();
+            for (output, Pair(one, other)) in output.iter_mut().zip(found) {
+                let output = Lanes::<S>::registers_mut(output).0;
+                (output[0], output[1]) = (one.get(), other.get());
+            }
+        } else {
+            let found = posterior(self.vote, y, quadrant, [h[0].0, h[1].0]).numbers();
+            for (output, found) in output.iter_mut().zip(found) {
+                Lanes::<S>::registers_mut(output).0[0] = found.get();
+            }
         }
         let [d, e] = shape.deviations;
         let constant = d.ln() + e.ln();
