@@ -6,8 +6,8 @@ use fg_core::special::number::Number;
 
 use crate::error::{self, ParameterError};
 use crate::family::formula::{self, Formula};
-use crate::family::halves::{Half, meet};
 use crate::family::label;
+use crate::family::ridge::Ridge;
 use crate::family::{Piece, Rule, pieces};
 
 /// Labels -1 and 1 that should lie on their side of a margin: the hinge cost of support vector machines.
@@ -128,9 +128,9 @@ impl Formula<2> for Margin {
         let above = y.mul_add(n, n.constant(-self.gamma));
         let below = above + n.constant(self.weight);
         let [mean, slope] = if self.averaged {
-            // The cost is convex: both sides never have a peak of their own.
-            let right = Half { h: above * deviation, deviation };
-            meet(right, Half { h: -(below * deviation), deviation }, zero)
+            // The cost is convex: there is one peak.
+            let [mean, spread] = Ridge::new(above * deviation, -(below * deviation)).moments();
+            [mean * deviation, spread * variance]
         } else {
             let mean = above.at_least(zero) + below.at_most(zero);
             let slope = above.if_above(zero, variance, zero.if_above(below, variance, zero));
