@@ -99,7 +99,11 @@ mod tests {
                 assert_eq!(apply_then(&short, &long, [&input], &mut out), complete, "{rows}");
                 for ((n, m), v) in input.iter().zip(&mean).zip(&variance) {
                     let own = if *n < bounds[1] { *n } else { f64::NAN };
-                    assert!(m.to_bits() == own.to_bits() && *v == 0.5 * n, "{n} {m} {v}");
+                    assert_eq!(
+                        [m, v].map(|x| x.to_bits()),
+                        [own, 0.5 * n].map(f64::to_bits),
+                        "{n}"
+                    );
                 }
             }
         }
