@@ -1,9 +1,10 @@
 //! Rows of one column that come from one of a few components, as a formula without branches.
 
+use fg_core::denoiser::{RowCavity, RowEstimate};
 use fg_core::special::exp::exp_negative;
 use fg_core::special::number::Number;
 
-use super::formula::Formula;
+use super::formula::{self, Formula};
 
 /// What component `k` says of a row.
 #[derive(Clone, Copy)]
@@ -26,8 +27,49 @@ pub(crate) trait Components {
     fn answer<N: Number>(&self, k: usize, n: N) -> Answer<N>;
 }
 
-/// The row that is drawn from one of the components.
-pub(crate) struct Mixed<T>(pub(crate) T);
+/// Answers all rows of a cavity.
+pub(crate) fn apply<T: Components>(
+    components: T,
+    cavity: &RowCavity<'_>,
+    out: &mut RowEstimate<'_>,
+) {
+    if components.count() == 2 {
+        formula::apply(&Two(components), cavity, out);
+    } else {
+        formula::apply(&Mixed(components), cavity, out);
+    }
+}
+
+/// The row that is drawn from one of two components.
+struct Two<T>(T);
+
+impl<T: Components> Formula<1> for Two<T> {
+    const FOURS: bool = true;
+
+    /// Both shares from one exponential, and moments from them without a difference.
+    #[inline(always)]
+    fn row<N: Number>(&self, [n]: [N; 1]) -> [N; 2] {
+        let (first, second) = (self.0.answer(0, n), self.0.answer(1, n));
+        let (zero, one) = (n.constant(0.0), n.constant(1.0));
+        let rise = second.exponent - first.exponent;
+        let small = exp_negative(-rise.abs());
+        let large = one / (small + one);
+        let small = small * large;
+        let apart = second.mean - first.mean;
+        if T::POINTS {
+            let near = rise.if_above(zero, second.mean, first.mean);
+            let mean = small.mul_add(rise.if_above(zero, -apart, apart), near);
+            return [mean, small * large * (apart * apart)];
+        }
+        let (p, q) = (rise.if_above(zero, small, large), rise.if_above(zero, large, small));
+        let mean = q.mul_add(second.mean, p * first.mean);
+        let variance = q.mul_add((p * apart).mul_add(apart, second.variance), p * first.variance);
+        [mean, variance]
+    }
+}
+
+/// The row that is drawn from one of any number of components.
+struct Mixed<T>(T);
 
 impl<T: Components> Formula<1> for Mixed<T> {
     /// Moments are taken about the mean of the component of the largest share: with `K` components that is `1 / K` at
@@ -37,31 +79,12 @@ impl<T: Components> Formula<1> for Mixed<T> {
         let Self(components) = self;
         // A few answers stay in registers; more are computed twice.
         match components.count() {
-            2 => two(components.answer(0, n), components.answer(1, n), T::POINTS),
             3 => self.several::<N, 3>(n),
             4 => self.several::<N, 4>(n),
             5 => self.several::<N, 5>(n),
             count => mix(n, count, components),
         }
     }
-}
-
-/// Both shares from one exponential, and moments from them without a difference.
-#[inline(always)]
-fn two<N: Number>(first: Answer<N>, second: Answer<N>, points: bool) -> [N; 2] {
-    let (zero, one) = (first.mean.constant(0.0), first.mean.constant(1.0));
-    let rise = second.exponent - first.exponent;
-    let small = exp_negative(-rise.abs());
-    let large = one / (small + one);
-    let small = small * large;
-    let (p, q) = (rise.if_above(zero, small, large), rise.if_above(zero, large, small));
-    let apart = second.mean - first.mean;
-    let mean = q.mul_add(second.mean, p * first.mean);
-    if points {
-        return [mean, p * q * (apart * apart)];
-    }
-    let variance = q.mul_add((p * apart).mul_add(apart, second.variance), p * first.variance);
-    [mean, variance]
 }
 
 impl<T: Components> Mixed<T> {

@@ -2,8 +2,10 @@
 
 use fg_core::denoiser::{RowCavity, RowEstimate};
 use fg_core::special::number::{Lanes, Number, Pair};
-use fg_core::special::tail::{Tail, above, below_pair, tail};
+use fg_core::special::tail::{Tail, tail};
 use pulp::{Simd, WithSimd};
+
+use super::ridge::Ridge;
 
 /// What a row is answered: from `K` numbers, of which the first is the natural parameter, to mean and variance.
 pub(crate) trait Formula<const K: usize> {
@@ -176,24 +178,13 @@ impl Cusp {
         Self { rate, gamma, deviation: gamma.sqrt().recip() }
     }
 
-    /// Moments about the cusp. The side that the cavity pulls to is the near one; with masses `1 / m` the other one has the
-    /// probability `m_near / (m_near + m_far)`.
+    /// Moments about the cusp.
     #[inline(always)]
     fn moments<N: Number>(&self, n: N) -> [N; 2] {
         let (rate, deviation) = (n.constant(self.rate), n.constant(self.deviation));
-        let limit = n.constant(FARTHEST);
-        let h = (n.abs() - rate) * deviation;
-        let x = (n.abs() + rate) * deviation;
-        let (near, far) = below_pair(h.abs().at_most(limit), x.at_most(limit));
-        let near = above(h, near);
-        let against = far.numerator * near.denominator;
-        let inverse = n.constant(1.0) / (near.numerator + against);
-        let (p, q) = (against * inverse, near.numerator * inverse);
-        let apart = near.mean + far.mean;
-        let mean = (p * near.mean - q * far.mean) * deviation;
-        let within = p.mul_add(near.variance, q * far.variance);
-        let variance = (p * apart).mul_add(q * apart, within) * (deviation * deviation);
-        [n.if_above(n.constant(0.0), mean, -mean), variance]
+        let sides = Ridge::new((n - rate) * deviation, -((n + rate) * deviation));
+        let [mean, variance] = sides.moments();
+        [mean * deviation, variance * (deviation * deviation)]
     }
 }
 

@@ -3,11 +3,10 @@
 use core::f64::consts::TAU;
 
 use fg_core::special::number::Number;
-use fg_core::special::tail::tail;
 
 use super::formula::Formula;
-use super::halves::{Half, meet};
 use super::outwards::{ALIASES, Exponent, Outwards, Step, Walk};
+use super::ridge::Ridge;
 
 /// How far off the axis of `log z` a rule may look: at a quarter of pi Gaussians stop falling.
 const STRIP: f64 = 0.6;
@@ -17,41 +16,35 @@ const BEND: f64 = 4.0;
 
 /// Most counts of rows that are answered by recurrence, which takes a step a count.
 const FEW: f64 = 16.0;
-/// Least slope at zero, in deviations, of such rows: below, errors grow with every step, by a factor of eight in all.
-const UPWARDS: f64 = -0.25;
-/// Largest such slope, whose power is finite.
-const STEEPEST: f64 = 1e15;
-/// Counts up to which rows of few are put next to each other: a register takes the steps of its most.
-const STEPS: [f64; 2] = [2.0, 6.0];
+/// More than these, for rows that are not.
+const MANY: f64 = 2.0 * FEW;
+/// Least product of the count and the square of a falling slope at zero, in deviations, of such rows: errors grow from step to step
+/// as the exponential of twice its root, a factor of eight in all.
+const FALL: f64 = -1.0;
 
-/// Counts under one positive cavity precision: the natural parameter and the count to mean and variance.
+/// Counts under one positive cavity precision.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct PositiveRate<const AVERAGED: bool> {
+pub(crate) struct PositiveRate {
     gamma: f64,
     /// `1 / sqrt(gamma)`.
     deviation: f64,
 }
 
-/// Posterior means.
-pub(crate) type Averaged = PositiveRate<true>;
-/// Maximisers.
-pub(crate) type Maximised = PositiveRate<false>;
+/// The natural parameter and the count to mean and variance, of rows of few counts; others are left open.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FewCounts(pub(crate) PositiveRate);
 
-impl<const AVERAGED: bool> PositiveRate<AVERAGED> {
+/// The same of rows of any counts, none of them zero, in many times the time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AnyCounts(pub(crate) PositiveRate);
+
+/// The natural parameter and the count to the maximiser and one over the curvature there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Maximised(pub(crate) PositiveRate);
+
+impl PositiveRate {
     pub(crate) fn new(gamma: f64) -> Self {
         Self { gamma, deviation: gamma.sqrt().recip() }
-    }
-
-    /// How many [kinds](Self::kind) of rows there are.
-    pub(crate) const KINDS: usize = 3 + STEPS.len();
-
-    /// Rows that take about as long: without counts, of few, and others.
-    pub(crate) fn kind(&self, [n, y]: [f64; 2]) -> usize {
-        let slope = (n - 1.0) * self.deviation;
-        if y > FEW || !(slope > UPWARDS && slope < STEEPEST) {
-            return if y > 0.0 { Self::KINDS - 1 } else { 0 };
-        }
-        if y > 0.0 { 1 + STEPS.iter().filter(|most| y > **most).count() } else { 0 }
     }
 
     /// The positive root of `gamma z^2 - (n - 1) z = y`, where the exponent is largest, and one over the curvature there, which
@@ -68,31 +61,6 @@ impl<const AVERAGED: bool> PositiveRate<AVERAGED> {
         let (above, below) = (sum * n.constant(0.5 / self.gamma), (y + y) * (root * inverse));
         let z = b.if_above(n.constant(0.0), above, below);
         [z, z * (sum * inverse)]
-    }
-
-    /// Densities `t^y exp(x t - t^2 / 2)` of positive `t`, `z` in deviations of the cavity: with `J_k` the moment of `t^k`,
-    /// `J_(k+1) = x J_k + k J_(k-1)`, sums of positive terms for positive `x`, from those of a normal tail.
-    #[inline(always)]
-    fn few<N: Number>(&self, n: N, y: N) -> [N; 2] {
-        let (one, deviation) = (n.constant(1.0), n.constant(self.deviation));
-        let x = (n - one) * deviation;
-        let first = tail(x).mean;
-        // Of y - 1, y and y + 1, once there are as many steps as counts.
-        let [mut before, mut here, mut after] = [one, first, x.mul_add(first, one)];
-        let (most, mut k) = (y.largest(), 1.0);
-        while k < most {
-            let (own, next) = (n.constant(k), n.constant(k + 1.0));
-            let further = x.mul_add(after, next * here);
-            before = y.if_above(own, here, before);
-            here = y.if_above(own, after, here);
-            after = y.if_above(own, further, after);
-            k += 1.0;
-        }
-        let inverse = one / here;
-        let mean = after * inverse;
-        // x mean + y + 1 less the square of the mean, with what its excess over x is.
-        let variance = y + one - y * mean * (before * inverse);
-        [mean * deviation, variance * (deviation * deviation)]
     }
 
     #[inline(always)]
@@ -112,15 +80,6 @@ impl<const AVERAGED: bool> PositiveRate<AVERAGED> {
         let [shift, variance] = Outwards::new(h).moments(&below);
         [shift.mul_add(z, z), variance * (z * z)]
     }
-
-    /// No counts: the density is one below zero and `exp(-z)` above.
-    #[inline(always)]
-    fn nothing<N: Number>(&self, n: N) -> [N; 2] {
-        let (zero, one) = (n.constant(0.0), n.constant(1.0));
-        let deviation = n.constant(self.deviation);
-        let right = Half { h: (n - one) * deviation, deviation };
-        meet(right, Half { h: -(n * deviation), deviation }, zero)
-    }
 }
 
 impl Formula<2> for Maximised {
@@ -129,45 +88,59 @@ impl Formula<2> for Maximised {
 
     #[inline(always)]
     fn row<N: Number>(&self, [n, y]: [N; 2]) -> [N; 2] {
-        let (zero, variance) = (n.constant(0.0), n.constant(self.gamma.recip()));
-        let [z, slope] = self.maximiser(n, y);
+        let (zero, variance) = (n.constant(0.0), n.constant(self.0.gamma.recip()));
+        let [z, slope] = self.0.maximiser(n, y);
         // Without counts there is a line on negative `z`, too.
         let pull = y.if_above(zero, zero, n.at_most(zero));
         [pull.mul_add(variance, z), zero.if_above(pull, variance, slope)]
     }
 }
 
-impl Formula<2> for Averaged {
+impl Formula<2> for FewCounts {
+    const OPEN: bool = true;
+
+    /// Without counts the density is one below zero and `exp(-z)` above. With `y` of them it is `t^y exp(x t - t^2 / 2)` of positive
+    /// `t`, `z` in deviations of the cavity: with `J_k` the moment of `t^k`, `J_(k+1) = x J_k + k J_(k-1)`, sums of positive terms
+    /// for positive `x`, from those of the right side of the other. Where they overflow a mean isn't finite.
+    #[inline(always)]
+    fn row<N: Number>(&self, [n, y]: [N; 2]) -> [N; 2] {
+        let (zero, one) = (n.constant(0.0), n.constant(1.0));
+        let (deviation, most) = (n.constant(self.0.deviation), n.constant(FEW));
+        let x = (n - one) * deviation;
+        let sides = Ridge::new(x, -(n * deviation));
+        let fall = x.abs() * x * y;
+        let counts = fall.if_above(n.constant(FALL), y, n.constant(MANY));
+        let few = counts.if_above(most, zero, counts);
+        // J_(k-1) and J_k, of every lane until k is its count.
+        let [mut before, mut here] = [one, sides.right_mean()];
+        let (last, mut k) = (few.largest(), 1.0);
+        while k < last {
+            let own = n.constant(k);
+            let next = x.mul_add(here, own * before);
+            before = y.if_above(own, here, before);
+            here = y.if_above(own, next, here);
+            k += 1.0;
+        }
+        let inverse = one / here;
+        let mean = x.mul_add(here, y * before) * inverse;
+        let mean = counts.if_above(most, n.constant(f64::NAN), mean);
+        // x mean + y + 1 less the square of the mean, with what its excess over x is.
+        let variance = y + one - y * mean * (before * inverse);
+        let [nothing, spread] = sides.moments();
+        let mean = y.if_above(zero, mean, nothing);
+        let variance = y.if_above(zero, variance, spread);
+        [mean * deviation, variance * (deviation * deviation)]
+    }
+}
+
+impl Formula<2> for AnyCounts {
     const PAIRS: bool = false;
     const OPEN: bool = true;
 
     #[inline(always)]
     fn row<N: Number>(&self, [n, y]: [N; 2]) -> [N; 2] {
-        let (zero, one) = (n.constant(0.0), n.constant(1.0));
-        let slope = (n - one) * n.constant(self.deviation);
-        let counts = y.if_above(zero, one, zero);
-        let upwards = slope.if_above(n.constant(UPWARDS), counts, zero);
-        let few = y.if_above(n.constant(FEW), zero, upwards);
-        let few = n.constant(STEEPEST).if_above(slope, few, zero);
-        let mut found = [zero; 2];
-        if few.largest() > 0.0 {
-            // Lanes of other kinds take no steps.
-            found = self.few(n, few.if_above(zero, y, one));
-        }
-        let many = few.if_above(zero, zero, counts);
-        if many.largest() > 0.0 {
-            // Lanes of other kinds go along with counts of a short rule.
-            let y = many.if_above(zero, y, y.constant(FEW));
-            let [mean, variance] = self.moments(n, y);
-            found[0] = many.if_above(zero, mean, found[0]);
-            found[1] = many.if_above(zero, variance, found[1]);
-        }
-        if (one - counts).largest() > 0.0 {
-            let [mean, variance] = self.nothing(n);
-            found[0] = counts.if_above(zero, found[0], mean);
-            found[1] = counts.if_above(zero, found[1], variance);
-        }
-        found
+        let [mean, variance] = self.0.moments(n, y);
+        [y.if_above(n.constant(0.0), mean, n.constant(f64::NAN)), variance]
     }
 }
 

@@ -6,8 +6,8 @@ use fg_core::special::number::Number;
 
 use crate::error::{self, ParameterError};
 use crate::family::formula::{self, Formula};
-use crate::family::halves::{Half, meet};
 use crate::family::label;
+use crate::family::ridge::Ridge;
 use crate::family::{Piece, Rule, pieces};
 
 /// Labels -1 and 1 that should lie on their side of a margin: the hinge cost of support vector machines.
@@ -116,27 +116,45 @@ struct Margin {
     gamma: f64,
     /// `1 / sqrt(gamma)`.
     deviation: f64,
-    averaged: bool,
 }
 
-impl Formula<2> for Margin {
-    /// For the unknown turned to the side of its label, less one: the cost is on the left.
+impl Margin {
+    /// What pulls the unknown, turned to the side of its label, up where it is one, and what the cost holds against.
+    #[inline(always)]
+    fn pull<N: Number>(&self, [n, y]: [N; 2]) -> [N; 2] {
+        [y.mul_add(n, n.constant(-self.gamma)), n.constant(self.weight)]
+    }
+}
+
+/// Means.
+struct Averaged(Margin);
+
+impl Formula<2> for Averaged {
+    /// The cost is convex: there is one peak.
     #[inline(always)]
     fn row<N: Number>(&self, [n, y]: [N; 2]) -> [N; 2] {
-        let (zero, deviation) = (n.constant(0.0), n.constant(self.deviation));
-        let variance = deviation * deviation;
-        let above = y.mul_add(n, n.constant(-self.gamma));
-        let below = above + n.constant(self.weight);
-        let [mean, slope] = if self.averaged {
-            // The cost is convex: both sides never have a peak of their own.
-            let right = Half { h: above * deviation, deviation };
-            meet(right, Half { h: -(below * deviation), deviation }, zero)
-        } else {
-            let mean = above.at_least(zero) + below.at_most(zero);
-            let slope = above.if_above(zero, variance, zero.if_above(below, variance, zero));
-            [mean * variance, slope]
-        };
-        [y.mul_add(mean, y), slope]
+        let Self(margin) = self;
+        let ([above, weight], deviation) = (margin.pull([n, y]), n.constant(margin.deviation));
+        let sides = Ridge::new(above * deviation, -((above + weight) * deviation));
+        let [mean, variance] = sides.moments();
+        [y.mul_add(mean * deviation, y), variance * (deviation * deviation)]
+    }
+}
+
+/// Maximisers.
+struct Nearest(Margin);
+
+impl Formula<2> for Nearest {
+    const FOURS: bool = true;
+
+    /// What of the pull is beyond what the cost holds against, on either side.
+    #[inline(always)]
+    fn row<N: Number>(&self, [n, y]: [N; 2]) -> [N; 2] {
+        let Self(margin) = self;
+        let ([above, weight], zero) = (margin.pull([n, y]), n.constant(0.0));
+        let variance = n.constant(margin.deviation * margin.deviation);
+        let beyond = above - above.within(-weight, zero);
+        [y.mul_add(beyond * variance, y), beyond.abs().if_above(zero, variance, zero)]
     }
 }
 
@@ -150,9 +168,12 @@ impl Likelihood for Hinge {
     ) -> Result<(), Breakdown> {
         let gamma = cavity.scalar_precision();
         if gamma > 0.0 {
-            let (weight, averaged) = (self.weight, self.estimation == Estimation::Mmse);
-            let margin = Margin { weight, gamma, deviation: gamma.sqrt().recip(), averaged };
-            formula::apply_observed(&margin, observed, cavity, out);
+            let margin = Margin { weight: self.weight, gamma, deviation: gamma.sqrt().recip() };
+            if self.estimation == Estimation::Mmse {
+                formula::apply_observed(&Averaged(margin), observed, cavity, out);
+            } else {
+                formula::apply_observed(&Nearest(margin), observed, cavity, out);
+            }
             return Ok(());
         }
         if self.estimation == Estimation::Mmse {

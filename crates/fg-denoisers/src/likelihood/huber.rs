@@ -208,6 +208,8 @@ struct Nearest {
 }
 
 impl Formula<2> for Nearest {
+    const FOURS: bool = true;
+
     #[inline(always)]
     fn row<N: Number>(&self, [n, y]: [N; 2]) -> [N; 2] {
         let [u, variance] = self.apart.row([y.mul_add(n.constant(-self.gamma), n)]);
@@ -233,7 +235,7 @@ impl Likelihood for HuberNoise {
             } else {
                 let ends = [-end * stiffness, end * stiffness];
                 let (inner, outer) = (stiffness.recip(), gamma.recip());
-                let apart = Bent { ends, slope: 0.0, inner, outer };
+                let apart = Bent { ends, inner, outer };
                 formula::apply_observed(&Nearest { apart, gamma }, observed, cavity, out);
             }
             return Ok(());

@@ -66,15 +66,15 @@ struct Nearest {
 }
 
 impl Formula<2> for Nearest {
+    const FOURS: bool = true;
+
+    /// What of the pull is beyond the rate on either side moves the unknown away from the data.
     #[inline(always)]
     fn row<N: Number>(&self, [n, y]: [N; 2]) -> [N; 2] {
-        let (zero, rate) = (n.constant(0.0), n.constant(self.rate));
-        let variance = n.constant(self.gamma.recip());
+        let (rate, variance) = (n.constant(self.rate), n.constant(self.gamma.recip()));
         let pull = y.mul_add(n.constant(-self.gamma), n);
-        let (above, below) = (pull - rate, pull + rate);
-        let apart = above.at_least(zero) + below.at_most(zero);
-        let slope = above.if_above(zero, variance, zero.if_above(below, variance, zero));
-        [apart.mul_add(variance, y), slope]
+        let beyond = pull - pull.within(-rate, rate);
+        [beyond.mul_add(variance, y), pull.abs().if_above(rate, variance, n.constant(0.0))]
     }
 }
 

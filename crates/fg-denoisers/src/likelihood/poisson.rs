@@ -10,8 +10,8 @@ use fg_core::special::{open_uniform, quantile};
 use crate::family::curve::{self, Curve, Flat, Mark};
 use crate::family::formula::{self, Formula};
 use crate::family::growth::Growth;
-use crate::family::parted;
-use crate::family::positive_rate::{Averaged, Maximised};
+use crate::family::leftover;
+use crate::family::positive_rate::{AnyCounts, FewCounts, Maximised, PositiveRate};
 use crate::family::{Piece, Rule, pieces};
 
 /// Poisson counts of a variable of one column: event counts, photon counts.
@@ -39,8 +39,8 @@ use crate::family::{Piece, Rule, pieces};
 /// * For a register of rows at a time, by a step or two of third order to the mode, of rectified rates in closed form, and, for
 ///   means, equal steps outwards from it in the logarithm of the rate, over all that is within 37 nats: one exponential a
 ///   point, since the rate at each follows from that at the one before.
-/// * Means of rectified rates with at most 16 counts, where the density at the rate zero doesn't fall by more than a quarter a
-///   deviation of the cavity, by a recurrence of positive terms over the counts, from those of a normal tail: variances to `1e-11`.
+/// * Means of rectified rates with at most 16 counts, where the density at the rate zero doesn't fall by more than one over the root
+///   of the count a deviation of the cavity, by a recurrence over the counts from the moments of a normal tail: variances to `1e-11`.
 /// * Rows whose posterior is longer than some five hundred steps to one side, which takes a precision of `1e-4` and counts
 ///   near zero, row by row: the mode by Newton's steps within a bracket, then Gauss-Legendre panels.
 /// * With `gamma = 0` an exponential rate needs `n > -y`; a rectified one `n < 1` where there are counts and `0 < n < 1`
@@ -290,11 +290,10 @@ impl Likelihood for Poisson {
                 false
             }
             (true, true) => {
-                let rates = Averaged::new(gamma);
-                let kind = |row: [f64; 2]| rates.kind(row);
-                parted::apply_parted::<2, { Averaged::KINDS }>(&rates, kind, input, out)
+                let rate = PositiveRate::new(gamma);
+                leftover::apply_then(&FewCounts(rate), &AnyCounts(rate), input, out)
             }
-            (true, false) => formula::apply_to(&Maximised::new(gamma), input, out),
+            (true, false) => formula::apply_to(&Maximised(PositiveRate::new(gamma)), input, out),
             (false, true) => formula::apply_to(&Counts::<true>(Growth::new(gamma)), input, out),
             (false, false) => formula::apply_to(&Counts::<false>(Growth::new(gamma)), input, out),
         };

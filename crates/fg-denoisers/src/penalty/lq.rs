@@ -135,6 +135,8 @@ pub(super) struct Power {
 }
 
 impl Curve for Power {
+    const FOURS: bool = false;
+
     /// By powers of the place: `c x^(q - 1)` and all its derivatives are multiples of one.
     #[inline(always)]
     fn at<N: Number>(&self, n: N) -> [N; 2] {

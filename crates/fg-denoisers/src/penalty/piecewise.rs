@@ -50,23 +50,44 @@ pub(super) struct Piecewise {
     count: usize,
 }
 
-/// One piece between two ends, beyond which nothing is allowed, under one precision, for rows of one column.
+/// A flat piece between two ends, beyond which nothing is allowed, under one precision, for rows of one column.
 #[derive(Clone, Copy, Debug)]
-struct Bounded {
+struct Between {
     ends: [f64; 2],
+    /// One over the curvature.
+    inverse: f64,
+}
+
+impl Formula<1> for Between {
+    const FOURS: bool = true;
+
+    #[inline(always)]
+    fn row<N: Number>(&self, [n]: [N; 1]) -> [N; 2] {
+        let [low, high] = self.ends.map(|end| n.constant(end));
+        let (zero, inverse) = (n.constant(0.0), n.constant(self.inverse));
+        let free = n * inverse;
+        let slope = free.if_above(low, inverse, zero);
+        [free.within(low, high), high.if_above(free, slope, zero)]
+    }
+}
+
+/// One piece above an end, below which nothing is allowed.
+#[derive(Clone, Copy, Debug)]
+struct Above {
+    end: f64,
     slope: f64,
     /// One over the curvature.
     inverse: f64,
 }
 
-impl Formula<1> for Bounded {
+impl Formula<1> for Above {
+    const FOURS: bool = true;
+
     #[inline(always)]
     fn row<N: Number>(&self, [n]: [N; 1]) -> [N; 2] {
-        let [low, high] = self.ends.map(|end| n.constant(end));
-        let (zero, inverse) = (n.constant(0.0), n.constant(self.inverse));
-        let x = ((n - n.constant(self.slope)) * inverse).within(low, high);
-        let slope = x.if_above(low, inverse, zero);
-        [x, high.if_above(x, slope, zero)]
+        let (end, inverse) = (n.constant(self.end), n.constant(self.inverse));
+        let free = (n - n.constant(self.slope)) * inverse;
+        [free.at_least(end), free.if_above(end, inverse, n.constant(0.0))]
     }
 }
 
@@ -177,8 +198,15 @@ impl Piecewise {
             return false;
         }
         let (slope, inverse) = (middle.slope, (gamma + middle.curvature).recip());
+        if first.slope.is_infinite() && self.kinks[1] == f64::INFINITY {
+            formula::apply(&Above { end: self.kinks[0], slope, inverse }, cavity, out);
+            return true;
+        }
+        if slope != 0.0 {
+            return false;
+        }
         if first.slope.is_infinite() && last.slope.is_infinite() {
-            formula::apply(&Bounded { ends: self.kinks, slope, inverse }, cavity, out);
+            formula::apply(&Between { ends: self.kinks, inverse }, cavity, out);
             return true;
         }
         let jumps = [(first, self.kinks[0]), (last, self.kinks[1])]
@@ -190,7 +218,7 @@ impl Piecewise {
         }
         let ends = self.kinks.map(|kink| middle.pull(kink) + gamma * kink);
         let outer = (gamma + first.curvature).recip();
-        formula::apply(&Bent { ends, slope, inner: inverse, outer }, cavity, out);
+        formula::apply(&Bent { ends, inner: inverse, outer }, cavity, out);
         true
     }
 

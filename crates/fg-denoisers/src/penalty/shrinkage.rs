@@ -21,6 +21,8 @@ struct Soft {
 }
 
 impl Formula<1> for Soft {
+    const FOURS: bool = true;
+
     #[inline(always)]
     fn row<N: Number>(&self, [n]: [N; 1]) -> [N; 2] {
         let (weight, variance) = (n.constant(self.weight), n.constant(self.variance));

@@ -50,6 +50,9 @@ pub(super) trait Rule {
 
 /// The maximiser as a function of `n >= 0`, and its slope.
 pub(super) trait Curve {
+    /// As of a [`Formula`].
+    const FOURS: bool = true;
+
     fn at<N: Number>(&self, n: N) -> [N; 2];
 
     /// The same of both signs.
@@ -119,6 +122,8 @@ impl Curve for Kept {
 struct Slopes<C>(C);
 
 impl<C: Curve> Formula<1> for Slopes<C> {
+    const FOURS: bool = C::FOURS;
+
     #[inline(always)]
     fn row<N: Number>(&self, [n]: [N; 1]) -> [N; 2] {
         self.0.odd(n)

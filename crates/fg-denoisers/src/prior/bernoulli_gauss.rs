@@ -189,6 +189,8 @@ impl Slab {
 }
 
 impl Formula<1> for Slab {
+    const FOURS: bool = true;
+
     #[inline(always)]
     fn row<N: Number>(&self, [n]: [N; 1]) -> [N; 2] {
         let (s, b) = (n.constant(self.s), n.constant(self.b));
@@ -196,10 +198,10 @@ impl Formula<1> for Slab {
         let log_odds = (n * n.constant(-0.5)).mul_add(mu + b, n.constant(self.at_zero));
         // Of both probabilities the smaller one has the exponential in its numerator.
         let (one, e) = (n.constant(1.0), exp_negative(-log_odds.abs()));
-        let share = one / (one + e);
-        let zero = n.constant(0.0);
-        let pi = share * log_odds.if_above(zero, e, one);
-        let rest = share * log_odds.if_above(zero, one, e);
+        let (zero, large) = (n.constant(0.0), one / (one + e));
+        let small = large * e;
+        let pi = log_odds.if_above(zero, small, large);
+        let rest = log_odds.if_above(zero, large, small);
         [pi * mu, pi * (rest * mu).mul_add(mu, s)]
     }
 }

@@ -8,8 +8,7 @@ use fg_core::message::small;
 use fg_core::special::number::Number;
 
 use crate::error::{self, ParameterError};
-use crate::family::components::{Answer, Components, Mixed};
-use crate::family::formula;
+use crate::family::components::{self, Answer, Components};
 
 /// A discrete distribution on any points of `d` columns: constellations, classes, binary weights.
 ///
@@ -252,7 +251,7 @@ impl Denoiser for Discrete {
         let (shares, shift) = rest.split_at_mut(count);
         self.shared_exponents(cavity.precision(), shared);
         if d == 1 {
-            formula::apply(&Mixed(Points { points: &self.points, shared }), cavity, out);
+            components::apply(Points { points: &self.points, shared }, cavity, out);
             return Ok(());
         }
         for i in 0..cavity.len() {

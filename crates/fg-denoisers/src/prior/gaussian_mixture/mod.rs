@@ -10,8 +10,8 @@ use fg_core::special::number::Number;
 use fg_core::special::{open_uniform, quantile};
 
 use crate::error::{self, ParameterError};
-use crate::family::components::{Answer, Components, Mixed};
-use crate::family::{Spread, formula, normal};
+use crate::family::components::{self, Answer, Components};
+use crate::family::{Spread, normal};
 
 /// A mixture of any number of Gaussians for rows of `d` columns.
 ///
@@ -291,11 +291,15 @@ impl Components for Scalar<'_> {
 
     #[inline(always)]
     fn answer<N: Number>(&self, k: usize, n: N) -> Answer<N> {
-        let [square, slope, level, variance, mean] = self.0[k].map(|v| n.constant(v));
+        let [square, slope, level, variance, mean] = self.0[k];
+        let variance = n.constant(variance);
+        let mean = variance.mul_add(n, n.constant(mean));
         // That of the first one is zero.
-        let exponent =
-            if k == 0 { n.constant(0.0) } else { square.mul_add(n, slope).mul_add(n, level) };
-        Answer { exponent, mean: variance.mul_add(n, mean), variance }
+        if k == 0 {
+            return Answer { exponent: n.constant(0.0), mean, variance };
+        }
+        let rise = n.mul_add(n.constant(square), n.constant(slope));
+        Answer { exponent: rise.mul_add(n, n.constant(level)), mean, variance }
     }
 }
 
@@ -317,7 +321,7 @@ impl Denoiser for GaussianMixture {
             if parts.iter().flatten().any(|v| !v.is_finite()) {
                 return Err(Breakdown::NotFinite { port: 0, row: cavity.first_row() });
             }
-            formula::apply(&Mixed(Scalar(parts)), cavity, out);
+            components::apply(Scalar(parts), cavity, out);
             return Ok(());
         }
         let mut work = Work::new(self, cavity.precision(), scratch.slice(self.work_len()));
