@@ -3,9 +3,7 @@
 use fg_core::denoiser::RowEstimate;
 
 use super::formula::{self, Formula};
-
-/// Rows that are put next to each other at once: what is copied stays in the nearest cache.
-const PIECE: usize = 256;
+use super::parted::{PIECE, apply_at};
 
 /// Rows that are looked at together.
 const GLANCE: usize = 32;
@@ -23,6 +21,7 @@ pub(crate) fn apply_then<const K: usize>(
     }
     let (mut complete, rows) = (true, out.mean.len());
     let (mut places, mut kept) = ([0; PIECE], [[0.0; PIECE]; K]);
+    let mut answers = [[0.0; PIECE]; 2];
     let (mut count, mut start) = (0, 0);
     while start < rows {
         let end = rows.min(start + GLANCE);
@@ -42,27 +41,9 @@ pub(crate) fn apply_then<const K: usize>(
         }
         start = end;
         if count > PIECE - GLANCE || start == rows {
-            let kept = kept.each_ref().map(|kept| &kept[..count]);
-            complete &= settle(long, kept, &places[..count], out);
+            complete &= apply_at(long, &kept, &places[..count], &mut answers, out);
             count = 0;
         }
-    }
-    complete
-}
-
-/// Answers rows of these inputs to their places.
-fn settle<const K: usize>(
-    long: &impl Formula<K>,
-    input: [&[f64]; K],
-    places: &[usize],
-    out: &mut RowEstimate<'_>,
-) -> bool {
-    let rows = places.len();
-    let (mut mean, mut variance) = ([0.0; PIECE], [0.0; PIECE]);
-    let mut found = RowEstimate { mean: &mut mean[..rows], covariance: &mut variance[..rows] };
-    let complete = formula::apply_to(long, input, &mut found);
-    for ((&i, m), v) in places.iter().zip(&mean).zip(&variance) {
-        (out.mean[i], out.covariance[i]) = (*m, *v);
     }
     complete
 }

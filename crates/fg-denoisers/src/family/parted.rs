@@ -5,8 +5,8 @@ use fg_core::denoiser::RowEstimate;
 use super::formula::{self, Formula};
 use super::part;
 
-/// Rows that are parted at once.
-const PIECE: usize = 256;
+/// Rows that are put next to each other at once: what is copied stays in the nearest cache.
+pub(super) const PIECE: usize = 256;
 
 /// Fewer rows aren't worth it.
 const FEW: usize = 32;
@@ -23,7 +23,7 @@ pub(crate) fn apply_parted<const K: usize, const KINDS: usize>(
     }
     let mut complete = true;
     let (mut own, mut place) = ([0; PIECE], [0; PIECE]);
-    let (mut sorted, mut mean, mut variance) = ([[0.0; PIECE]; K], [0.0; PIECE], [0.0; PIECE]);
+    let (mut sorted, mut answers) = ([[0.0; PIECE]; K], [[0.0; PIECE]; 2]);
     for start in (0..out.mean.len()).step_by(PIECE) {
         let len = PIECE.min(out.mean.len() - start);
         let mut ends = [0; KINDS];
@@ -51,15 +51,25 @@ pub(crate) fn apply_parted<const K: usize, const KINDS: usize>(
                 sorted[k] = input[start + i];
             }
         }
-        let mut input = [&[][..]; K];
-        for (input, sorted) in input.iter_mut().zip(&sorted) {
-            *input = &sorted[..len];
-        }
-        let mut found = RowEstimate { mean: &mut mean[..len], covariance: &mut variance[..len] };
-        complete &= formula::apply_to(formula, input, &mut found);
-        for ((&i, m), v) in place[..len].iter().zip(&mean).zip(&variance) {
-            (out.mean[i], out.covariance[i]) = (*m, *v);
-        }
+        complete &= apply_at(formula, &sorted, &place[..len], &mut answers, out);
+    }
+    complete
+}
+
+/// As [`formula::apply_to`] of rows that stand next to each other, whose answers belong to these places.
+pub(super) fn apply_at<const K: usize>(
+    formula: &impl Formula<K>,
+    sorted: &[[f64; PIECE]; K],
+    places: &[usize],
+    [mean, variance]: &mut [[f64; PIECE]; 2],
+    out: &mut RowEstimate<'_>,
+) -> bool {
+    let len = places.len();
+    let input = sorted.each_ref().map(|sorted| &sorted[..len]);
+    let mut found = RowEstimate { mean: &mut mean[..len], covariance: &mut variance[..len] };
+    let complete = formula::apply_to(formula, input, &mut found);
+    for ((&i, m), v) in places.iter().zip(&*found.mean).zip(&*found.covariance) {
+        (out.mean[i], out.covariance[i]) = (*m, *v);
     }
     complete
 }

@@ -177,7 +177,6 @@ fn round<N: Number>(x: N) -> N {
 }
 
 impl Formula<2> for Wells {
-    const PAIRS: bool = true;
     const OPEN: bool = true;
 
     #[inline(always)]
@@ -203,7 +202,6 @@ impl Formula<2> for Wells {
 }
 
 impl Formula<2> for Masses {
-    const PAIRS: bool = true;
     const OPEN: bool = true;
 
     #[inline(always)]
