@@ -304,6 +304,7 @@ fn jumping_penalties() -> Denoisers {
     let hard = HardThreshold::new(0.7)?.with_step(0.0)?;
     let mcp = MinimaxConcave::new(0.7, 1.7)?.with_step(0.0)?;
     let scad = Scad::new(0.7, 3.7)?.with_step(0.0)?;
+    let root = Lq::new(0.7, 0.5)?.with_step(0.0)?;
     Ok(vec![
         entry("penalty/hard_threshold", "slopes", 1, hard.clone()),
         entry("penalty/hard_threshold", "three columns, slopes", 3, hard),
@@ -311,7 +312,8 @@ fn jumping_penalties() -> Denoisers {
         entry("penalty/mcp", "three columns, slopes", 3, mcp),
         entry("penalty/scad", "slopes", 1, scad.clone()),
         entry("penalty/scad", "two columns, slopes", 2, scad),
-        entry("penalty/lq", "root, slopes", 1, Lq::new(0.7, 0.5)?.with_step(0.0)?),
+        entry("penalty/lq", "root, slopes", 1, root.clone()),
+        entry("penalty/lq", "root, three columns, slopes", 3, root),
     ])
 }
 

@@ -1,6 +1,6 @@
 //! Jumps of global maximisers under a full precision: what they add to the covariance of a row that is close to one.
 
-use super::patterns::{MOST_COLUMNS, Maximum, Search};
+use super::partial::{MOST_COLUMNS, Maximum, Search};
 
 /// Halvings of a step after which two patterns that still differ are taken to meet there: what slopes add on what is left is below
 /// a millionth of what they add on the step.
@@ -8,6 +8,14 @@ const HALVINGS: u32 = 20;
 
 /// Heights that differ by less, relative, are equal but for their rounding.
 const ROUNDINGS: f64 = 64.0 * f64::EPSILON;
+
+/// Steps to where two patterns are as high: Newton's take a few.
+const MEETINGS: usize = 50;
+
+/// Whether heights are equal but for their rounding.
+fn alike(one: f64, other: f64) -> bool {
+    (one - other).abs() <= ROUNDINGS * (1.0 + one.abs())
+}
 
 /// A maximiser on a line through a row along one column, and how it changes from there while its pattern lasts.
 #[derive(Clone, Copy)]
@@ -37,9 +45,16 @@ impl Stop {
         self.maximum.x[j] + (at - self.at) * self.slope[j]
     }
 
-    /// Where the pattern of another stop is as high, between both.
+    /// The maximum at another place, as if the exponent of its pattern were quadratic.
+    fn straight(&self, at: f64, column: usize) -> Maximum {
+        let mut moved = Maximum { height: self.height(at, column), ..self.maximum };
+        (0..MOST_COLUMNS).for_each(|j| moved.x[j] = self.entry(at, j));
+        moved
+    }
+
+    /// Where the pattern of another stop is as high, between both, if exponents are quadratic.
     ///
-    /// Heights are quadratic along the line. Where both patterns meet smoothly one is never above the other, and they meet where the
+    /// So are heights along the line. Where both patterns meet smoothly one is never above the other, and they meet where the
     /// maximisers do.
     fn meets(&self, other: &Self, column: usize) -> f64 {
         let (low, high) = (self.at.min(other.at), self.at.max(other.at));
@@ -56,13 +71,13 @@ impl Stop {
 }
 
 /// The search, a row, and how far away jumps count in each column.
-pub(super) struct Crossings<'a> {
-    pub(super) search: &'a Search,
+pub(super) struct Crossings<'a, S> {
+    pub(super) search: &'a S,
     pub(super) natural: &'a [f64],
     pub(super) reach: &'a [f64],
 }
 
-impl Crossings<'_> {
+impl<S: Search> Crossings<'_, S> {
     /// Adds to the covariance of this maximiser its share of the jumps within reach along each column.
     ///
     /// Where two patterns are equally high the maximum of the exponent bends, and its second derivative there, the average Jacobian's
@@ -91,33 +106,66 @@ impl Crossings<'_> {
         Stop { at, maximum, slope }
     }
 
+    /// The row so far along the column.
+    fn natural_at(&self, at: f64, column: usize) -> [f64; MOST_COLUMNS] {
+        let mut natural = [0.0; MOST_COLUMNS];
+        natural[..self.natural.len()].copy_from_slice(self.natural);
+        natural[column] += at;
+        natural
+    }
+
     /// The maximiser so far along the column; none where rounding leaves no curvature.
     fn look(&self, at: f64, column: usize) -> Option<Stop> {
-        let d = self.natural.len();
-        let mut natural = [0.0; MOST_COLUMNS];
-        natural[..d].copy_from_slice(self.natural);
-        natural[column] += at;
+        let (d, natural) = (self.natural.len(), self.natural_at(at, column));
         let maximum = self.search.maximum(&natural[..d]);
         let mut slopes = [0.0; MOST_COLUMNS * MOST_COLUMNS];
         self.search
-            .slopes(&maximum.pattern, &mut slopes[..d * d])
+            .slopes(&maximum, &mut slopes[..d * d])
             .then(|| self.stop(at, maximum, &slopes, column))
+    }
+
+    /// Where two patterns are as high, and the maximum of each there; for exponents that aren't quadratic, by Newton's steps on the
+    /// difference of heights, whose derivative is that of the entries. Some place between, where one of them ends before.
+    fn meeting(&self, a: &Stop, b: &Stop, column: usize) -> (f64, [Maximum; 2]) {
+        let mut at = a.meets(b, column);
+        let straight = |at: f64| [a.straight(at, column), b.straight(at, column)];
+        if S::QUADRATIC || a.maximum.pattern == b.maximum.pattern {
+            return (at, straight(at));
+        }
+        let (mut before, mut after) = (a.at, b.at);
+        for _ in 0..MEETINGS {
+            let natural = self.natural_at(at, column);
+            let natural = &natural[..self.natural.len()];
+            let own = self.search.again(&a.maximum.pattern, natural);
+            let Some((own, other)) = own.zip(self.search.again(&b.maximum.pattern, natural)) else {
+                break;
+            };
+            if alike(own.height, other.height) {
+                return (at, [own, other]);
+            }
+            let apart = own.height - other.height;
+            *if apart > 0.0 { &mut before } else { &mut after } = at;
+            at -= apart / (own.x[column] - other.x[column]);
+            if !((at - before) * (at - after) < 0.0) {
+                at = 0.5 * (before + after);
+            }
+        }
+        let middle = 0.5 * (a.at + b.at);
+        (middle, straight(middle))
     }
 
     /// Adds all jumps between two stops of different patterns.
     fn between(&self, a: &Stop, b: &Stop, column: usize, halvings: u32, covariance: &mut [f64]) {
-        let at = a.meets(b, column);
+        let (at, meeting) = self.meeting(a, b, column);
         let Some(middle) = self.look(at, column).filter(|_| halvings > 0) else {
-            self.jump(a, b, at, column, covariance);
+            self.jump(&meeting, column, covariance);
             return;
         };
         let (before, after) = (middle.goes_on(a), middle.goes_on(b));
-        if (before || after) && a.maximum.pattern != b.maximum.pattern {
-            let [one, other] = [a, b].map(|stop| stop.height(at, column));
-            if (one - other).abs() <= ROUNDINGS * (1.0 + one.abs()) {
-                self.jump(a, b, at, column, covariance);
-                return;
-            }
+        let other = a.maximum.pattern != b.maximum.pattern;
+        if (before || after) && other && alike(meeting[0].height, meeting[1].height) {
+            self.jump(&meeting, column, covariance);
+            return;
         }
         if !before {
             self.between(a, &middle, column, halvings - 1, covariance);
@@ -127,10 +175,10 @@ impl Crossings<'_> {
         }
     }
 
-    fn jump(&self, a: &Stop, b: &Stop, at: f64, column: usize, covariance: &mut [f64]) {
+    fn jump(&self, [a, b]: &[Maximum; 2], column: usize, covariance: &mut [f64]) {
         let d = self.natural.len();
         let mut apart = [0.0; MOST_COLUMNS];
-        (0..d).for_each(|j| apart[j] = b.entry(at, j) - a.entry(at, j));
+        (0..d).for_each(|j| apart[j] = b.x[j] - a.x[j]);
         let squares = (0..d).map(|j| (apart[j] * self.reach[j]).powi(2)).sum::<f64>();
         if !(squares > 0.0) {
             return;

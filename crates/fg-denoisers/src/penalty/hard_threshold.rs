@@ -3,7 +3,7 @@
 use fg_core::denoiser::{Denoiser, Estimation, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
 
-use super::patterns::Pieces;
+use super::patterns::{Patterns, Pieces};
 use super::thresholding::{self, Best, Jump, Jumps, Kept, Rule, Stretch};
 use crate::error::{self, ParameterError};
 
@@ -106,6 +106,7 @@ impl HardThreshold {
 
 impl Rule for HardThreshold {
     type Curve = Kept;
+    type Search = Patterns;
 
     fn curve(&self, gamma: f64) -> Kept {
         Kept { from: (2.0 * self.weight * gamma).sqrt(), slope: gamma.recip() }
@@ -115,8 +116,8 @@ impl Rule for HardThreshold {
         thresholding::highest(&self.stretches(), n, gamma)
     }
 
-    fn pieces(&self) -> Option<Pieces> {
-        Some(Pieces::even(&self.stretches()))
+    fn search(&self, precision: &[f64], d: usize) -> Option<Patterns> {
+        Patterns::new(Pieces::even(&self.stretches()), precision, d)
     }
 
     fn jump(&self, gamma: f64) -> Option<Jump> {

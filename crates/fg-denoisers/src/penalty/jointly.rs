@@ -1,11 +1,11 @@
-//! Non-convex penalties that are quadratic in pieces, under a full precision: estimates, covariances with jumps, and maxima.
+//! Non-convex penalties under a full precision: estimates, covariances with jumps, and maxima.
 
 use fg_core::denoiser::{RowCavity, RowEstimate};
 use fg_core::factor::Breakdown;
 
 use super::crossings::Crossings;
-use super::patterns::{MOST_COLUMNS, Pieces, Search};
-use super::thresholding::standard_error;
+use super::partial::{MOST_COLUMNS, Search};
+use super::thresholding::{Rule, standard_error};
 
 /// Whether entries are estimated together: the precision isn't diagonal, and of few enough columns.
 pub(super) fn holds(cavity: &RowCavity<'_>) -> bool {
@@ -15,7 +15,7 @@ pub(super) fn holds(cavity: &RowCavity<'_>) -> bool {
 /// Estimates all rows, with jumps within `step` deviations of the cavity; returns the standard error of the average covariance, in
 /// the column where it is largest.
 pub(super) fn estimate(
-    pieces: Pieces,
+    rule: &impl Rule,
     step: f64,
     cavity: &RowCavity<'_>,
     out: &mut RowEstimate<'_>,
@@ -23,7 +23,7 @@ pub(super) fn estimate(
     let (d, precision) = (cavity.columns(), cavity.precision());
     // Such costs hold back no entry that the cavity doesn't.
     let improper = Breakdown::ImproperCavity { port: 0, row: cavity.first_row() };
-    let search = Search::new(pieces, precision, d).ok_or(improper)?;
+    let search = rule.search(precision, d).ok_or(improper)?;
     let mut reach = [0.0; MOST_COLUMNS];
     (0..d).for_each(|j| reach[j] = step * precision[j * d + j].sqrt());
     let mut slopes = [0.0; MOST_COLUMNS * MOST_COLUMNS];
@@ -33,7 +33,7 @@ pub(super) fn estimate(
     for ((natural, mean), covariance) in rows.zip(out.covariance.chunks_exact_mut(d * d)) {
         let maximum = search.maximum(natural);
         mean.copy_from_slice(&maximum.x[..d]);
-        if !search.slopes(&maximum.pattern, covariance) {
+        if !search.slopes(&maximum, covariance) {
             return Err(Breakdown::Undetermined { port: 0 });
         }
         if step > 0.0 {
@@ -54,9 +54,9 @@ pub(super) fn estimate(
 }
 
 /// Maxima of the exponent of each row; false when there is none.
-pub(super) fn log_partition(pieces: Pieces, cavity: &RowCavity<'_>, out: &mut [f64]) -> bool {
+pub(super) fn log_partition(rule: &impl Rule, cavity: &RowCavity<'_>, out: &mut [f64]) -> bool {
     let d = cavity.columns();
-    let Some(search) = Search::new(pieces, cavity.precision(), d) else { return false };
+    let Some(search) = rule.search(cavity.precision(), d) else { return false };
     for (out, natural) in out.iter_mut().zip(cavity.natural().chunks_exact(d)) {
         *out = search.maximum(natural).height;
     }
@@ -70,7 +70,7 @@ mod tests {
     use fg_core::special::quantile;
     use proptest::prelude::*;
 
-    use super::super::thresholding::{Jumps, Rule};
+    use super::super::thresholding::Jumps;
     use super::*;
     use crate::{HardThreshold, Lq, MinimaxConcave, Scad};
 
@@ -84,6 +84,14 @@ mod tests {
 
     fn clipped() -> Scad {
         Scad::new(0.8, 3.7).unwrap()
+    }
+
+    fn powers(exponent: f64) -> Lq {
+        Lq::new(0.8, exponent).unwrap()
+    }
+
+    fn power_cost(exponent: f64, x: f64) -> f64 {
+        if x == 0.0 { 0.0 } else { 0.8 * x.powf(exponent) }
     }
 
     fn hard_cost(x: f64) -> f64 {
@@ -125,10 +133,14 @@ mod tests {
             let place = |j: usize| reach * (2.0 * digit(j) as f64 / (SIDE - 1) as f64 - 1.0);
             let mut x: Vec<f64> = (0..d).map(place).collect();
             for _ in 0..60 {
+                let before = x.clone();
                 for j in 0..d {
                     let others = (0..d).filter(|&k| k != j);
                     let pull = n[j] - others.map(|k| precision[j * d + k] * x[k]).sum::<f64>();
                     x[j] = rule.best(pull.abs(), precision[j * d + j]).x.copysign(pull);
+                }
+                if x == before {
+                    break;
                 }
             }
             best = best.max(exponent(cost, n, precision, &x));
@@ -139,7 +151,7 @@ mod tests {
     #[track_caller]
     fn check(rule: &impl Rule, cost: Cost<'_>, n: &[f64], precision: &[f64]) {
         let d = n.len();
-        let search = Search::new(rule.pieces().unwrap(), precision, d).unwrap();
+        let search = rule.search(precision, d).unwrap();
         let found = search.maximum(n);
         let (x, top) = (&found.x[..d], by_grid(rule, cost, n, precision));
         let terms: f64 = x.iter().zip(n).map(|(x, n)| (x * n).abs()).sum();
@@ -172,6 +184,8 @@ mod tests {
                 check(&concave(0.7), &|x| concave_cost(0.7, x), n, &precision);
                 check(&concave(2.5), &|x| concave_cost(2.5, x), n, &precision);
                 check(&clipped(), &clipped_cost, n, &precision);
+                check(&powers(0.5), &|x| power_cost(0.5, x), n, &precision);
+                check(&powers(0.9), &|x| power_cost(0.9, x), n, &precision);
             }
         }
 
@@ -186,6 +200,7 @@ mod tests {
             compare(&concave(0.7), &cavity);
             compare(&concave(2.5), &cavity);
             compare(&clipped(), &cavity);
+            compare(&powers(0.5), &cavity);
         }
     }
 
@@ -198,7 +213,7 @@ mod tests {
         jumps.estimate(rule, cavity, &mut out, &mut scratch).unwrap();
         let (mut own, mut own_covariance) = ([0.0; 12], [0.0; 24]);
         let mut out = RowEstimate { mean: &mut own, covariance: &mut own_covariance };
-        let error = estimate(rule.pieces().unwrap(), jumps.step(), cavity, &mut out).unwrap();
+        let error = estimate(rule, jumps.step(), cavity, &mut out).unwrap();
         let close = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-9 * (1.0 + a.abs());
         assert!(x.iter().zip(&own).all(close), "{cavity:?} {x:?} {own:?}");
         // Slopes of pieces that meet smoothly at a kink are those of one of them, and its neighbours' jumps are none.
@@ -250,6 +265,7 @@ mod tests {
             check_average(&concave(0.7), spread);
             check_average(&concave(6.0), spread);
             check_average(&clipped(), spread);
+            check_average(&powers(0.5), spread);
         }
     }
 
@@ -268,8 +284,10 @@ mod tests {
         let wide: Vec<f64> = (0..d * d).map(|k| if k % (d + 1) == 0 { 2.0 } else { 0.1 }).collect();
         let form = Breakdown::Form { port: 0, needed: ColumnForm::Diagonal };
         assert_eq!(run(&hard(), d, &wide), Err(form));
-        let powers = Lq::new(1.0, 0.5).unwrap();
-        assert_eq!(run(&powers, 2, &[1.0, 0.1, 0.1, 1.0]), Err(form));
+        let powers = powers(0.5);
+        assert_eq!(run(&powers, 2, &[1.0, 1.0, 1.0, 1.0]), Err(improper));
+        assert_eq!(run(&powers, d, &wide), Err(form));
+        assert_eq!(run(&powers, 2, &[1.0, 0.1, 0.1, 1.0]), Ok(()));
         assert_eq!(run(&hard(), 2, &[1.0, 0.1, 0.1, 1.0]), Ok(()));
     }
 }

@@ -6,6 +6,7 @@ use fg_core::special::exp::exp_moderate;
 use fg_core::special::log::ln;
 use fg_core::special::number::Number;
 
+use super::powers::Powers;
 use super::thresholding::{self, Best, Curve, Jump, Jumps, Rule};
 use crate::error::{self, ParameterError};
 
@@ -27,7 +28,7 @@ use crate::error::{self, ParameterError};
 ///
 /// # Estimate
 ///
-/// Columns are independent; the estimate is the global maximiser, zero where zero is as good. With `n >= 0`:
+/// The estimate is the global maximiser, zero where zero is as good. Columns of a diagonal precision are independent; with `n >= 0`:
 ///
 /// ```text
 /// estimate        0 up to gamma s + l q s^(q - 1) with s = (2 l (1 - q) / gamma)^(1 / (2 - q)), the height of the jump;
@@ -46,9 +47,13 @@ use crate::error::{self, ParameterError};
 ///   over: a step of zero leaves the slope alone.
 /// * The function of the root is convex and rises right of `s`, and its slope changes by less than a half from there to `n / gamma`:
 ///   steps of fourth order from there reach rounding in two to four, each of one power, for a register of entries at a time.
-/// * The precision must be positive, otherwise [`Breakdown::ImproperCavity`], and diagonal, otherwise
-///   [`Breakdown::Form`]: with correlated columns there is no finite list of stationary points to search,
-///   as there is for costs that are quadratic in pieces.
+/// * With correlated columns the global maximum is found by branch and bound over which entries are zero and the signs of the
+///   others: each such pattern has one maximum at most, since what a power takes from the curvature is convex in the size of its
+///   entry. Newton's steps find it, along a barrier where they would leave the places of positive curvature. Slopes are the
+///   inverse of the curvature of the entries that aren't zero; jumps count along every column, as for
+///   [`HardThreshold`](crate::HardThreshold).
+/// * The precision must be positive definite, otherwise [`Breakdown::ImproperCavity`], and diagonal with more than 8 columns,
+///   otherwise [`Breakdown::Form`]: a search may have to look at all patterns, of which there are `3^d`.
 ///
 /// # Reference
 ///
@@ -189,6 +194,7 @@ impl Curve for Power {
 
 impl Rule for Lq {
     type Curve = Power;
+    type Search = Powers;
 
     fn curve(&self, gamma: f64) -> Power {
         let (pull, jump) = (self.weight * self.exponent, self.threshold(gamma));
@@ -213,6 +219,10 @@ impl Rule for Lq {
         }
         let height = 0.5 * gamma * x * x - l * (1.0 - q) * x.powf(q);
         Best { x, slope: 1.0 / curvature(x), height: height.max(0.0) }
+    }
+
+    fn search(&self, precision: &[f64], d: usize) -> Option<Powers> {
+        Powers::new(self.weight, self.exponent, precision, d)
     }
 
     fn jump(&self, gamma: f64) -> Option<Jump> {

@@ -3,7 +3,7 @@
 use fg_core::denoiser::{Denoiser, Estimation, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
 
-use super::patterns::Pieces;
+use super::patterns::{Patterns, Pieces};
 use super::thresholding::{self, Best, Jump, Jumps, Line, Lines, Rule, Stretch};
 use crate::error::{self, ParameterError};
 
@@ -120,6 +120,7 @@ impl MinimaxConcave {
 
 impl Rule for MinimaxConcave {
     type Curve = Lines<2>;
+    type Search = Patterns;
 
     fn curve(&self, gamma: f64) -> Lines<2> {
         let (l, b) = (self.weight, self.shape);
@@ -135,8 +136,8 @@ impl Rule for MinimaxConcave {
         thresholding::highest(&self.stretches(), n, gamma)
     }
 
-    fn pieces(&self) -> Option<Pieces> {
-        Some(Pieces::even(&self.stretches()))
+    fn search(&self, precision: &[f64], d: usize) -> Option<Patterns> {
+        Patterns::new(Pieces::even(&self.stretches()), precision, d)
     }
 
     /// From zero to beyond where the cost is flat; continuous where the maximand is concave.

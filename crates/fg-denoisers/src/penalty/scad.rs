@@ -3,7 +3,7 @@
 use fg_core::denoiser::{Denoiser, Estimation, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
 
-use super::patterns::Pieces;
+use super::patterns::{Patterns, Pieces};
 use super::thresholding::{self, Best, Jump, Jumps, Line, Lines, Rule, Stretch};
 use crate::error::{self, ParameterError};
 
@@ -130,6 +130,7 @@ impl Scad {
 
 impl Rule for Scad {
     type Curve = Lines<3>;
+    type Search = Patterns;
 
     fn curve(&self, gamma: f64) -> Lines<3> {
         let (l, a) = (self.weight, self.shape);
@@ -151,8 +152,8 @@ impl Rule for Scad {
         thresholding::highest(&self.stretches(), n, gamma)
     }
 
-    fn pieces(&self) -> Option<Pieces> {
-        Some(Pieces::even(&self.stretches()))
+    fn search(&self, precision: &[f64], d: usize) -> Option<Patterns> {
+        Patterns::new(Pieces::even(&self.stretches()), precision, d)
     }
 
     /// From zero or from the first piece to the last, over the middle one that has no maximum; continuous where it has.

@@ -5,7 +5,7 @@ use fg_core::factor::Breakdown;
 use fg_core::special::number::Number;
 
 use super::jointly;
-use super::patterns::Pieces;
+use super::partial::Search;
 use crate::error::{self, ParameterError};
 use crate::family::formula::{self, Formula};
 use crate::family::proper;
@@ -33,6 +33,8 @@ pub(super) struct Jump {
 pub(super) trait Rule {
     /// The maximiser under one precision.
     type Curve: Curve;
+    /// The maximiser under a full precision.
+    type Search: Search;
 
     fn best(&self, n: f64, gamma: f64) -> Best;
 
@@ -42,10 +44,8 @@ pub(super) trait Rule {
     /// The jump of the maximiser as `n` grows from zero; there is one at most.
     fn jump(&self, gamma: f64) -> Option<Jump>;
 
-    /// The pieces of the cost, for one that is quadratic in pieces: what full precisions need.
-    fn pieces(&self) -> Option<Pieces> {
-        None
-    }
+    /// The maximiser of all entries together under a full precision of few columns; none where it isn't positive definite.
+    fn search(&self, precision: &[f64], d: usize) -> Option<Self::Search>;
 }
 
 /// The maximiser as a function of `n >= 0`, and its slope.
@@ -189,9 +189,8 @@ impl Jumps {
         scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
         let d = cavity.columns();
-        if let Some(pieces) = rule.pieces().filter(|_| jointly::holds(cavity)) {
-            let worst = jointly::estimate(pieces, self.step, cavity, out)?;
-            scratch.declare(worst);
+        if jointly::holds(cavity) {
+            scratch.declare(jointly::estimate(rule, self.step, cavity, out)?);
             return Ok(());
         }
         // Such costs hold back no entry that the cavity doesn't.
@@ -282,8 +281,8 @@ fn signed(rule: &impl Rule, n: f64, gamma: f64) -> Best {
 
 /// Maxima of the exponent of each row; false when there is none.
 pub(super) fn log_partition(rule: &impl Rule, cavity: &RowCavity<'_>, out: &mut [f64]) -> bool {
-    if let Some(pieces) = rule.pieces().filter(|_| jointly::holds(cavity)) {
-        return jointly::log_partition(pieces, cavity, out);
+    if jointly::holds(cavity) {
+        return jointly::log_partition(rule, cavity, out);
     }
     if proper::diagonal(cavity).is_err() {
         return false;
@@ -332,8 +331,6 @@ pub(super) fn highest(stretches: &[Stretch], n: f64, gamma: f64) -> Best {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use fg_core::message::ColumnForm;
-
     use super::*;
 
     /// Compares with the best of a fine grid, at precisions that give jumps and at some that don't.
@@ -413,31 +410,14 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn full_and_vanishing_precisions_are_refused() {
-        struct Nothing;
-        impl Rule for Nothing {
-            type Curve = Kept;
-
-            fn curve(&self, gamma: f64) -> Kept {
-                Kept { from: 0.0, slope: gamma.recip() }
-            }
-
-            fn best(&self, n: f64, gamma: f64) -> Best {
-                Best { x: n / gamma, slope: 1.0 / gamma, height: 0.5 * n * n / gamma }
-            }
-
-            fn jump(&self, _gamma: f64) -> Option<Jump> {
-                None
-            }
-        }
+    fn vanishing_precisions_are_refused() {
+        let rule = crate::HardThreshold::new(0.5).unwrap();
         let run = |precision: &[f64]| {
             let mut out = RowEstimate { mean: &mut [0.0; 2], covariance: &mut [0.0; 4] };
             let cavity = RowCavity::new(2, 2, &[1.0, 2.0], &[1.0, 2.0], precision);
-            Jumps::default().estimate(&Nothing, &cavity, &mut out, &mut Scratch::default())
+            Jumps::default().estimate(&rule, &cavity, &mut out, &mut Scratch::default())
         };
         assert_eq!(run(&[1.0, 0.0, 0.0, 3.0]), Ok(()));
-        let form = Breakdown::Form { port: 0, needed: ColumnForm::Diagonal };
-        assert_eq!(run(&[1.0, 0.1, 0.1, 3.0]), Err(form));
         let improper = Breakdown::ImproperCavity { port: 0, row: 2 };
         assert_eq!(run(&[1.0, 0.0, 0.0, 0.0]), Err(improper));
         assert!(Jumps::with_step(-1.0).is_err() && Jumps::with_step(f64::NAN).is_err());
