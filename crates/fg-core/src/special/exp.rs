@@ -113,6 +113,13 @@ pub fn exp_weight<N: Number>(x: N) -> N {
     square.mul_add(tail, r + x.constant(1.0)).scaled(sum)
 }
 
+/// `e^x` for `x` at most zero, to the error of [`exp_weight`]; `e^-690` below `x = -690`, also for NaN. For a share of one: in sums
+/// with it nothing is left of what is below.
+#[inline(always)]
+pub fn exp_share<N: Number>(x: N) -> N {
+    exp_weight(x.at_least(x.constant(NEGLIGIBLE)))
+}
+
 /// `r` and an integer `n` with `x = n ln 2 + r`.
 #[inline(always)]
 fn reduce<N: Number>(x: N) -> (N, N) {
@@ -259,6 +266,8 @@ mod tests {
             for x in [x.min(700.0), 0.05 * x] {
                 let tolerance = WEIGHT_TOLERANCE[1].mul_add(x.abs(), WEIGHT_TOLERANCE[0]);
                 prop_assert!((exp_weight(x) / x.exp() - 1.0).abs() <= tolerance, "{x}");
+                let share = exp_share(-x.abs());
+                prop_assert!((share / (-x.abs()).exp() - 1.0).abs() <= tolerance, "{x}");
             }
         }
 
@@ -298,6 +307,9 @@ mod tests {
         }
         assert!(exp(709.78).is_finite() && exp(f64::NAN).is_nan(), "range and NaN");
         assert!(exp(UNDERFLOW) > 0.0, "normal down to the threshold");
+        for x in [-1e300, f64::NEG_INFINITY, f64::NAN] {
+            assert_eq!(exp_share(x).to_bits(), exp_weight(NEGLIGIBLE).to_bits(), "share({x})");
+        }
         assert_eq!(sigmoid(-1e5).to_bits(), 0f64.to_bits());
         assert_eq!(tanh(-1e5).to_bits(), (-1f64).to_bits());
         assert_eq!(tanh(1e5).to_bits(), 1f64.to_bits());

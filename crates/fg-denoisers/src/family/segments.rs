@@ -1,7 +1,7 @@
 //! Densities of many pieces between two ends, all alike in every row: a row at a time, by registers of pieces.
 
 use fg_core::denoiser::{RowCavity, RowEstimate, Scratch};
-use fg_core::special::exp::exp_negative;
+use fg_core::special::exp::exp_share;
 use fg_core::special::number::{Lanes, Number};
 use pulp::{Simd, WithSimd};
 
@@ -155,7 +155,7 @@ impl Segments<'_> {
             // Pieces that don't count have no say in the rule.
             let length = fall.if_above(deepest, length, zero);
             let [offset, variance, width] = self.rule.together(slope, precision, length);
-            let mass = fall.if_above(deepest, width * exp_negative(fall), zero);
+            let mass = fall.if_above(deepest, width * exp_share(fall), zero);
             let mean = fall.if_above(deepest, (start - origin) + offset, sums.mean);
             sums.add(mass, mean, fall.if_above(deepest, variance, zero));
         }
