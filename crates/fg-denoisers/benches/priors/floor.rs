@@ -33,7 +33,8 @@ pub(crate) enum Floor {
     Quotient,
     /// An exponential in every other half of the rows.
     Half,
-    /// An exponential, of numbers that are handed on in another unit, and whose answers are taken back.
+    /// An exponential, of natural parameters that are handed on in another unit, with means as their data, and whose answers are
+    /// taken back.
     HandedOn,
     /// Rows that stand apart, all or two of three, put side by side with their data and put back.
     Apart { all: bool },
@@ -160,7 +161,7 @@ impl Floor {
             Self::Heavy => loops::run(Heavy, input, data, out),
             Self::TailPoints(k) => loops::run(TailPoints(k), input, data, out),
             Self::Half => loops::half(input, out),
-            Self::HandedOn => loops::handed_on(input, out),
+            Self::HandedOn => loops::handed_on(input, data, out),
             Self::Apart { all } => loops::apart(all, input, out),
         }
     }

@@ -265,13 +265,14 @@ pub(crate) fn half(input: &[f64], [first, second]: [&mut [f64]; 2]) {
 /// Numbers of one piece.
 const PIECE: usize = 256;
 
-/// An exponential between two copies, by pieces.
-pub(crate) fn handed_on(input: &[f64], [first, second]: [&mut [f64]; 2]) {
+/// An exponential between copies there, of natural parameters and means, and back, by pieces.
+pub(crate) fn handed_on(input: &[f64], mean: &[f64], [first, second]: [&mut [f64]; 2]) {
     let mut kept = [[0.0; PIECE]; 4];
     let pieces = first.chunks_mut(PIECE).zip(second.chunks_mut(PIECE));
-    for (input, (first, second)) in input.chunks(PIECE).zip(pieces) {
+    for ((input, mean), (first, second)) in input.chunks(PIECE).zip(mean.chunks(PIECE)).zip(pieces)
+    {
         let [a, b, c, d] = kept.each_mut().map(|k| &mut k[..input.len()]);
-        run(Memory, input, &[], [a, b]);
+        run(Memory, input, mean, [a, b]);
         run(Exponential, a, &[], [c, d]);
         run(Memory, c, &[], [first, second]);
     }
