@@ -162,7 +162,7 @@ impl Floor {
             Self::TailPoints(k) => loops::run(TailPoints(k), input, data, out),
             Self::Half => loops::half(input, out),
             Self::HandedOn => loops::handed_on(input, data, out),
-            Self::Apart { all } => loops::apart(all, input, out),
+            Self::Apart { all } => loops::apart(all, input, data, out),
         }
     }
 }

@@ -285,15 +285,20 @@ static ROWS: LazyLock<[Vec<usize>; 2]> = LazyLock::new(|| {
     [two(crate::ROWS[0]).collect(), two(crate::ROWS[0]).chain(others).collect()]
 });
 
-/// Rows that stand apart, all or two of three: natural parameters, means and data there, answers back.
-pub(crate) fn apart(all: bool, input: &[f64], [first, second]: [&mut [f64]; 2]) {
+/// Rows that stand apart, all or two of three: natural parameters, data and what was in the place of means there, answers back.
+pub(crate) fn apart(all: bool, input: &[f64], data: &[f64], [first, second]: [&mut [f64]; 2]) {
     let mut kept = [[0.0; PIECE]; 3];
+    let (data, second) = (&data[..input.len()], &mut second[..input.len()]);
+    let first = &mut first[..input.len()];
     for rows in ROWS[usize::from(all)].chunks(PIECE) {
-        for kept in &mut kept {
-            kept.iter_mut().zip(rows).for_each(|(kept, &row)| *kept = input[row]);
-            black_box(kept);
+        let [x, y, z] = &mut kept;
+        for (((x, y), z), &row) in x.iter_mut().zip(&mut *y).zip(&mut *z).zip(rows) {
+            (*x, *y, *z) = (input[row], data[row], second[row]);
         }
-        rows.iter().zip(&kept[0]).for_each(|(&row, kept)| first[row] = *kept);
-        rows.iter().zip(&kept[1]).for_each(|(&row, kept)| second[row] = *kept);
+        black_box(&mut kept);
+        let [x, y, _] = &kept;
+        for ((x, y), &row) in x.iter().zip(y).zip(rows) {
+            (first[row], second[row]) = (*x, *y);
+        }
     }
 }
