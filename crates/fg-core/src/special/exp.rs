@@ -104,13 +104,29 @@ pub fn exp_weight<N: Number>(x: N) -> N {
     let sum = x.mul_add(x.constant(LOG2_E), round);
     let n = sum - round;
     // ln 2 in one piece: its rounding is what the error grows by with |x|.
-    let r = n.mul_add(x.constant(-LN_2), x);
+    short(n.mul_add(x.constant(-LN_2), x), sum)
+}
+
+/// `e^x` for `x` up to 700, with relative error below `1e-15`; `e^-690` below `x = -690`, also for NaN. For shares: next to one nothing
+/// is left of what is below.
+#[inline(always)]
+pub fn exp_share<N: Number>(x: N) -> N {
+    let x = x.at_least(x.constant(NEGLIGIBLE));
+    let round = x.constant(INTEGER_BITS);
+    let sum = x.mul_add(x.constant(LOG2_E), round);
+    let n = sum - round;
+    short(n.mul_add(x.constant(-LN2_LOW), n.mul_add(x.constant(-LN2_HIGH), x)), sum)
+}
+
+/// `2^n e^r` by the polynomial of fewer terms, given the sum of `n` and [`INTEGER_BITS`].
+#[inline(always)]
+fn short<N: Number>(r: N, sum: N) -> N {
     let square = r * r;
     let fourth = square * square;
     let [low, middle] = SHORT;
-    let tail = fourth.mul_add(x.constant(SHORT_LAST), cubic(r, square, middle));
+    let tail = fourth.mul_add(r.constant(SHORT_LAST), cubic(r, square, middle));
     let tail = tail.mul_add(fourth, cubic(r, square, low));
-    square.mul_add(tail, r + x.constant(1.0)).scaled(sum)
+    square.mul_add(tail, r + r.constant(1.0)).scaled(sum)
 }
 
 /// `r` and an integer `n` with `x = n ln 2 + r`.
@@ -259,6 +275,7 @@ mod tests {
             for x in [x.min(700.0), 0.05 * x] {
                 let tolerance = WEIGHT_TOLERANCE[1].mul_add(x.abs(), WEIGHT_TOLERANCE[0]);
                 prop_assert!((exp_weight(x) / x.exp() - 1.0).abs() <= tolerance, "{x}");
+                prop_assert!((exp_share(x) / x.exp() - 1.0).abs() <= WEIGHT_TOLERANCE[0], "{x}");
             }
         }
 
@@ -298,6 +315,9 @@ mod tests {
         }
         assert!(exp(709.78).is_finite() && exp(f64::NAN).is_nan(), "range and NaN");
         assert!(exp(UNDERFLOW) > 0.0, "normal down to the threshold");
+        for x in [-1e300, f64::NEG_INFINITY, f64::NAN] {
+            assert_eq!(exp_share(x).to_bits(), exp_share(NEGLIGIBLE).to_bits(), "share({x})");
+        }
         assert_eq!(sigmoid(-1e5).to_bits(), 0f64.to_bits());
         assert_eq!(tanh(-1e5).to_bits(), (-1f64).to_bits());
         assert_eq!(tanh(1e5).to_bits(), 1f64.to_bits());

@@ -3,7 +3,7 @@
 //! [`positive_part`](super::positive_part) is the same for single values. As in [`exp`](super::exp), functions are meant for
 //! code compiled for fused multiply-add.
 
-use super::exp::{cubic, exp_negative};
+use super::exp::{cubic, exp_share};
 use super::number::Number;
 
 /// Where the variable of the polynomials, `(x - CENTRE) / (x + CENTRE)`, vanishes; it balances the first and the last
@@ -138,7 +138,7 @@ pub fn above<N: Number>(h: N, mirrored: Tail<N>) -> Tail<N> {
     let zero = h.constant(0.0);
     let m = mirrored.numerator;
     // Bounded from below where it is nothing next to one: nothing is left of it in a mean or a variance.
-    let e = exp_negative(h * h * h.constant(-0.5));
+    let e = exp_share(h * h * h.constant(-0.5));
     let numerator = h.if_above(zero, e * m, m);
     let heavy = m.mul_add(h.constant(SQRT_2PI), -e);
     let denominator = h.if_above(zero, heavy, mirrored.denominator);

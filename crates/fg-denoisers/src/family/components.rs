@@ -1,7 +1,7 @@
 //! Rows of one column that come from one of a few components, as a formula without branches.
 
 use fg_core::denoiser::{RowCavity, RowEstimate};
-use fg_core::special::exp::exp_negative;
+use fg_core::special::exp::exp_share;
 use fg_core::special::number::Number;
 
 use super::formula::{self, Formula};
@@ -52,7 +52,7 @@ impl<T: Components> Formula<1> for Two<T> {
         let (first, second) = (self.0.answer(0, n), self.0.answer(1, n));
         let (zero, one) = (n.constant(0.0), n.constant(1.0));
         let rise = second.exponent - first.exponent;
-        let small = exp_negative(-rise.abs());
+        let small = exp_share(-rise.abs());
         let large = one / (small + one);
         let small = small * large;
         let apart = second.mean - first.mean;
@@ -109,7 +109,7 @@ impl<T: Components> Mixed<T> {
         }
         let (mut total, mut shift, mut second) = (n.constant(1.0), n.constant(0.0), top.variance);
         for own in &others[1..] {
-            let share = exp_negative(own.exponent - top.exponent);
+            let share = exp_share(own.exponent - top.exponent);
             let apart = own.mean - top.mean;
             total = total + share;
             shift = share.mul_add(apart, shift);
@@ -134,7 +134,7 @@ fn mix<N: Number>(n: N, count: usize, components: &impl Components) -> [N; 2] {
     let (mut total, mut shift, mut second) = (zero, zero, zero);
     for k in 0..count {
         let own = components.answer(k, n);
-        let share = exp_negative(own.exponent - height);
+        let share = exp_share(own.exponent - height);
         let apart = own.mean - centre;
         total = total + share;
         shift = share.mul_add(apart, shift);

@@ -40,14 +40,24 @@ impl Apart<'_, '_> {
             let (found, rest) = rest.split_at_mut(rows * d);
             let spread = &mut rest[..rows * d * d];
             let at = Places { rows: places, first: self.cavity.first_row() };
-            at.gather(self.cavity.natural(), natural, d);
-            at.gather(self.cavity.mean(), mean, d);
-            at.gather(self.observed, data, outputs);
+            let single = (d, outputs) == (1, 1);
+            if single {
+                let from = [self.cavity.natural(), self.cavity.mean(), self.observed];
+                at.gather_entries(from, [natural, mean, data]);
+            } else {
+                at.gather(self.cavity.natural(), natural, d);
+                at.gather(self.cavity.mean(), mean, d);
+                at.gather(self.observed, data, outputs);
+            }
             let cavity = RowCavity::new(0, d, natural, mean, self.cavity.precision());
             let mut answer = RowEstimate { mean: found, covariance: spread };
             ask(data, &cavity, &mut answer, scratch).map_err(|b| placed(b, places))?;
-            at.scatter(found, out.mean, d);
-            at.scatter(spread, out.covariance, d * d);
+            if single {
+                at.scatter_entries([found, spread], [&mut *out.mean, &mut *out.covariance]);
+            } else {
+                at.scatter(found, out.mean, d);
+                at.scatter(spread, out.covariance, d * d);
+            }
         }
         Ok(())
     }
@@ -74,6 +84,28 @@ struct Places<'a> {
 }
 
 impl Places<'_> {
+    /// Copies entries of one column from their places, all three of a row at once.
+    fn gather_entries(&self, from: [&[f64]; 3], to: [&mut [f64]; 3]) {
+        let ([a, b, c], [x, y, z]) = (from, to);
+        // One length is checked for all.
+        let (b, c) = (&b[..a.len()], &c[..a.len()]);
+        let to = x.iter_mut().zip(y).zip(z);
+        for (((x, y), z), row) in to.zip(self.rows) {
+            let i = row - self.first;
+            (*x, *y, *z) = (a[i], b[i], c[i]);
+        }
+    }
+
+    /// Copies both answers of entries of one column to their places.
+    fn scatter_entries(&self, from: [&[f64]; 2], to: [&mut [f64]; 2]) {
+        let ([x, y], [a, b]) = (from, to);
+        let b = &mut b[..a.len()];
+        for ((x, y), row) in x.iter().zip(y).zip(self.rows) {
+            let i = row - self.first;
+            (a[i], b[i]) = (*x, *y);
+        }
+    }
+
     /// Copies rows of `size` values from their places.
     fn gather(&self, from: &[f64], to: &mut [f64], size: usize) {
         if size == 1 {

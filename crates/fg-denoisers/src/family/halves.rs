@@ -1,6 +1,6 @@
 //! Two Gaussians, each on its own side of the point where they meet, as a formula without branches.
 
-use fg_core::special::exp::exp_negative;
+use fg_core::special::exp::exp_share;
 use fg_core::special::number::Number;
 use fg_core::special::tail::{above, below_pair};
 
@@ -30,7 +30,7 @@ pub(crate) fn meet<N: Number>(right: Half<N>, left: Half<N>, apart: N) -> [N; 2]
     let heights = (right.h * right.h.at_least(zero), left.h * left.h.at_least(zero));
     let rise = (heights.1 - heights.0) * zero.constant(0.5);
     let rise = right.h.at_most(left.h).if_above(zero, apart, rise);
-    let faint = exp_negative(-rise.abs());
+    let faint = exp_share(-rise.abs());
     let one = zero.constant(1.0);
     let mass = right.deviation * r.denominator * light_left.numerator;
     let other = left.deviation * l.denominator * light_right.numerator;

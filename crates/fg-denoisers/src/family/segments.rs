@@ -1,11 +1,13 @@
-//! Densities of many pieces between two ends, all alike in every row: a row at a time, by registers of pieces.
+//! Densities of pieces between two ends, all alike in every row: a row at a time, by registers of pieces, or by registers of rows
+//! where there are fewer pieces than those have room for.
 
 use fg_core::denoiser::{RowCavity, RowEstimate, Scratch};
-use fg_core::special::exp::exp_negative;
+use fg_core::special::exp::exp_share;
 use fg_core::special::number::{Lanes, Number};
 use pulp::{Simd, WithSimd};
 
 use super::Rule;
+use super::formula::{self, Formula};
 use super::pieces::Piece;
 
 /// A piece whose peak lies this many nats below the highest is left out: `exp(-DEPTH)` is below rounding, also next to squares
@@ -19,6 +21,7 @@ const KEPT: usize = 5;
 /// Pieces under one cavity precision.
 pub(crate) struct Segments<'a> {
     kept: [&'a [f64]; KEPT],
+    count: usize,
     rule: &'a Rule,
     gamma: f64,
     /// What the density reaches.
@@ -40,28 +43,35 @@ impl<'a> Segments<'a> {
         }
         let reach = |(low, high): (f64, f64), p: &Piece| (low.min(p.start), high.max(p.end));
         let ends = pieces.iter().fold((f64::INFINITY, f64::NEG_INFINITY), reach);
-        let count = pieces.len().next_multiple_of(GROUP);
-        let (start, rest) = scratch.slice(KEPT * count).split_at_mut(count);
-        let (length, rest) = rest.split_at_mut(count);
-        let (height, rest) = rest.split_at_mut(count);
-        let (slope, precision) = rest.split_at_mut(count);
-        for k in 0..count {
+        let count = pieces.len();
+        let full = count.next_multiple_of(GROUP);
+        let (start, rest) = scratch.slice(KEPT * full).split_at_mut(full);
+        let (length, rest) = rest.split_at_mut(full);
+        let (height, rest) = rest.split_at_mut(full);
+        let (slope, precision) = rest.split_at_mut(full);
+        for k in 0..full {
             // What fills the last register is the last piece, without any mass.
             let piece = pieces.get(k).unwrap_or(last);
             (start[k], length[k]) = (piece.start, piece.end - piece.start);
             (slope[k], precision[k]) = (piece.slope, piece.precision);
-            height[k] = if k < pieces.len() { piece.height } else { f64::NEG_INFINITY };
+            height[k] = if k < count { piece.height } else { f64::NEG_INFINITY };
         }
-        Some(Self { kept: [start, length, height, slope, precision], rule, gamma, ends })
+        Some(Self { kept: [start, length, height, slope, precision], count, rule, gamma, ends })
     }
 
     /// Answers all rows.
     pub(crate) fn apply(&self, cavity: &RowCavity<'_>, out: &mut RowEstimate<'_>) {
+        if self.count < GROUP {
+            return formula::apply(&Few(self), cavity, out);
+        }
         let (mean, variance) = (&mut *out.mean, &mut *out.covariance);
         let natural = cavity.natural();
         pulp::Arch::new().dispatch(Apply { segments: self, natural, mean, variance });
     }
 }
+
+/// As many rows as a register holds, piece by piece.
+struct Few<'a, 'b>(&'a Segments<'b>);
 
 struct Apply<'a, 'b> {
     segments: &'a Segments<'b>,
@@ -87,6 +97,13 @@ struct Sums<N> {
 }
 
 impl<N: Number> Sums<N> {
+    /// A mass that is nothing next to any other.
+    #[inline(always)]
+    fn none(n: N) -> Self {
+        let zero = n.constant(0.0);
+        Self { total: n.constant(f64::MIN_POSITIVE), mean: zero, squares: zero }
+    }
+
     /// Adds what has a mass, a mean and a variance: no term of the squares is negative.
     #[inline(always)]
     fn add(&mut self, mass: N, mean: N, variance: N) {
@@ -100,6 +117,16 @@ impl<N: Number> Sums<N> {
 }
 
 impl Segments<'_> {
+    /// A piece in every lane.
+    #[inline(always)]
+    fn piece<N: Number>(&self, k: usize, n: N) -> [N; KEPT] {
+        let mut piece = [n; KEPT];
+        for (piece, kept) in piece.iter_mut().zip(self.kept) {
+            *piece = n.constant(kept[k]);
+        }
+        piece
+    }
+
     /// Pieces `[start, length, height, slope, precision]` under the tilt.
     #[inline(always)]
     fn tilted<N: Number>(&self, kept: [N; KEPT], n: N, origin: N) -> Tilted<N> {
@@ -117,12 +144,36 @@ impl Segments<'_> {
         Tilted { slope, precision: total, height }
     }
 
+    /// Adds pieces that are together in a register to what others have added up to; `highest` is the largest exponent of a row.
+    #[inline(always)]
+    fn add<N: Number>(
+        &self,
+        sums: &mut Sums<N>,
+        pieces: [N; KEPT],
+        n: N,
+        [origin, highest]: [N; 2],
+    ) {
+        let (zero, deepest) = (n.constant(0.0), n.constant(-DEPTH));
+        let Tilted { slope, precision, height } = self.tilted(pieces, n, origin);
+        let fall = height - highest;
+        if !(fall.largest() > -DEPTH) {
+            return;
+        }
+        let [start, length, ..] = pieces;
+        // Pieces that don't count have no say in the rule.
+        let length = fall.if_above(deepest, length, zero);
+        let [offset, variance, width] = self.rule.together(slope, precision, length);
+        let mass = fall.if_above(deepest, width * exp_share(fall), zero);
+        let mean = fall.if_above(deepest, (start - origin) + offset, sums.mean);
+        sums.add(mass, mean, fall.if_above(deepest, variance, zero));
+    }
+
     #[inline(always)]
     fn row<S: Simd>(&self, simd: S, n: f64) -> [f64; 2] {
         let (low, high) = self.ends;
         let from = if self.gamma > 0.0 { (n / self.gamma).max(low).min(high) } else { low };
         let (n, origin) = (Lanes::splat(simd, n), Lanes::splat(simd, from));
-        let (zero, deepest) = (n.constant(0.0), n.constant(-DEPTH));
+        let zero = n.constant(0.0);
         let [starts, lengths, heights, slopes, precisions] = self.kept;
         let starts = Lanes::<S>::registers(starts).0;
         let lengths = Lanes::<S>::registers(lengths).0;
@@ -139,25 +190,14 @@ impl Segments<'_> {
             highest = self.tilted(pieces, n, origin).height.at_least(highest);
         }
         let highest = n.constant(highest.largest());
-        let mut sums = Sums { total: n.constant(f64::MIN_POSITIVE), mean: zero, squares: zero };
+        let mut sums = Sums::none(n);
         for k in 0..starts.len() {
             let kept = [starts[k], lengths[k], heights[k], slopes[k], precisions[k]];
             let mut pieces = [zero; KEPT];
             for (piece, kept) in pieces.iter_mut().zip(kept) {
                 *piece = Lanes::new(simd, kept);
             }
-            let Tilted { slope, precision, height } = self.tilted(pieces, n, origin);
-            let fall = height - highest;
-            if !(fall.largest() > -DEPTH) {
-                continue;
-            }
-            let [start, length, ..] = pieces;
-            // Pieces that don't count have no say in the rule.
-            let length = fall.if_above(deepest, length, zero);
-            let [offset, variance, width] = self.rule.together(slope, precision, length);
-            let mass = fall.if_above(deepest, width * exp_negative(fall), zero);
-            let mean = fall.if_above(deepest, (start - origin) + offset, sums.mean);
-            sums.add(mass, mean, fall.if_above(deepest, variance, zero));
+            self.add(&mut sums, pieces, n, [origin, highest]);
         }
         let total = sums.total.sum();
         let mean = (sums.total * sums.mean).sum() / total;
@@ -165,6 +205,31 @@ impl Segments<'_> {
         let apart = sums.mean - n.constant(mean);
         let squares = (sums.total * apart).mul_add(apart, sums.squares).sum();
         [from + mean, squares / total]
+    }
+}
+
+impl Formula<1> for Few<'_, '_> {
+    const PAIRS: bool = false;
+
+    #[inline(always)]
+    fn row<N: Number>(&self, [n]: [N; 1]) -> [N; 2] {
+        let Self(segments) = self;
+        let (low, high) = (n.constant(segments.ends.0), n.constant(segments.ends.1));
+        let mut origin = low;
+        if segments.gamma > 0.0 {
+            origin = (n / n.constant(segments.gamma)).within(low, high);
+        }
+        let mut highest = n.constant(f64::NEG_INFINITY);
+        for k in 0..segments.count {
+            let pieces = segments.piece(k, n);
+            highest = segments.tilted(pieces, n, origin).height.at_least(highest);
+        }
+        let mut sums = Sums::none(n);
+        for k in 0..segments.count {
+            let pieces = segments.piece(k, n);
+            segments.add(&mut sums, pieces, n, [origin, highest]);
+        }
+        [origin + sums.mean, sums.squares / sums.total]
     }
 }
 

@@ -4,7 +4,7 @@ use core::f64::consts::TAU;
 
 use fg_core::denoiser::{Estimation, Likelihood, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
-use fg_core::special::exp::exp_negative;
+use fg_core::special::exp::exp_share;
 use fg_core::special::number::Number;
 use fg_core::special::tail::{above, below};
 use fg_core::special::{cdf, open_uniform, quantile};
@@ -163,7 +163,7 @@ impl Bounded<'_> {
         let left = below(away.at_most(limit));
         let depth = pull.constant(-0.5) * stiffness * inwards * inwards;
         let middle = width * right.numerator;
-        let (near, far) = (exp_negative(depth), exp_negative(pull.mul_add(-twice, depth)));
+        let (near, far) = (exp_share(depth), exp_share(pull.mul_add(-twice, depth)));
         let beyond = near * deviation * right.denominator;
         let behind = far * deviation * right.numerator / left.numerator;
         let inverse = pull.constant(1.0) / (middle + beyond + behind);

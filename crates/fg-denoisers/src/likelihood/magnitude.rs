@@ -2,7 +2,7 @@
 
 use fg_core::denoiser::{Likelihood, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
-use fg_core::special::exp::exp_negative;
+use fg_core::special::exp::exp_share;
 use fg_core::special::number::Number;
 use fg_core::special::{log_cdf, log1pexp, open_uniform, quantile};
 
@@ -134,7 +134,7 @@ impl Formula<2> for Exact {
     #[inline(always)]
     fn row<N: Number>(&self, [n, y]: [N; 2]) -> [N; 2] {
         let (one, tilt) = (n.constant(1.0), n * y);
-        let e = exp_negative(tilt.abs() * n.constant(-2.0));
+        let e = exp_share(tilt.abs() * n.constant(-2.0));
         let share = one / (one + e);
         let mean = y * ((one - e) * share);
         let variance = (y * share) * (y * share) * (n.constant(4.0) * e);

@@ -4,8 +4,10 @@ use fg_core::Rows;
 use fg_core::denoiser::{Estimation, Likelihood, Parameter, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
 use fg_core::message::small;
+use fg_core::special::number::Number;
 
 use crate::error::ParameterError;
+use crate::family::formula::{self, Formula};
 use crate::family::gathered::{self, Apart};
 use crate::family::part;
 
@@ -153,12 +155,21 @@ impl Likelihood for Masked {
         let d = cavity.columns();
         let outputs = self.outputs(d);
         if let Some([seen, missing]) = &self.apart {
-            let places = gathered::within(seen, cavity);
+            let (places, rest) =
+                (gathered::within(seen, cavity), gathered::within(missing, cavity));
+            let at_once = d == 1 && cavity.len() < WORTH * rest.len();
+            if at_once {
+                let improper = Breakdown::ImproperCavity { port: 0, row: rest[0] };
+                Missing::answer_all(cavity, out).ok_or(improper)?;
+            }
             let rows = Apart { cavity, places, observed, outputs };
             rows.estimate(out, scratch, |data, cavity, out, scratch| {
                 self.likelihood.estimate(data, cavity, out, scratch)
             })?;
-            let rows = gathered::within(missing, cavity).iter().map(|row| row - cavity.first_row());
+            if at_once {
+                return Ok(());
+            }
+            let rows = rest.iter().map(|row| row - cavity.first_row());
             return self.missing.answer(rows, cavity, out, scratch);
         }
         for (start, end, is_observed) in self.stretches(cavity.first_row(), cavity.len()) {
@@ -235,6 +246,9 @@ impl Likelihood for Masked {
     }
 }
 
+/// Rows of one column without data take as long one by one as this many of all rows do at once: 2 nanoseconds, and a quarter.
+const WORTH: usize = 8;
+
 /// The model of a row without data.
 #[derive(Clone, Debug)]
 struct Missing {
@@ -257,6 +271,12 @@ impl Missing {
             }
         }
         Some(-(0..d).map(|j| 2.0 * factor[j * d + j].ln()).sum::<f64>())
+    }
+
+    /// Answers all rows of a cavity of one column; none where it is improper.
+    fn answer_all(cavity: &RowCavity<'_>, out: &mut RowEstimate<'_>) -> Option<()> {
+        let gamma = cavity.scalar_precision();
+        (gamma > 0.0).then(|| formula::apply(&Alone { variance: gamma.recip() }, cavity, out))
     }
 
     /// Answers these rows of the cavity.
@@ -287,6 +307,21 @@ impl Missing {
             out.covariance[i * size..(i + 1) * size].copy_from_slice(inverse);
         }
         Ok(())
+    }
+}
+
+/// Mean and variance of a row of one column as the cavity has them.
+struct Alone {
+    variance: f64,
+}
+
+impl Formula<1> for Alone {
+    const FOURS: bool = true;
+
+    #[inline(always)]
+    fn row<N: Number>(&self, [n]: [N; 1]) -> [N; 2] {
+        let variance = n.constant(self.variance);
+        [n * variance, variance]
     }
 }
 

@@ -2,7 +2,7 @@
 
 use fg_core::denoiser::{Denoiser, Estimation, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
-use fg_core::special::exp::exp_moderate;
+use fg_core::special::exp::exp_share;
 use fg_core::special::log::ln;
 use fg_core::special::number::Number;
 
@@ -161,7 +161,7 @@ impl Curve for Power {
                 break;
             }
             // The logarithm of a normal number times less than one.
-            let power = exp_moderate(ln(x) * n.constant(q - 1.0)) * n.constant(self.pull);
+            let power = exp_share(ln(x) * n.constant(q - 1.0)) * n.constant(self.pull);
             // Derivatives of c x^(q - 1), in units of the place.
             let slope = power * n.constant(q - 1.0);
             let bend = x.mul_add(gamma, slope);

@@ -80,9 +80,10 @@ impl Line {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lines<const COUNT: usize>(pub(super) [Line; COUNT]);
 
-impl<const COUNT: usize> Curve for Lines<COUNT> {
+impl<const COUNT: usize> Lines<COUNT> {
+    /// Offset and slope at this distance from zero.
     #[inline(always)]
-    fn at<N: Number>(&self, n: N) -> [N; 2] {
+    fn line<N: Number>(&self, n: N) -> [N; 2] {
         let Self(lines) = self;
         // Before the first line the slope is zero, whatever the offset.
         let (mut offset, mut slope) = (n.constant(lines[0].offset), n.constant(0.0));
@@ -93,7 +94,22 @@ impl<const COUNT: usize> Curve for Lines<COUNT> {
             }
             slope = n.if_above(from, n.constant(line.slope), slope);
         }
+        [offset, slope]
+    }
+}
+
+impl<const COUNT: usize> Curve for Lines<COUNT> {
+    #[inline(always)]
+    fn at<N: Number>(&self, n: N) -> [N; 2] {
+        let [offset, slope] = self.line(n);
         [(n - offset) * slope, slope]
+    }
+
+    /// What is within the offset on either side is held back: no sign is taken off and put on again.
+    #[inline(always)]
+    fn odd<N: Number>(&self, n: N) -> [N; 2] {
+        let [offset, slope] = self.line(n.abs());
+        [(n - n.within(-offset, offset)) * slope, slope]
     }
 }
 

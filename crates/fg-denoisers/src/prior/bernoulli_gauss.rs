@@ -3,7 +3,7 @@
 use fg_core::Message;
 use fg_core::denoiser::{Denoiser, GaussianRow, Law, Parameter, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
-use fg_core::special::exp::exp_negative;
+use fg_core::special::exp::exp_share;
 use fg_core::special::number::Number;
 use fg_core::special::{log1pexp, open_uniform, quantile};
 
@@ -197,7 +197,7 @@ impl Formula<1> for Slab {
         let mu = n.mul_add(s, b);
         let log_odds = (n * n.constant(-0.5)).mul_add(mu + b, n.constant(self.at_zero));
         // Of both probabilities the smaller one has the exponential in its numerator.
-        let (one, e) = (n.constant(1.0), exp_negative(-log_odds.abs()));
+        let (one, e) = (n.constant(1.0), exp_share(-log_odds.abs()));
         let (zero, large) = (n.constant(0.0), one / (one + e));
         let small = large * e;
         let pi = log_odds.if_above(zero, small, large);

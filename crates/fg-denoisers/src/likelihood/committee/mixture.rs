@@ -1,6 +1,6 @@
 //! Moments of a mixture of quadrants, of one row or of a register of them.
 
-use fg_core::special::exp::exp_negative;
+use fg_core::special::exp::exp_share;
 use fg_core::special::log::ln;
 use fg_core::special::number::Number;
 
@@ -41,7 +41,7 @@ impl<N: Number> Part<N> {
         }
         let (mut total, mut shift) = (zero, [zero; 2]);
         for part in &mut parts {
-            let weight = exp_negative(part.log_mass - top);
+            let weight = exp_share(part.log_mass - top);
             total = total + weight;
             for ((shift, mean), centre) in shift.iter_mut().zip(&mut part.mean).zip(centre) {
                 *mean = *mean - centre;

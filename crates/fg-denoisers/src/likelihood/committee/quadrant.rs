@@ -1,6 +1,6 @@
 //! A quadrant of two units of any precision, for a register of rows: one column in closed form, the other by one rule.
 
-use fg_core::special::exp::{exp_moderate, exp_negative, exp_weight};
+use fg_core::special::exp::{exp_moderate, exp_share, exp_weight};
 use fg_core::special::log::ln;
 use fg_core::special::number::Number;
 use fg_core::special::tail::{Tail, below};
@@ -244,7 +244,7 @@ fn root<N: Number>(slope: N, value: N, bend: N) -> N {
 fn given<N: Number>(h: N) -> Given<N> {
     let (zero, one) = (h.constant(0.0), h.constant(1.0));
     let Tail { mean, variance, numerator: m, .. } = below(h.abs());
-    let e = exp_negative(h * h * h.constant(-0.5));
+    let e = exp_share(h * h * h.constant(-0.5));
     let heavy = m.mul_add(h.constant(WHOLE), -e);
     let inverse = one / (heavy * m);
     let mass = heavy * inverse;
