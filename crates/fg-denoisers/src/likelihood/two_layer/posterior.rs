@@ -8,6 +8,7 @@ use super::line::Shape;
 use super::output::Term;
 use super::sets::Sets;
 use super::smooth::{Grid, NODES};
+use super::unit::OneUnit;
 use super::{Output, TwoLayer};
 use crate::ParameterError;
 use crate::family::formula;
@@ -84,6 +85,8 @@ pub struct TwoLayerMmse {
     pub(super) grid: Grid,
     /// The probability of a label as a sum of exponentials; empty without labels.
     pub(super) terms: Vec<Term>,
+    /// A label of one rectified unit needs neither lines nor terms.
+    unit: Option<OneUnit>,
 }
 
 /// Default of [`TwoLayerMmse::with_nodes`] for a single hidden unit, where there is nothing but the one line.
@@ -106,7 +109,8 @@ impl TwoLayerMmse {
             Some(_) => Grid::default(),
             None => Grid::new(if single { SINGLE_NODES } else { nodes }),
         };
-        Self { points: Sets::new(&network), network, grid, terms }
+        let unit = OneUnit::of(&network);
+        Self { points: Sets::new(&network), network, grid, terms, unit }
     }
 
     /// Default: 32 for activations with kinks and for labels, 16 for the others; with noise and four units the solids described
@@ -166,6 +170,11 @@ impl TwoLayerMmse {
         (gamma > 0.0).then(|| Sides::new(slopes, (offset, precision), gamma))
     }
 
+    /// The single rectified unit behind a label, under a proper cavity.
+    fn unit(&self, cavity: &RowCavity<'_>) -> Option<&OneUnit> {
+        self.unit.as_ref().filter(|_| cavity.scalar_precision() > 0.0)
+    }
+
     pub(super) fn shape(&self) -> Shape {
         let (units, outputs) = self.network.weights.shape();
         let nodes = if self.grid.nodes.is_empty() { units } else { self.grid.inner() };
@@ -184,6 +193,9 @@ impl Likelihood for TwoLayerMmse {
         if let Some(sides) = self.sides(cavity) {
             formula::apply_observed(&sides, observed, cavity, out);
             return Ok(());
+        }
+        if let Some(unit) = self.unit(cavity) {
+            return unit.estimate(observed, cavity, out, scratch);
         }
         let memory = scratch.slice(Batch::len(self));
         let (out, log_partition) = (Some(out), None);
@@ -213,6 +225,9 @@ impl Likelihood for TwoLayerMmse {
     }
 
     fn log_partition(&self, observed: &[f64], cavity: &RowCavity<'_>, out: &mut [f64]) -> bool {
+        if let Some(unit) = self.unit(cavity) {
+            return unit.log_partition(observed, cavity, out);
+        }
         let mut memory = vec![0.0; Batch::len(self)];
         let batch = Batch {
             node: self,
