@@ -36,7 +36,7 @@ const STEEP: [f64; 2] = [10.0, 12.5];
 const SLOPE: f64 = 3.0;
 /// Steps times rates, up to which ten terms of the Euler-Maclaurin formula leave `1e-13`.
 const RATE: f64 = 1.25;
-/// The longest step, in deviations of the cavity, and of the link's margin.
+/// The longest step, in deviations of cavity and link together.
 const STEP: f64 = 0.5;
 /// The steepest links, by the margin's rate, and the largest slope of their logarithms: points are as many as the steps are short.
 const STEEPEST: f64 = 8.0;
@@ -111,7 +111,7 @@ impl OneUnit {
             return None;
         }
         let steepest = (STEEP[0] * rate.hypot(1.0)).max(STEEP[1] * rate) + SLOPE * own;
-        let step = STEP / rate.max(1.0);
+        let step = STEP / rate.hypot(1.0);
         let falling = (own - RATE / step).min(0.0);
         let none = Both { plus: 0.0, minus: 0.0 };
         let against = REACH + far;
