@@ -7,7 +7,7 @@ use pulp::{Arch, Simd, WithSimd};
 
 /// Columns taken together: enough to hide the latency of one sum and to read each vector a quarter as often;
 /// more would spill the sixteen registers of AVX2 when two vectors go in and out.
-const BLOCK: usize = 4;
+pub(crate) const BLOCK: usize = 4;
 
 /// One pass over the rows: sums `next_b . input_p` while adding `prev_b scale_qb` to `output_q`.
 struct Pass<'a, 'o, const B: usize, const IN: usize, const OUT: usize> {
@@ -66,8 +66,9 @@ impl<const B: usize, const IN: usize, const OUT: usize> WithSimd for Pass<'_, '_
     }
 }
 
+/// The parts of pairs.
 #[inline(always)]
-fn split<A: Copy, B: Copy, const K: usize>(pairs: [(A, B); K]) -> ([A; K], [B; K]) {
+pub(crate) fn split<A: Copy, B: Copy, const K: usize>(pairs: [(A, B); K]) -> ([A; K], [B; K]) {
     (pairs.map(|p| p.0), pairs.map(|p| p.1))
 }
 
@@ -76,7 +77,7 @@ fn split<A: Copy, B: Copy, const K: usize>(pairs: [(A, B); K]) -> ([A; K], [B; K
 /// # Panics
 /// When the matrix isn't column-major, which the owned matrices of this crate are.
 #[inline]
-fn columns<const B: usize>(a: MatRef<'_, f64>, j: usize) -> [&[f64]; B] {
+pub(crate) fn columns<const B: usize>(a: MatRef<'_, f64>, j: usize) -> [&[f64]; B] {
     core::array::from_fn(|b| {
         let column = a.col(j + b).try_as_col_major();
         #[expect(clippy::expect_used, reason = "matrices are copied to column-major on entry")]
@@ -114,46 +115,6 @@ pub(crate) fn multiply_adjoint(a: MatRef<'_, f64>, y: &[f64], x: &mut [f64]) {
     for j in blocked..x.len() {
         x[j] = dots::<1, 1>(arch, a, j, [y])[0][0];
     }
-}
-
-/// `y = A x` for symmetric `A`, of which the lower triangle is read.
-pub(crate) fn multiply_symmetric(a: MatRef<'_, f64>, x: &[f64], y: &mut [f64]) {
-    let n = x.len();
-    check(a, n, y.len());
-    let arch = Arch::new();
-    y.fill(0.0);
-    let blocked = n - n % BLOCK;
-    for j in (0..blocked).step_by(BLOCK) {
-        symmetric_block::<BLOCK>(arch, a, j, x, y);
-    }
-    for j in blocked..n {
-        symmetric_block::<1>(arch, a, j, x, y);
-    }
-}
-
-/// Columns `j..j + B` of a symmetric matrix, used as columns and as rows in one pass.
-#[inline]
-fn symmetric_block<const B: usize>(
-    arch: Arch,
-    a: MatRef<'_, f64>,
-    j: usize,
-    x: &[f64],
-    y: &mut [f64],
-) {
-    let columns = columns::<B>(a, j);
-    for b in 0..B {
-        y[j + b] += columns[b][j + b] * x[j + b];
-        for c in 0..b {
-            let entry = columns[c][j + b];
-            y[j + b] += entry * x[j + c];
-            y[j + c] += entry * x[j + b];
-        }
-    }
-    let below = columns.map(|column| &column[j + B..]);
-    let scale = [core::array::from_fn(|b| x[j + b])];
-    let (input, output) = ([&x[j + B..]], [&mut y[j + B..]]);
-    let sums = arch.dispatch(Pass { next: below, input, prev: below, scale, output });
-    (0..B).for_each(|b| y[j + b] += sums[0][b]);
 }
 
 #[inline]
@@ -217,8 +178,12 @@ fn reborrow<'s, const K: usize>(slices: &'s mut [&mut [f64]; K]) -> [&'s mut [f6
     slices.each_mut().map(|s| &mut **s)
 }
 
+/// A product of `rows x columns`.
+///
+/// # Panics
+/// When `a` isn't of this shape.
 #[track_caller]
-fn check(a: MatRef<'_, f64>, rows: usize, columns: usize) {
+pub(crate) fn check(a: MatRef<'_, f64>, rows: usize, columns: usize) {
     assert!(
         a.shape() == (rows, columns),
         "product of a {:?} matrix with vectors of {rows} and {columns} values",
@@ -275,20 +240,6 @@ mod tests {
                 let bound = ROUNDING * (1.0 + m as f64 * n as f64);
                 prop_assert!(expected.iter().zip(&outputs[q]).all(|(a, b)| (a - b).abs() < bound));
             }
-        }
-    }
-
-    #[test]
-    fn symmetric_products_agree_with_sums() {
-        for n in [1, 3, 4, 5, 17, 40] {
-            let a = Mat::from_fn(n, n, |i, j| if i < j { f64::NAN } else { entry(i, j) });
-            let x: Vec<f64> = (0..n).map(|j| entry(j, 3)).collect();
-            let full = |i: usize, j: usize| entry(i.max(j), i.min(j));
-            let expected: Vec<f64> =
-                (0..n).map(|i| (0..n).map(|j| full(i, j) * x[j]).sum()).collect();
-            let mut y = vec![f64::NAN; n];
-            multiply_symmetric(a.as_ref(), &x, &mut y);
-            assert!(close(&y, &expected), "{n} rows: {y:?} for {expected:?}");
         }
     }
 

@@ -15,4 +15,5 @@ pub mod orthonormal;
 pub mod padded;
 pub mod product;
 pub mod spectral;
+pub mod symmetric;
 mod tridiagonal;

@@ -13,16 +13,12 @@ use faer::linalg::householder::{
 };
 use faer::{ColMut, Conj, Mat, MatMut, Par};
 
-use super::padded::Padded;
-use super::{kernels, product};
+use super::padded::{LINE, Padded};
+use super::{kernels, product, symmetric};
 
 /// Reflections of a block: their update of the matrix costs `1 / BLOCK` of a pass each, their own corrections of
 /// later columns stay in the second-level cache.
 const BLOCK: usize = 64;
-
-/// Columns of the matrix updated together: what lies above the diagonal and is updated in vain is small beside the
-/// rest.
-const TILE: usize = 256;
 
 /// `A = Q T Q'`, `T` tridiagonal.
 #[derive(Debug)]
@@ -124,12 +120,13 @@ impl Block {
     fn follow(&mut self, a: &Padded, (k, c): (usize, usize), tau: f64) {
         let Self { v, w, sums, correction } = self;
         let n = correction.len();
-        let first = k + 1;
+        // From a whole cache line on: the vector is zero before the row below `k`.
+        let first = LINE * ((k + 1) / LINE);
         let rest = a.as_ref().submatrix(first, first, n - first, n - first);
         let (done, current) = w.split_at_column_mut(c);
         let current = &mut current[first..n];
         let vector = &v.column(c)[first..];
-        kernels::multiply_symmetric(rest, vector, current);
+        symmetric::multiply(rest, vector, current);
         let vs = v.as_ref().submatrix(first, 0, n - first, c);
         let ws = done.submatrix(first, 0, n - first, c);
         let correction = &mut correction[first..];
@@ -157,15 +154,12 @@ impl Block {
 
     /// `A - V W' - W V'` in the lower triangle of what the block leaves.
     fn update_rest(&self, a: &mut Padded, from: usize, width: usize) {
-        let n = self.correction.len();
-        for tile in (from..n).step_by(TILE) {
-            let columns = TILE.min(n - tile);
-            for (left, right) in [(&self.v, &self.w), (&self.w, &self.v)] {
-                let out = a.as_mut().submatrix_mut(tile, tile, n - tile, columns);
-                let left = left.as_ref().submatrix(tile, 0, n - tile, width);
-                let right = right.as_ref().submatrix(tile, 0, columns, width);
-                product::accumulate(out, -1.0, left, right.transpose());
-            }
+        let rest = self.correction.len() - from;
+        for (left, right) in [(&self.v, &self.w), (&self.w, &self.v)] {
+            let out = a.as_mut().submatrix_mut(from, from, rest, rest);
+            let left = left.as_ref().submatrix(from, 0, rest, width);
+            let right = right.as_ref().submatrix(from, 0, rest, width);
+            symmetric::add_lower_product(out, -1.0, left, right.transpose());
         }
     }
 }
@@ -197,7 +191,7 @@ mod tests {
 
     #[test]
     fn the_matrix_is_rebuilt_from_its_parts() {
-        for n in [1, 2, 3, 7, BLOCK, BLOCK + 1, BLOCK + 2, 2 * BLOCK + 5, TILE + BLOCK + 3] {
+        for n in [1, 2, 3, 7, BLOCK, BLOCK + 1, BLOCK + 2, 2 * BLOCK + 5, 4 * BLOCK + 3] {
             check(n, |i, j| ((3 * i * i + 5 * j + i * j) as f64).sin());
         }
     }

@@ -5,7 +5,7 @@
 use core::f64::consts::TAU;
 
 use faer::{Mat, MatRef};
-use fg_linalg::{cholesky, product, spectral};
+use fg_linalg::{cholesky, product, spectral, symmetric};
 
 use crate::factor::Breakdown;
 use crate::factor::linear::X;
@@ -201,7 +201,12 @@ fn assemble(a: MatRef<'_, f64>, precisions: &Precisions<'_>) -> Mat<f64> {
                         (0..a.nrows()).for_each(|m| weighted[(m, j)] = weight(m) * a[(m, j)]);
                     }
                     block.fill(0.0);
-                    spectral::add_lower_product(block.as_mut(), a.transpose(), weighted.as_ref());
+                    symmetric::add_lower_product(
+                        block.as_mut(),
+                        1.0,
+                        a.transpose(),
+                        weighted.as_ref(),
+                    );
                     1.0
                 }
             };
