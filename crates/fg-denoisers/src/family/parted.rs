@@ -6,7 +6,7 @@ use super::formula::{self, Formula};
 use super::part;
 
 /// Rows that are put next to each other at once: what is copied stays in the nearest cache.
-pub(super) const PIECE: usize = 256;
+pub(crate) const PIECE: usize = 256;
 
 /// Fewer rows aren't worth it.
 const FEW: usize = 32;
@@ -57,7 +57,7 @@ pub(crate) fn apply_parted<const K: usize, const KINDS: usize>(
 }
 
 /// As [`formula::apply_to`] of rows that stand next to each other, whose answers belong to these places.
-pub(super) fn apply_at<const K: usize>(
+pub(crate) fn apply_at<const K: usize>(
     formula: &impl Formula<K>,
     sorted: &[[f64; PIECE]; K],
     places: &[usize],

@@ -31,6 +31,7 @@ mod posterior;
 mod sets;
 mod smooth;
 mod starts;
+mod unit;
 
 pub use activation::Activation;
 pub use maximiser::TwoLayerMap;

@@ -1,7 +1,9 @@
 //! Entries whose density is a product of densities.
 
 mod density;
+mod lattice;
 mod law;
+mod shared;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +21,7 @@ use crate::family::pieces::Answer;
 use crate::family::survey::Survey;
 use density::Kind;
 use law::Table;
+use shared::{Batch, FEW};
 
 /// A product of two or more densities: what several experts know of an entry of a variable of one column.
 ///
@@ -55,7 +58,10 @@ use law::Table;
 ///   stays: relative errors of `1e-16` times their size.
 /// * Points of two factors at one place are refused: the square of a point has no meaning. At a jump, a density has the value
 ///   that its function has there.
-/// * Some 800 evaluations of each factor a row, 30 microseconds; a single factor beside Gaussians as fast as by itself.
+/// * Rows that are near enough to each other share points where all factors are smooth on the whole line, points of sparse ones
+///   apart: some hundred evaluations of each factor for all of them, and 40 nanoseconds a row. Rows whose even points say
+///   something else than the odd ones, fewer than sixteen rows, and products with ends, kinks or jumps are answered one by one.
+/// * One by one, some 800 evaluations of each factor a row, 15 microseconds; a single factor beside Gaussians as fast as by itself.
 ///
 /// # Reference
 ///
@@ -341,8 +347,16 @@ impl Denoiser for Product {
             return own.estimate(&self.inner(cavity, memory), out, scratch);
         }
         let gamma = cavity.scalar_precision();
-        let memory = scratch.slice(self.survey(&|x| self.log(x)).memory());
+        let (survey, lattice) = (self.survey(&|x| self.log(x)).memory(), self.lattice_memory());
+        let (memory, lattice) = scratch.slice(survey + lattice).split_at_mut(survey);
+        let shared = self.is_smooth() && self.is_wide() && cavity.len() >= FEW;
+        if shared {
+            Batch::new(self, cavity, out, [lattice, memory]).run();
+        }
         for (i, &n) in cavity.natural().iter().enumerate() {
+            if shared && out.mean[i].is_finite() && out.covariance[i].is_finite() {
+                continue;
+            }
             let found = self
                 .answer(Tilt { n, gamma }, memory)
                 .map_err(|fault| fault.breakdown(cavity.first_row() + i))?;

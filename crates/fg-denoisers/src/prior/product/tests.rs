@@ -158,3 +158,97 @@ fn products_that_do_not_exist_are_refused() {
     let product = Product::new(mixture, Laplace::new(1.0).unwrap()).unwrap();
     assert_eq!(product.points.len(), 1);
 }
+
+/// Rows that share a lattice are off from rows one by one by this much, of means next to their size and the deviation and of
+/// variances as a share; and where exponents are large, by their rounding.
+const LATTICE: f64 = 1e-11;
+
+/// Products that are smooth but for points of one factor.
+fn smooth() -> Vec<Product> {
+    let wells = || LogDensity::new(|x| -(x * x - 1.0).powi(2));
+    let sparse = |rho, m, v| BernoulliGauss::new(rho, m, v).unwrap();
+    let bump = LogDensity::new(|x| -(x * x).ln_1p()).with_feature(0.0, 1.0).unwrap();
+    let far = LogDensity::new(|x| -0.02 * (x * x - 400.0).powi(2) / 400.0)
+        .with_feature(20.0, 1.0)
+        .unwrap()
+        .with_feature(-20.0, 1.0)
+        .unwrap();
+    vec![
+        Product::new(sparse(0.3, 0.5, 1.0), wells()).unwrap(),
+        Product::new(sparse(0.01, 0.0, 1.0), wells()).unwrap(),
+        Product::new(normal(0.3, 4.0), wells()).unwrap(),
+        Product::new(StudentT::new(3.0, 0.7).unwrap(), wells())
+            .unwrap()
+            .times(normal(-0.5, 9.0))
+            .unwrap(),
+        Product::new(bump, LogDensity::new(|x| -0.1 * x * x + 0.3 * x.sin())).unwrap(),
+        Product::new(sparse(0.2, 3.0, 50.0), far).unwrap(),
+    ]
+}
+
+#[test]
+fn rows_that_share_a_lattice_agree_with_rows_one_by_one() {
+    let (mut shared, mut rows) = (0, 0);
+    for (k, product) in smooth().iter().enumerate() {
+        for decade in -12..=12 {
+            let gamma = 10f64.powi(decade);
+            // Next to each other, over hundreds of deviations, and up to a million.
+            let near = (-40..=40).map(|i| 0.1 * f64::from(i) * (gamma.sqrt() + 1.0));
+            let wide = (-40..=40).map(|i| 3.0 * f64::from(i) * gamma.sqrt());
+            let far = (0..20).map(|i| 10f64.powf(0.3 * f64::from(i)) * gamma.sqrt());
+            let natural: Vec<f64> = near.chain(wide).chain(far).collect();
+            let (mut mean, mut variance) = (vec![0.0; natural.len()], vec![0.0; natural.len()]);
+            let mut out = RowEstimate { mean: &mut mean, covariance: &mut variance };
+            let precision = [gamma];
+            let cavity = RowCavity::new(0, 1, &natural, &natural, &precision);
+            product.estimate(&cavity, &mut out, &mut Scratch::default()).unwrap();
+            let mut memory = vec![0.0; product.survey(&|x| product.log(x)).memory()];
+            let mut lattice = vec![0.0; product.lattice_memory()];
+            if product.own().is_none() {
+                let mut all = [vec![0.0; natural.len()], vec![0.0; natural.len()]];
+                let [mean, covariance] = &mut all;
+                let mut out = RowEstimate { mean, covariance };
+                Batch::new(product, &cavity, &mut out, [&mut lattice, &mut memory]).run();
+                shared += out.mean.iter().filter(|m| m.is_finite()).count();
+                rows += natural.len();
+            }
+            for (i, &n) in natural.iter().enumerate() {
+                let slow = product.answer(Tilt { n, gamma }, &mut memory).unwrap();
+                let scale = slow.mean.abs() + slow.variance.sqrt();
+                let rounding =
+                    8.0 * f64::EPSILON * (slow.log_partition.abs() + n * n / gamma.max(1.0));
+                let off = [(mean[i] - slow.mean) / scale, variance[i] / slow.variance - 1.0];
+                let close = off.iter().all(|off| off.abs() <= LATTICE + rounding);
+                let found = (mean[i], variance[i]);
+                assert!(
+                    close && variance[i] > 0.0,
+                    "{k} {gamma:e} {n:e}: {found:?}, {slow:?}, off {off:?}"
+                );
+            }
+        }
+    }
+    assert!(2 * shared > rows, "{shared} of {rows}");
+}
+
+#[test]
+fn many_rows_take_no_more_evaluations_than_a_few() {
+    use core::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::Arc;
+    const ROWS: usize = 1000;
+    let count = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&count);
+    let wells = LogDensity::new(move |x| {
+        counter.fetch_add(1, Ordering::Relaxed);
+        -(x * x - 1.0).powi(2)
+    });
+    let product = Product::new(BernoulliGauss::new(0.3, 0.5, 1.0).unwrap(), wells).unwrap();
+    count.store(0, Ordering::Relaxed);
+    let natural: Vec<f64> = (0..ROWS).map(|i| 0.15 * i as f64 - 75.0).collect();
+    let (mut mean, mut variance) = (vec![0.0; ROWS], vec![0.0; ROWS]);
+    let mut out = RowEstimate { mean: &mut mean, covariance: &mut variance };
+    let precision = [50.0];
+    let cavity = RowCavity::new(0, 1, &natural, &natural, &precision);
+    product.estimate(&cavity, &mut out, &mut Scratch::default()).unwrap();
+    let all = count.load(Ordering::Relaxed);
+    assert!(all < 3000, "{all} in all");
+}
