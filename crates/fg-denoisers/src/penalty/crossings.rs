@@ -1,6 +1,6 @@
 //! Jumps of global maximisers under a full precision: what they add to the covariance of a row that is close to one.
 
-use super::partial::{MOST_COLUMNS, Maximum, Search};
+use super::branch_and_bound::{MOST_COLUMNS, Maximum, Search};
 
 /// Halvings of a step after which two patterns that still differ are taken to meet there: what slopes add on what is left is below
 /// a millionth of what they add on the step.

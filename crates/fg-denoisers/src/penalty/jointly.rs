@@ -3,8 +3,8 @@
 use fg_core::denoiser::{RowCavity, RowEstimate};
 use fg_core::factor::Breakdown;
 
+use super::branch_and_bound::{MOST_COLUMNS, Search};
 use super::crossings::Crossings;
-use super::partial::{MOST_COLUMNS, Search};
 use super::thresholding::{Rule, standard_error};
 
 /// Whether entries are estimated together: the precision isn't diagonal, and of few enough columns.

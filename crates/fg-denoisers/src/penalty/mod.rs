@@ -1,6 +1,7 @@
 //! Costs of the rows of an unknown, estimated by maximisers: proximal operators with their Jacobians.
 
 mod active_set;
+mod branch_and_bound;
 mod crossings;
 mod elastic_net;
 mod group_lasso;
@@ -13,7 +14,6 @@ mod l2;
 mod lq;
 mod mcp;
 mod nonnegative;
-mod partial;
 mod patterns;
 mod piecewise;
 mod powers;

@@ -2,7 +2,7 @@
 
 use fg_core::message::small;
 
-use super::partial::{
+use super::branch_and_bound::{
     MOST_CHOICES, MOST_COLUMNS, Maximum, Partial, Pattern, Row, SQUARE, Search, taken,
 };
 use super::thresholding::Stretch;

@@ -7,7 +7,9 @@
 
 use fg_core::message::small;
 
-use super::partial::{MOST_COLUMNS, Maximum, Partial, Pattern, Row, SQUARE, Search, taken};
+use super::branch_and_bound::{
+    MOST_COLUMNS, Maximum, Partial, Pattern, Row, SQUARE, Search, taken,
+};
 
 /// Bounds of a pattern, one closer than the other: what the last of them leaves out costs more to find than to climb.
 const ROUNDS: usize = 6;

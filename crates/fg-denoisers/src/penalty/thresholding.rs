@@ -4,8 +4,8 @@ use fg_core::denoiser::{RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
 use fg_core::special::number::Number;
 
+use super::branch_and_bound::Search;
 use super::jointly;
-use super::partial::Search;
 use crate::error::{self, ParameterError};
 use crate::family::formula::{self, Formula};
 use crate::family::proper;

@@ -185,12 +185,14 @@ fn claims_are_about_instances_that_there_are() {
 }
 
 /// Files under these folders that hold what several families share, not a family.
-const SHARED: [&str; 10] = [
+const SHARED: [&str; 12] = [
     "penalty/active_set",
+    "penalty/branch_and_bound",
     "penalty/crossings",
     "penalty/jointly",
     "penalty/patterns",
     "penalty/piecewise",
+    "penalty/powers",
     "penalty/shrinkage",
     "penalty/thresholding",
     "structured/chain",
