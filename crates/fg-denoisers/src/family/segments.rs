@@ -1,5 +1,4 @@
-//! Densities of pieces between two ends, all alike in every row: a row at a time, by registers of pieces, or by registers of rows
-//! where there are fewer pieces than those have room for.
+//! Densities of many pieces between two ends, all alike in every row: a row at a time, by registers of pieces.
 
 use fg_core::denoiser::{RowCavity, RowEstimate, Scratch};
 use fg_core::special::exp::exp_share;
@@ -7,7 +6,6 @@ use fg_core::special::number::{Lanes, Number};
 use pulp::{Simd, WithSimd};
 
 use super::Rule;
-use super::formula::{self, Formula};
 use super::pieces::Piece;
 
 /// A piece whose peak lies this many nats below the highest is left out: `exp(-DEPTH)` is below rounding, also next to squares
@@ -21,7 +19,6 @@ const KEPT: usize = 5;
 /// Pieces under one cavity precision.
 pub(crate) struct Segments<'a> {
     kept: [&'a [f64]; KEPT],
-    count: usize,
     rule: &'a Rule,
     gamma: f64,
     /// What the density reaches.
@@ -56,22 +53,16 @@ impl<'a> Segments<'a> {
             (slope[k], precision[k]) = (piece.slope, piece.precision);
             height[k] = if k < count { piece.height } else { f64::NEG_INFINITY };
         }
-        Some(Self { kept: [start, length, height, slope, precision], count, rule, gamma, ends })
+        Some(Self { kept: [start, length, height, slope, precision], rule, gamma, ends })
     }
 
     /// Answers all rows.
     pub(crate) fn apply(&self, cavity: &RowCavity<'_>, out: &mut RowEstimate<'_>) {
-        if self.count < GROUP {
-            return formula::apply(&Few(self), cavity, out);
-        }
         let (mean, variance) = (&mut *out.mean, &mut *out.covariance);
         let natural = cavity.natural();
         pulp::Arch::new().dispatch(Apply { segments: self, natural, mean, variance });
     }
 }
-
-/// As many rows as a register holds, piece by piece.
-struct Few<'a, 'b>(&'a Segments<'b>);
 
 struct Apply<'a, 'b> {
     segments: &'a Segments<'b>,
@@ -117,16 +108,6 @@ impl<N: Number> Sums<N> {
 }
 
 impl Segments<'_> {
-    /// A piece in every lane.
-    #[inline(always)]
-    fn piece<N: Number>(&self, k: usize, n: N) -> [N; KEPT] {
-        let mut piece = [n; KEPT];
-        for (piece, kept) in piece.iter_mut().zip(self.kept) {
-            *piece = n.constant(kept[k]);
-        }
-        piece
-    }
-
     /// Pieces `[start, length, height, slope, precision]` under the tilt.
     #[inline(always)]
     fn tilted<N: Number>(&self, kept: [N; KEPT], n: N, origin: N) -> Tilted<N> {
@@ -205,31 +186,6 @@ impl Segments<'_> {
         let apart = sums.mean - n.constant(mean);
         let squares = (sums.total * apart).mul_add(apart, sums.squares).sum();
         [from + mean, squares / total]
-    }
-}
-
-impl Formula<1> for Few<'_, '_> {
-    const PAIRS: bool = false;
-
-    #[inline(always)]
-    fn row<N: Number>(&self, [n]: [N; 1]) -> [N; 2] {
-        let Self(segments) = self;
-        let (low, high) = (n.constant(segments.ends.0), n.constant(segments.ends.1));
-        let mut origin = low;
-        if segments.gamma > 0.0 {
-            origin = (n / n.constant(segments.gamma)).within(low, high);
-        }
-        let mut highest = n.constant(f64::NEG_INFINITY);
-        for k in 0..segments.count {
-            let pieces = segments.piece(k, n);
-            highest = segments.tilted(pieces, n, origin).height.at_least(highest);
-        }
-        let mut sums = Sums::none(n);
-        for k in 0..segments.count {
-            let pieces = segments.piece(k, n);
-            segments.add(&mut sums, pieces, n, [origin, highest]);
-        }
-        [origin + sums.mean, sums.squares / sums.total]
     }
 }
 
