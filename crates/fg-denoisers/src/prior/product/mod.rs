@@ -52,6 +52,8 @@ use shared::{Batch, FEW};
 ///   there, and near all breaks. Gauss-Legendre panels from each peak outwards are halved until halves agree with the whole
 ///   to `1e-11` of the total, over all that is within 40 nats of the highest peak: mean and variance to `1e-12` or so
 ///   where factors are smooth between their breaks.
+/// * Sixteen rows or more next to each other of a density that is smooth on the whole line share the points of a lattice:
+///   answers then depend on which rows share a call, within `1e-11`.
 /// * A feature that is narrower than its distance from every mark, break and the cavity's mean may be overlooked: say where it is
 ///   ([`LogDensity::with_feature`]).
 /// * Exponents are differences from the highest peak. Where logarithms of factors are large there and cancel, their rounding
