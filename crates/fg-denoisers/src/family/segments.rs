@@ -40,18 +40,17 @@ impl<'a> Segments<'a> {
         }
         let reach = |(low, high): (f64, f64), p: &Piece| (low.min(p.start), high.max(p.end));
         let ends = pieces.iter().fold((f64::INFINITY, f64::NEG_INFINITY), reach);
-        let count = pieces.len();
-        let full = count.next_multiple_of(GROUP);
-        let (start, rest) = scratch.slice(KEPT * full).split_at_mut(full);
-        let (length, rest) = rest.split_at_mut(full);
-        let (height, rest) = rest.split_at_mut(full);
-        let (slope, precision) = rest.split_at_mut(full);
-        for k in 0..full {
+        let count = pieces.len().next_multiple_of(GROUP);
+        let (start, rest) = scratch.slice(KEPT * count).split_at_mut(count);
+        let (length, rest) = rest.split_at_mut(count);
+        let (height, rest) = rest.split_at_mut(count);
+        let (slope, precision) = rest.split_at_mut(count);
+        for k in 0..count {
             // What fills the last register is the last piece, without any mass.
             let piece = pieces.get(k).unwrap_or(last);
             (start[k], length[k]) = (piece.start, piece.end - piece.start);
             (slope[k], precision[k]) = (piece.slope, piece.precision);
-            height[k] = if k < count { piece.height } else { f64::NEG_INFINITY };
+            height[k] = if k < pieces.len() { piece.height } else { f64::NEG_INFINITY };
         }
         Some(Self { kept: [start, length, height, slope, precision], rule, gamma, ends })
     }
@@ -88,13 +87,6 @@ struct Sums<N> {
 }
 
 impl<N: Number> Sums<N> {
-    /// A mass that is nothing next to any other.
-    #[inline(always)]
-    fn none(n: N) -> Self {
-        let zero = n.constant(0.0);
-        Self { total: n.constant(f64::MIN_POSITIVE), mean: zero, squares: zero }
-    }
-
     /// Adds what has a mass, a mean and a variance: no term of the squares is negative.
     #[inline(always)]
     fn add(&mut self, mass: N, mean: N, variance: N) {
@@ -125,36 +117,12 @@ impl Segments<'_> {
         Tilted { slope, precision: total, height }
     }
 
-    /// Adds pieces that are together in a register to what others have added up to; `highest` is the largest exponent of a row.
-    #[inline(always)]
-    fn add<N: Number>(
-        &self,
-        sums: &mut Sums<N>,
-        pieces: [N; KEPT],
-        n: N,
-        [origin, highest]: [N; 2],
-    ) {
-        let (zero, deepest) = (n.constant(0.0), n.constant(-DEPTH));
-        let Tilted { slope, precision, height } = self.tilted(pieces, n, origin);
-        let fall = height - highest;
-        if !(fall.largest() > -DEPTH) {
-            return;
-        }
-        let [start, length, ..] = pieces;
-        // Pieces that don't count have no say in the rule.
-        let length = fall.if_above(deepest, length, zero);
-        let [offset, variance, width] = self.rule.together(slope, precision, length);
-        let mass = fall.if_above(deepest, width * exp_share(fall), zero);
-        let mean = fall.if_above(deepest, (start - origin) + offset, sums.mean);
-        sums.add(mass, mean, fall.if_above(deepest, variance, zero));
-    }
-
     #[inline(always)]
     fn row<S: Simd>(&self, simd: S, n: f64) -> [f64; 2] {
         let (low, high) = self.ends;
         let from = if self.gamma > 0.0 { (n / self.gamma).max(low).min(high) } else { low };
         let (n, origin) = (Lanes::splat(simd, n), Lanes::splat(simd, from));
-        let zero = n.constant(0.0);
+        let (zero, deepest) = (n.constant(0.0), n.constant(-DEPTH));
         let [starts, lengths, heights, slopes, precisions] = self.kept;
         let starts = Lanes::<S>::registers(starts).0;
         let lengths = Lanes::<S>::registers(lengths).0;
@@ -171,14 +139,25 @@ impl Segments<'_> {
             highest = self.tilted(pieces, n, origin).height.at_least(highest);
         }
         let highest = n.constant(highest.largest());
-        let mut sums = Sums::none(n);
+        let mut sums = Sums { total: n.constant(f64::MIN_POSITIVE), mean: zero, squares: zero };
         for k in 0..starts.len() {
             let kept = [starts[k], lengths[k], heights[k], slopes[k], precisions[k]];
             let mut pieces = [zero; KEPT];
             for (piece, kept) in pieces.iter_mut().zip(kept) {
                 *piece = Lanes::new(simd, kept);
             }
-            self.add(&mut sums, pieces, n, [origin, highest]);
+            let Tilted { slope, precision, height } = self.tilted(pieces, n, origin);
+            let fall = height - highest;
+            if !(fall.largest() > -DEPTH) {
+                continue;
+            }
+            let [start, length, ..] = pieces;
+            // Pieces that don't count have no say in the rule.
+            let length = fall.if_above(deepest, length, zero);
+            let [offset, variance, width] = self.rule.together(slope, precision, length);
+            let mass = fall.if_above(deepest, width * exp_share(fall), zero);
+            let mean = fall.if_above(deepest, (start - origin) + offset, sums.mean);
+            sums.add(mass, mean, fall.if_above(deepest, variance, zero));
         }
         let total = sums.total.sum();
         let mean = (sums.total * sums.mean).sum() / total;

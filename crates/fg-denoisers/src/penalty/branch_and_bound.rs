@@ -44,9 +44,6 @@ pub(super) trait Search {
     /// The maximum of a whole pattern whose bound is `reach`, if it has one.
     fn visit(&self, row: &Self::Row, pattern: &Pattern, reach: f64, level: f64) -> Option<Maximum>;
 
-    /// The maximum of a pattern, whether or not another is higher; none where it has none.
-    fn again(&self, pattern: &Pattern, natural: &[f64]) -> Option<Maximum>;
-
     /// Writes the derivative of a maximiser with respect to `n`, `d x d`: the inverse of the curvature of the entries that aren't
     /// zero, and zero elsewhere. False where rounding leaves none.
     fn slopes(&self, maximum: &Maximum, out: &mut [f64]) -> bool;
@@ -63,7 +60,14 @@ pub(super) trait Search {
         best
     }
 
-    /// The part of it where the first `decided` entries are of these kinds.
+    /// The maximum of a pattern, whether or not another is higher; none where it has none.
+    fn again(&self, pattern: &Pattern, natural: &[f64]) -> Option<Maximum> {
+        let row = self.row(natural);
+        let reach = self.bound(self.columns(), &row, pattern, f64::INFINITY);
+        self.visit(&row, pattern, reach, f64::NEG_INFINITY)
+    }
+
+    /// The part of the highest where the first `decided` entries are of these kinds.
     fn descend(&self, decided: usize, row: &Self::Row, pattern: &mut Pattern, best: &mut Maximum) {
         let count = self.choices();
         let mut reach = [f64::NEG_INFINITY; MOST_CHOICES];

@@ -211,12 +211,6 @@ impl Search for Patterns {
         Some(Maximum { pattern: *pattern, x, height: reach })
     }
 
-    fn again(&self, pattern: &Pattern, natural: &[f64]) -> Option<Maximum> {
-        let row = self.row(natural);
-        let reach = self.bound(self.columns(), &row, pattern, f64::INFINITY);
-        self.visit(&row, pattern, reach, f64::NEG_INFINITY)
-    }
-
     fn slopes(&self, maximum: &Maximum, out: &mut [f64]) -> bool {
         let (mut curvature, d) = ([0.0; SQUARE], self.columns());
         self.gather(d, d, &maximum.pattern, &mut curvature);

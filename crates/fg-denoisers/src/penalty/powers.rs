@@ -178,10 +178,6 @@ impl Search for Powers {
         least
     }
 
-    fn again(&self, pattern: &Pattern, natural: &[f64]) -> Option<Maximum> {
-        self.visit(&self.row(natural), pattern, f64::INFINITY, f64::NEG_INFINITY)
-    }
-
     fn visit(&self, row: &Lined, pattern: &Pattern, _: f64, level: f64) -> Option<Maximum> {
         let d = self.columns();
         let mut start = [0.0; MOST_COLUMNS];
@@ -243,9 +239,20 @@ impl Folded {
         small::solve_lower(&factor, &mut t[..n], n);
         small::solve_lower_transposed(&factor, &mut t[..n], n);
         (0..n).for_each(|a| t[a] = t[a].max(least[a]));
-        if self.place(&t, 0.0).is_some() && self.climb(&mut t, 0.0) {
-            return Some((t, self.place(&t, 0.0)?.value));
+        if let Some(top) = self.climb(&mut t, 0.0) {
+            return Some((t, top.value));
         }
+        self.along_barrier(t, &factor, level)
+    }
+
+    /// The same by a path that starts no closer to zero than `t`, given the factor of the precision.
+    fn along_barrier(
+        &self,
+        mut t: [f64; MOST_COLUMNS],
+        factor: &[f64],
+        level: f64,
+    ) -> Option<([f64; MOST_COLUMNS], f64)> {
+        let n = self.size;
         // Where the bends are below half of the least eigenvalue the curvature is positive.
         let mut inverse = [0.0; SQUARE];
         small::invert_lower(&factor[..n * n], &mut inverse[..n * n], n);
@@ -255,16 +262,14 @@ impl Folded {
         (0..n).for_each(|a| t[a] = t[a].max(far));
         let mut barrier = self.place(&t, 0.0)?.terms;
         for _ in 0..LEVELS {
-            if !self.climb(&mut t, barrier) {
-                return None;
-            }
+            self.climb(&mut t, barrier)?;
             // At the edge of the set steps without a barrier lead out of it, however close the path has come.
             let here = self.place(&t, 0.0)?;
             let mut own = t;
             let (step, _) = self.newton(&t, &here, 0.0)?;
             (0..n).for_each(|a| own[a] += step[a]);
-            if self.place(&own, 0.0).is_some() && self.climb(&mut own, 0.0) {
-                return Some((own, self.place(&own, 0.0)?.value));
+            if let Some(top) = self.climb(&mut own, 0.0) {
+                return Some((own, top.value));
             }
             // What the path gains from here to its end, and as much for being next to it.
             if !(here.value + 2.0 * n as f64 * barrier > level) {
@@ -305,13 +310,14 @@ impl Folded {
         Some(Place { value, terms: size + 0.5 * square + cost, curvature, bends })
     }
 
-    /// Newton's steps from a place of the set to the maximum of the exponent with its barrier; false where they end at the edge.
-    fn climb(&self, t: &mut [f64; MOST_COLUMNS], barrier: f64) -> bool {
+    /// Newton's steps from a place of the set to the maximum of the exponent with its barrier; none where they end at the edge, or
+    /// start outside.
+    fn climb(&self, t: &mut [f64; MOST_COLUMNS], barrier: f64) -> Option<Place> {
         let n = self.size;
         let halvings = HALVINGS[usize::from(barrier > 0.0)];
-        let Some(mut here) = self.place(t, barrier) else { return false };
+        let mut here = self.place(t, barrier)?;
         for _ in 0..STEPS {
-            let Some((step, gain)) = self.newton(t, &here, barrier) else { return false };
+            let (step, gain) = self.newton(t, &here, barrier)?;
             let enough = if barrier > 0.0 { CENTRED * barrier } else { LAST * here.terms };
             let close = gain <= enough;
             let slack = ROUNDING * here.terms;
@@ -324,13 +330,12 @@ impl Folded {
                 share *= 0.5;
                 there.filter(|there| there.value >= least).map(|there| (next, there))
             });
-            let Some((next, there)) = next else { return false };
-            (*t, here) = (next, there);
+            (*t, here) = next?;
             if close {
-                return true;
+                return Some(here);
             }
         }
-        false
+        None
     }
 
     /// The step, and twice what it gains.
@@ -393,6 +398,14 @@ mod tests {
                 let (_, gain) = folded.newton(&t, &folded.place(&t, 0.0).unwrap(), 0.0).unwrap();
                 assert!(gain < 1e-24, "{k}: {t:?} {gain:e}");
                 found += 1;
+            }
+            // The path finds what steps from the start do.
+            let mut factor = folded.precision;
+            small::cholesky(&mut factor[..4], 2).unwrap();
+            let path = folded.along_barrier([0.0; MOST_COLUMNS], &factor, f64::NEG_INFINITY);
+            match (maximum, path) {
+                (Some((_, height)), Some((_, other))) => assert!((height - other).abs() < 1e-12),
+                (one, other) => assert!(one.is_none() && other.is_none(), "{k}: {one:?} {other:?}"),
             }
             if let Some((u, other)) = climbed(&folded) {
                 let (t, height) = maximum.unwrap_or_else(|| panic!("{k}: {u:?} is missed"));

@@ -61,7 +61,7 @@ use shared::{Batch, FEW};
 /// * Points of two factors at one place are refused: the square of a point has no meaning. At a jump, a density has the value
 ///   that its function has there.
 /// * Rows that are near enough to each other share points where all factors are smooth on the whole line, points of sparse ones
-///   apart: some hundred evaluations of each factor for all of them, and 40 nanoseconds a row. Rows whose even points say
+///   apart: some thousand evaluations of each factor for all of them, and 40 nanoseconds a row. Rows whose even points say
 ///   something else than the odd ones, fewer than sixteen rows, and products with ends, kinks or jumps are answered one by one.
 /// * One by one, some 800 evaluations of each factor a row, 15 microseconds; a single factor beside Gaussians as fast as by itself.
 ///

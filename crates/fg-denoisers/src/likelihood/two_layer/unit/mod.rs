@@ -128,7 +128,7 @@ impl OneUnit {
             slopes: none,
         };
         let coarse = Extent { step, reach: 2.0 * REACH + slope, slopes };
-        let largest = (0.5 * against - falling).max(0.5 * against) * coarse.reach;
+        let largest = (0.5 * against - falling) * coarse.reach;
         let bounds = Bounds { steepest: -steepest, falling, cut, fine, coarse };
         (largest <= EXPONENTS).then_some(bounds)
     }

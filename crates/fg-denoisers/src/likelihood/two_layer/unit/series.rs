@@ -31,7 +31,7 @@ impl Along {
         match self {
             Self::Logistic { start, rate } => {
                 // L' = L (1 - L), from the side where L is the smaller of both: nothing cancels.
-                let (side, other) = if start > 0.0 { (-1.0, 1.0) } else { (1.0, 0.0) };
+                let side = if start > 0.0 { -1.0 } else { 1.0 };
                 let mut series = [0.0; TERMS];
                 series[0] = logistic(side * start);
                 for k in 0..TERMS - 1 {
@@ -43,7 +43,7 @@ impl Along {
                     power *= side * rate;
                     *term *= power;
                 }
-                series[0] = if other > 0.0 { logistic(start) } else { series[0] };
+                series[0] = logistic(start);
                 series
             }
             Self::Probit { start, rate } => {

@@ -23,11 +23,11 @@ pub(super) enum Whole<'a> {
 pub(super) struct Probit {
     /// The cavity's variance.
     variance: f64,
-    /// The cavity's mean, by the natural parameter, and the bias, in deviations of output and noise together.
+    /// The cavity's mean, by the natural parameter, and the bias, in deviations of output and noise together. The mean moves by the
+    /// first, too.
     slope: f64,
     offset: f64,
-    /// What the mean moves by, and the share of the variance that the output explains.
-    gain: f64,
+    /// The share of the variance that the output explains.
     share: f64,
 }
 
@@ -41,7 +41,6 @@ impl Probit {
             variance,
             slope: weight * variance * inverse,
             offset: bias * inverse,
-            gain: weight * variance * inverse,
             share: explained / total,
         }
     }
@@ -52,7 +51,7 @@ impl Probit {
         let margin = y * n.mul_add(c(self.slope), c(self.offset));
         let tail = tail(margin);
         let pull = tail.numerator / tail.denominator;
-        let mean = (y * c(self.gain)).mul_add(pull, n * c(self.variance));
+        let mean = (y * c(self.slope)).mul_add(pull, n * c(self.variance));
         let left = c(self.share).mul_add(tail.variance, c(1.0 - self.share));
         [mean, left * c(self.variance)]
     }
