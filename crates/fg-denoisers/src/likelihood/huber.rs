@@ -192,8 +192,6 @@ fn turned<N: Number>([n, y]: [N; 2], pull: N, [u, variance]: [N; 2]) -> [N; 2] {
 }
 
 impl Formula<2> for Bounded<'_> {
-    const PAIRS: bool = false;
-
     #[inline(always)]
     fn row<N: Number>(&self, [n, y]: [N; 2]) -> [N; 2] {
         let pull = y.mul_add(n.constant(-self.gamma), n);
