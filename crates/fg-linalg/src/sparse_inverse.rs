@@ -112,11 +112,8 @@ impl SparseInverse {
         let s = self.owner[column];
         let (begin, end) = (nodes.supernode_begin()[s], nodes.supernode_end()[s]);
         let pattern = nodes.supernode(s).pattern();
-        let place = if row < end {
-            row - begin
-        } else {
-            end - begin + pattern.binary_search(&row).ok()?
-        };
+        let place =
+            if row < end { row - begin } else { end - begin + pattern.binary_search(&row).ok()? };
         let height = end - begin + pattern.len();
         Some(self.values[nodes.col_ptr_for_val()[s] + (column - begin) * height + place])
     }
