@@ -3,7 +3,8 @@
 use fg_core::special::number::{Lanes, Number};
 use pulp::{Simd, WithSimd};
 
-use super::image_total_variation::Steps;
+use super::Steps;
+use super::regions::{Regions, Union};
 
 /// An image, the bound on its error, and how many iterations may be spent on it.
 #[derive(Clone, Copy, Debug)]
@@ -12,8 +13,16 @@ pub(super) struct Problem {
     pub(super) steps: Steps,
     /// Weight of the total variation against half of the square.
     pub(super) weight: f64,
-    /// Bound on the Euclidean distance to the minimiser.
-    pub(super) distance: f64,
+    /// Bound on the duality gap.
+    pub(super) gap: f64,
+    pub(super) iterations: usize,
+}
+
+/// What a minimisation has come to, and what it took.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found {
+    /// The duality gap: half of the squared distance to the minimiser, at most.
+    pub(super) gap: f64,
     pub(super) iterations: usize,
 }
 
@@ -37,10 +46,15 @@ impl Dual {
 }
 
 impl Problem {
+    /// The pixel on the right and the one below, where there are such.
+    fn neighbours(&self, i: usize, pixels: usize) -> [Option<usize>; 2] {
+        let right = (!(i + 1).is_multiple_of(self.width)).then_some(i + 1);
+        [right, Some(i + self.width).filter(|&below| below < pixels)]
+    }
+
     /// Difference to the right and to the pixel below; zero at the border.
     fn differences(&self, x: &[f64], i: usize) -> [f64; 2] {
-        let right = if (i + 1).is_multiple_of(self.width) { 0.0 } else { x[i + 1] - x[i] };
-        [right, x.get(i + self.width).map_or(0.0, |below| below - x[i])]
+        self.neighbours(i, x.len()).map(|other| other.map_or(0.0, |j| x[j] - x[i]))
     }
 
     /// Total variation of `x`, without its weight.
@@ -53,22 +67,55 @@ impl Problem {
     }
 
     /// Writes the minimiser of `|x - y|^2 / 2 + weight * variation` into `x`, starting from the dual `p` and leaving the
-    /// final one there; false when the iterations don't suffice.
+    /// final one there; none when the iterations don't suffice.
     ///
     /// Projected gradient steps on the dual with momentum, which is dropped whenever it leads uphill. The cost is strongly
     /// convex, so twice the duality gap bounds the squared distance to the minimiser.
-    pub(super) fn minimise(&self, y: &[f64], p: &mut Dual, x: &mut [f64]) -> bool {
-        // No dual moves an image further than the root of NORM times its own length.
-        if self.weight * (NORM * y.len() as f64).sqrt() <= self.distance {
+    pub(super) fn minimise(&self, y: &[f64], p: &mut Dual, x: &mut [f64]) -> Option<Found> {
+        if self.weight <= 0.0 {
             x.copy_from_slice(y);
-            return true;
+            return Some(Found { gap: 0.0, iterations: 0 });
         }
         let data = y.iter().map(|y| y / self.weight).collect();
         let mut climb = Climb::new(*self, data, core::mem::replace(p, Dual::zero(0)));
         let found = pulp::Arch::new().dispatch(&mut climb);
         x.iter_mut().zip(&climb.x).for_each(|(x, own)| *x = self.weight * own);
         *p = climb.p;
-        found
+        found.map(|found| Found { gap: self.weight * self.weight * found.gap, ..found })
+    }
+
+    /// Where the minimiser `x` with this dual is flat, and how the variation, times `cost`, bends elsewhere.
+    ///
+    /// A pixel is held to its neighbours where a step of the dual stays inside of its bounds, which tells them apart after
+    /// finitely many steps (A. Lewis and S. Wright, 2016): a dual inside doesn't move with the data. Elsewhere the length of a gradient `g` bends
+    /// by `1 / |g|` across it; steps that are counted by absolute values don't bend.
+    pub(super) fn regions(&self, x: &[f64], p: &Dual, cost: f64) -> Regions {
+        let mut union = Union::new(x.len());
+        let mut bent = Vec::new();
+        for i in 0..x.len() {
+            if !(self.weight > 0.0) {
+                break;
+            }
+            let [right, below] = self.differences(x, i);
+            let neighbours = self.neighbours(i, x.len());
+            let ahead = [(p.right[i], right), (p.below[i], below)]
+                .map(|(p, step)| p + step / (NORM * self.weight));
+            let length = right.hypot(below);
+            let held = match self.steps {
+                Steps::Isotropic => [ahead[0].hypot(ahead[1]) < 1.0 || length == 0.0; 2],
+                Steps::Anisotropic => ahead.map(|p| p.abs() < 1.0),
+            };
+            for (neighbour, _) in neighbours.iter().zip(held).filter(|(_, held)| *held) {
+                neighbour.iter().for_each(|&j| union.join(i, j));
+            }
+            if let (Steps::Isotropic, false, [Some(j), Some(k)]) = (self.steps, held[0], neighbours)
+            {
+                bent.push(([i, j, k], [-below / length, right / length], cost / length));
+            }
+        }
+        let mut regions = union.finish();
+        bent.into_iter().for_each(|(pixels, across, weight)| regions.bend(pixels, across, weight));
+        regions
     }
 }
 
@@ -111,27 +158,29 @@ impl Climb {
 }
 
 impl WithSimd for &mut Climb {
-    type Output = bool;
+    type Output = Option<Found>;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> bool {
-        let scale = self.problem.distance / self.problem.weight;
-        let bound = 0.5 * scale * scale;
+    fn with_simd<S: Simd>(self, simd: S) -> Option<Found> {
+        let bound = self.problem.gap / self.problem.weight / self.problem.weight;
         for i in 0..self.lines() {
             primal(&self.y, &self.p, &mut self.x, i, self.problem.width);
         }
         self.former_x.copy_from_slice(&self.x);
         let mut momentum = 1.0;
-        for k in 0..self.problem.iterations {
-            if k.is_multiple_of(CHECK) && self.gap(simd) <= bound {
-                return true;
+        for iterations in 0..=self.problem.iterations {
+            if iterations.is_multiple_of(CHECK) || iterations == self.problem.iterations {
+                let gap = self.gap(simd);
+                if gap <= bound {
+                    return Some(Found { gap, iterations });
+                }
             }
             let uphill = self.step(simd);
             let next = 0.5 + (0.25f64 + momentum * momentum).sqrt();
             self.share = if uphill > 0.0 { 0.0 } else { (momentum - 1.0) / next };
             momentum = if uphill > 0.0 { 1.0 } else { next };
         }
-        self.gap(simd) <= bound
+        None
     }
 }
 
