@@ -148,10 +148,8 @@ pub(super) struct Released {
     held: f64,
     top: f64,
     fall: f64,
-    /// The middle piece's slope, its own middle and half its length.
+    /// The middle piece's slope.
     steep: f64,
-    centre: f64,
-    half: f64,
 }
 
 impl Curve for Proximal {
@@ -175,10 +173,12 @@ impl Released {
         let (zero, size) = (n.constant(0.0), n.abs());
         let free = n * n.constant(self.slope);
         let line = size.mul_add(n.constant(-self.fall), n.constant(self.top));
-        let held = line.within(zero, n.constant(self.held));
-        let slope = size.if_above(n.constant(self.from), n.constant(self.slope), zero);
-        let away = (size - n.constant(self.centre)).abs();
-        let slope = n.constant(self.half).if_above(away, n.constant(self.steep), slope);
+        let most = n.constant(self.held);
+        let held = line.within(zero, most);
+        let alike = n.constant(self.slope);
+        let slope = size.if_above(n.constant(self.from), alike, zero);
+        let slope = most.if_above(line, n.constant(self.steep), slope);
+        let slope = line.if_above(zero, slope, alike);
         [free - free.within(-held, held), slope]
     }
 }
@@ -194,18 +194,15 @@ impl Rule for Scad {
         if (a - 1.0) * gamma > 1.0 {
             let (slope, bend) = (gamma.recip(), 1.0 / (a - 1.0));
             let steep = (gamma - bend).recip();
-            let (start, end) = (l * (1.0 + gamma), a * l * gamma);
             // The difference of both slopes.
             let fall = bend * slope * steep;
             return Proximal::Continuous(Released {
                 from: l,
                 slope,
                 held: l * slope,
-                top: fall * end,
+                top: fall * (a * l * gamma),
                 fall,
                 steep,
-                centre: 0.5 * (start + end),
-                half: 0.5 * (end - start),
             });
         }
         Proximal::Jumping(if flat < 1.0 {
