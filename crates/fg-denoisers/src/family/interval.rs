@@ -1,4 +1,5 @@
-//! A Gaussian cut off at both ends, by quadrature: the closed form cancels wherever an interval is short or far out.
+//! A Gaussian cut off at both ends: in closed form where the integrand falls far from one end to the other, by quadrature where it
+//! doesn't and the closed form cancels.
 
 use core::f64::consts::PI;
 
