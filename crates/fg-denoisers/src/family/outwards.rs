@@ -1,6 +1,6 @@
 //! Equal steps outwards from a peak, a register of rows at a time: a rule without an exponential of the place of a point.
 
-use fg_core::special::exp::{exp_share, exp_weight};
+use fg_core::special::exp::exp_weight;
 use fg_core::special::log::ln;
 use fg_core::special::number::Number;
 
@@ -120,28 +120,19 @@ impl<N: Number> Outwards<N> {
 fn side<N: Number, W: Walk<N>>(mut walk: W, one: N, sums: &mut [N; 3]) -> N {
     let (zero, deepest) = (one.constant(0.0), one.constant(-DEPTH));
     let (mut last, mut own) = (zero, *sums);
-    // Every lane takes these, whatever its neighbours: what is below the depth may count, next to nothing.
-    for _ in 0..FIRST {
-        last = walk.further();
-        own = added(own, exp_share(last), walk.value());
-    }
-    for _ in 1..BLOCKS {
-        if !(last.largest() > -DEPTH) {
-            break;
-        }
-        for _ in 0..BLOCK {
+    for block in 0..BLOCKS {
+        let count = if block == 0 { FIRST } else { BLOCK };
+        for _ in 0..count {
             last = walk.further();
             let weight = last.if_above(deepest, exp_weight(last), zero);
-            own = added(own, weight, walk.value());
+            let value = walk.value();
+            let first = weight * value;
+            own = [own[0] + weight, own[1] + first, first.mul_add(value, own[2])];
+        }
+        if !(last.largest() > -DEPTH) {
+            break;
         }
     }
     *sums = own;
     last
-}
-
-/// A point more: its weight and products with its value and the square of it.
-#[inline(always)]
-fn added<N: Number>([mass, first, second]: [N; 3], weight: N, value: N) -> [N; 3] {
-    let own = weight * value;
-    [mass + weight, first + own, own.mul_add(value, second)]
 }
