@@ -122,7 +122,14 @@ fn cases() -> Vec<Case> {
         };
         match (own, s.floor) {
             (Some(rows), _) => all.push(Case { subject, rows }),
-            (None, Floor::Points(_) | Floor::TailPoints(_)) => {
+            (
+                None,
+                Floor::Points(_)
+                | Floor::TailPoints(_)
+                | Floor::Climbed { .. }
+                | Floor::Parted(_)
+                | Floor::Heavy(2..),
+            ) => {
                 all.push(Case { subject, rows: ROWS[0] });
             }
             (None, _) => all.extend(ROWS.map(|rows| Case { subject, rows })),

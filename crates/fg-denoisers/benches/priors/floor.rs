@@ -4,8 +4,8 @@
 use std::fmt;
 
 use super::loops::{
-    self, Exponential, Exponentials, Heavy, Logged, Memory, Powers, Quotient, Root, Tail,
-    TailPoints, Tails, TwoExponentials,
+    self, Climbed, Exponentials, Heavy, Logged, Memory, Points, Powers, Quotient, Root, Shares,
+    Tail, TailPoints, Tails,
 };
 
 /// What a family can't do without, in the fastest forms that the crate has: registers of rows.
@@ -21,19 +21,25 @@ pub(crate) enum Floor {
     Powers(usize),
     /// So many exponentials.
     Exponentials(usize),
+    /// Shares of one and so many others in a mixture, as the logistic function has of two: an exponential each, and a quotient.
+    Shares(usize),
     /// The moments of one normal tail, or of two of which one is on the light side, with the exponential of the other.
     Tails(usize),
-    /// The same of two tails that both may be on the heavy side, with an exponential each.
-    Heavy,
+    /// The same of so many pairs of tails that both may be on the heavy side, with an exponential each.
+    Heavy(usize),
     /// Exponentials at so many points of a rule.
     Points(usize),
+    /// The same around a peak that is to be found first, by two exponentials and so many logarithms.
+    Climbed { logs: usize, points: usize },
+    /// Shares of the rows, which need different things.
+    Parted(&'static [(f64, Floor)]),
     /// Normal tails and exponentials at so many points of rules.
     TailPoints(usize),
     /// A quotient: rows of variances of their own need one each.
     Quotient,
-    /// An exponential in every other half of the rows.
+    /// Two shares in every other half of the rows.
     Half,
-    /// An exponential, of natural parameters that are handed on in another unit, with means as their data, and whose answers are
+    /// Two shares, of natural parameters that are handed on in another unit, with means as their data, and whose answers are
     /// taken back.
     HandedOn,
     /// Rows that stand apart, all or two of three, put side by side with their data and put back.
@@ -43,19 +49,31 @@ pub(crate) enum Floor {
 /// That of an instance of the catalogue.
 pub(crate) fn of(module: &str, instance: &str) -> Floor {
     match (module, instance) {
-        ("prior/bernoulli_gauss" | "prior/group_bernoulli_gauss", _) => Floor::Exponentials(1),
+        ("prior/bernoulli_gauss" | "prior/group_bernoulli_gauss", _) => Floor::Shares(1),
         ("prior/scaled", _) => Floor::HandedOn,
         ("prior/stacked", _) => Floor::Half,
         ("prior/per_row", _) => Floor::Quotient,
         ("likelihood/masked", "noise") => Floor::Apart { all: false },
         ("prior/grouped", _) => Floor::Apart { all: true },
-        ("likelihood/quantised", "dithered") => Floor::Points(48),
+        // Bins that are open on one side, and those that the rules for one nat and for four are enough for.
+        ("likelihood/quantised", "dithered") => Floor::Parted(&[
+            (0.34, Floor::Tails(1)),
+            (0.38, Floor::Points(12)),
+            (0.28, Floor::Points(18)),
+        ]),
+        // The same, and those whose cavity is so narrow that one end's tail is little beside the other's.
+        ("likelihood/quantised", "inner bin") => Floor::Parted(&[
+            (0.30, Floor::Tails(1)),
+            (0.07, Floor::Points(18)),
+            (0.63, Floor::Heavy(1)),
+        ]),
         // One component is what the weights of the others count from.
-        ("prior/gaussian_mixture", "scalar") => Floor::Exponentials(2),
-        ("prior/gaussian_mixture", _) | ("prior/discrete", "binary") => Floor::Exponentials(1),
-        ("prior/discrete", _) => Floor::Exponentials(4),
+        ("prior/gaussian_mixture", "scalar") => Floor::Shares(2),
+        ("prior/gaussian_mixture", _) | ("prior/discrete", "binary") => Floor::Shares(1),
+        ("prior/discrete", _) => Floor::Shares(4),
         ("prior/exponential", _) => Floor::Tails(1),
-        ("prior/truncated_gaussian", "two ends") | ("prior/uniform", _) => Floor::Points(48),
+        // What is beyond either end of an interval that the cavity is narrow in.
+        ("prior/truncated_gaussian", "two ends") | ("prior/uniform", _) => Floor::Heavy(1),
         ("prior/truncated_gaussian", _) => Floor::Tails(1),
         ("prior/laplace", _) | ("prior/product", "Gaussian and Laplace") => Floor::Tails(2),
         // A function that is known by its values alone, between both ends.
@@ -63,8 +81,10 @@ pub(crate) fn of(module: &str, instance: &str) -> Floor {
         ("prior/student_t", "three degrees") => Floor::Points(105),
         ("prior/student_t", _) => Floor::Points(50),
         ("prior/horseshoe", _) => Floor::Points(430),
-        ("prior/tabulated", "few points") => Floor::Points(4 * 48),
-        ("prior/tabulated", _) => Floor::Points(99 * 12),
+        // Of each piece what is beyond either end.
+        ("prior/tabulated", "few points") => Floor::Heavy(4),
+        // Pieces that are within reach of the cavity, by how far the integrand falls in them.
+        ("prior/tabulated", _) => Floor::Points(32 * 18 + 11 * 12),
         // Newton's steps from a good start.
         ("penalty/lq", _) => Floor::Powers(3),
         ("likelihood/sign", "exact" | "probit") => Floor::Tails(1),
@@ -72,38 +92,39 @@ pub(crate) fn of(module: &str, instance: &str) -> Floor {
         ("likelihood/masked", _) | ("likelihood/tuned", "probit") => Floor::Tails(1),
         ("likelihood/sign" | "likelihood/laplace_noise", _) => Floor::Tails(2),
         // Both sides may have a peak of their own.
-        ("likelihood/tuned", "magnitudes") | ("likelihood/rectified", _) => Floor::Heavy,
-        ("likelihood/magnitude", "exact") => Floor::Exponentials(1),
-        ("likelihood/magnitude", _) => Floor::Heavy,
+        ("likelihood/tuned", "magnitudes") | ("likelihood/rectified", _) => Floor::Heavy(1),
+        ("likelihood/magnitude", "exact") => Floor::Shares(1),
+        ("likelihood/magnitude", _) => Floor::Heavy(1),
         ("likelihood/hinge", "mean") => Floor::Tails(2),
         ("likelihood/censored", _) | ("likelihood/quantised", "outer bin, noisy") => {
             Floor::Tails(1)
         }
-        ("likelihood/quantised", _) => Floor::Points(48),
-        ("likelihood/huber", "usual") => Floor::Points(48),
+        // Beyond either end of the middle, of the middle itself and of the straight sides.
+        ("likelihood/huber", "usual") => Floor::Heavy(2),
         ("likelihood/poisson", "rectified, maximum") => Floor::Root,
         (_, "maximum" | "exponential, maximum") => maximum(module),
         // Equal steps that are exact to rounding take 25 points for what is next to a Gaussian, and some more where the cavity
         // is no narrower than the density.
-        ("likelihood/survival", "mean") => Floor::Points(29),
-        ("likelihood/logistic" | "likelihood/survival", _) => Floor::Points(25),
-        ("likelihood/poisson", "exponential, mean") => Floor::Points(25),
+        ("likelihood/survival", "mean") => Floor::Climbed { logs: 1, points: 29 },
+        ("likelihood/survival", _) => Floor::Climbed { logs: 1, points: 25 },
+        ("likelihood/logistic", _) => Floor::Climbed { logs: 0, points: 25 },
+        ("likelihood/poisson", "exponential, mean") => Floor::Climbed { logs: 0, points: 25 },
         // Rows without counts have two; the moments of the others follow from those of one.
         ("likelihood/poisson", _) => Floor::Tails(2),
-        // Equal steps around one peak; precise data leave half of the rows here with a second one.
-        ("likelihood/intensity", "noisy") => Floor::Points(25),
-        ("likelihood/intensity", _) => Floor::Points(25 + 13),
+        // Equal steps around one peak, to which a cubic equation leads; precise data leave half of the rows here with a second one.
+        ("likelihood/intensity", "noisy") => Floor::Climbed { logs: 1, points: 25 },
+        ("likelihood/intensity", _) => Floor::Climbed { logs: 1, points: 25 + 13 },
         // Gaussians of so many variances, over the whole range that tails of these powers have at these distances.
         ("likelihood/student_noise", "usual") => Floor::Points(108),
         ("likelihood/student_noise", "precise") => Floor::Points(123),
         ("likelihood/student_noise", _) => Floor::Points(224),
-        ("likelihood/two_layer", "one ReLU, mean") => Floor::Heavy,
+        ("likelihood/two_layer", "one ReLU, mean") => Floor::Heavy(1),
         // A link over the half of the line where the unit is active has no closed form.
         ("likelihood/two_layer", "one ReLU, logistic, mean" | "one ReLU, probit, mean") => {
             Floor::Points(48)
         }
-        // A rule of 48 points in each of three quadrants.
-        ("likelihood/committee", _) => Floor::TailPoints(3 * 48),
+        // A rule of 40 points in each of three quadrants.
+        ("likelihood/committee", _) => Floor::TailPoints(3 * 40),
         _ => Floor::Memory,
     }
 }
@@ -129,12 +150,21 @@ impl fmt::Display for Floor {
             Self::Exponentials(k) => write!(f, "{k} exponentials"),
             Self::Tails(1) => write!(f, "a tail"),
             Self::Tails(k) => write!(f, "{k} tails"),
-            Self::Heavy => write!(f, "2 heavy tails"),
+            Self::Heavy(k) => write!(f, "{} heavy tails", 2 * k),
             Self::Points(k) => write!(f, "exponentials at {k} points"),
+            Self::Climbed { logs: 0, points } => {
+                write!(f, "2 exponentials, and those at {points} points")
+            }
+            Self::Climbed { points, .. } => {
+                write!(f, "a logarithm, 2 exponentials, and those at {points} points")
+            }
+            Self::Parted(_) => write!(f, "tails and exponentials by row"),
+            Self::Shares(1) => write!(f, "a logistic function"),
+            Self::Shares(k) => write!(f, "{k} exponentials and a quotient"),
             Self::TailPoints(k) => write!(f, "tails and exponentials at {k} points"),
             Self::Quotient => write!(f, "a quotient"),
-            Self::Half => write!(f, "an exponential in half of the rows"),
-            Self::HandedOn => write!(f, "an exponential, handed on and back"),
+            Self::Half => write!(f, "a logistic function in half of the rows"),
+            Self::HandedOn => write!(f, "a logistic function, handed on and back"),
             Self::Apart { .. } => write!(f, "copies there and back"),
         }
     }
@@ -149,16 +179,28 @@ impl Floor {
             Self::Memory => loops::run(Memory, input, data, out),
             Self::Quotient => loops::run(Quotient, input, data, out),
             Self::Root => loops::run(Root, input, data, out),
-            Self::Exponentials(1) => loops::run(Exponential, input, data, out),
-            Self::Exponentials(2) => loops::run(TwoExponentials, input, data, out),
-            Self::Exponentials(k) | Self::Points(k) => {
-                loops::run(Exponentials(k), input, data, out);
+            Self::Shares(k) => loops::run(Shares(k), input, data, out),
+            Self::Exponentials(k) => loops::run(Exponentials(k), input, data, out),
+            Self::Points(k) => loops::run(Points(k), input, data, out),
+            Self::Climbed { logs, points } => {
+                loops::run(Climbed { logs, points }, input, data, out);
+            }
+            Self::Parted(parts) => {
+                let ([first, second], rows) = (out, input.len());
+                let (each, mut from) = (data.len() / rows.max(1), 0);
+                for (k, (share, floor)) in parts.iter().enumerate() {
+                    let last = k + 1 == parts.len();
+                    let own = if last { rows - from } else { loops::part(rows, *share) };
+                    let (all, data) = (from..from + own, &data[each * from..each * (from + own)]);
+                    floor.run(&input[all.clone()], data, &mut first[all.clone()], &mut second[all]);
+                    from += own;
+                }
             }
             Self::Logged(k) => loops::run(Logged(k), input, data, out),
             Self::Powers(k) => loops::run(Powers(k), input, data, out),
             Self::Tails(1) => loops::run(Tail, input, data, out),
             Self::Tails(_) => loops::run(Tails, input, data, out),
-            Self::Heavy => loops::run(Heavy, input, data, out),
+            Self::Heavy(k) => loops::run(Heavy(k), input, data, out),
             Self::TailPoints(k) => loops::run(TailPoints(k), input, data, out),
             Self::Half => loops::half(input, out),
             Self::HandedOn => loops::handed_on(input, data, out),

@@ -5,7 +5,7 @@
 use std::hint::black_box;
 use std::sync::LazyLock;
 
-use fg_core::special::exp::exp;
+use fg_core::special::exp::{exp_share, exp_weight};
 use fg_core::special::log::ln;
 use fg_core::special::number::{Lanes, Number, Pair};
 use fg_core::special::tail::{above, below_pair, tail};
@@ -49,23 +49,17 @@ impl Body for Root {
     }
 }
 
+/// Shares of one and so many others in a mixture.
 #[derive(Clone, Copy)]
-pub(crate) struct Exponential;
+pub(crate) struct Shares(pub(crate) usize);
 
-impl Body for Exponential {
+impl Body for Shares {
     #[inline(always)]
     fn row<N: Number>(self, x: N, n: N) -> [N; 2] {
-        [exp(x), n]
-    }
-}
-
-#[derive(Clone, Copy)]
-pub(crate) struct TwoExponentials;
-
-impl Body for TwoExponentials {
-    #[inline(always)]
-    fn row<N: Number>(self, x: N, _n: N) -> [N; 2] {
-        [exp(x), exp(-x)]
+        let one = n.constant(1.0);
+        let others = summed(-x, n.constant(0.0), self.0);
+        let share = one / (one + others);
+        [share, others * share]
     }
 }
 
@@ -77,6 +71,40 @@ impl Body for Exponentials {
     #[inline(always)]
     fn row<N: Number>(self, x: N, n: N) -> [N; 2] {
         [summed(x, n.constant(0.0), self.0), n]
+    }
+}
+
+/// Exponentials at so many points of a rule, which are weights.
+#[derive(Clone, Copy)]
+pub(crate) struct Points(pub(crate) usize);
+
+impl Body for Points {
+    #[inline(always)]
+    fn row<N: Number>(self, mut x: N, n: N) -> [N; 2] {
+        let mut sum = n.constant(0.0);
+        for _ in 0..self.0 {
+            x = x + n.constant(1e-3);
+            sum = sum + exp_weight(x);
+        }
+        [sum, n]
+    }
+}
+
+/// The same around a peak that is found by two exponentials and so many logarithms.
+#[derive(Clone, Copy)]
+pub(crate) struct Climbed {
+    pub(crate) logs: usize,
+    pub(crate) points: usize,
+}
+
+impl Body for Climbed {
+    #[inline(always)]
+    fn row<N: Number>(self, x: N, n: N) -> [N; 2] {
+        let mut peak = x;
+        for _ in 0..self.logs {
+            peak = ln(peak.abs() + n.constant(1.0));
+        }
+        Points(self.points).row(x, summed(peak, peak, 2))
     }
 }
 
@@ -98,7 +126,7 @@ impl Body for Logged {
 fn summed<N: Number>(mut x: N, mut sum: N, count: usize) -> N {
     for _ in 0..count {
         x = x + x.constant(1e-3);
-        sum = sum + exp(x);
+        sum = sum + exp_share(x);
     }
     sum
 }
@@ -115,7 +143,7 @@ impl Body for Powers {
         let (mut sum, mut at) = (n.constant(0.0), x.abs() + n.constant(1.0));
         for _ in 0..self.0 {
             at = at + n.constant(1e-3);
-            sum = sum + exp(ln(at) * n.constant(-0.5));
+            sum = sum + exp_share(ln(at) * n.constant(-0.5));
         }
         [sum, n]
     }
@@ -131,7 +159,7 @@ impl Body for TailPoints {
         let (mut sum, mut spread) = (n.constant(0.0), n.constant(0.0));
         for _ in 0..self.0 {
             x = x + n.constant(1e-3);
-            let (weight, tail) = (exp(x), tail(x));
+            let (weight, tail) = (exp_weight(x), tail(x));
             sum = weight.mul_add(tail.mean, sum);
             spread = weight.mul_add(tail.variance, spread);
         }
@@ -165,19 +193,25 @@ impl Body for Tails {
     }
 }
 
-/// Two that both may be on the heavy side.
+/// So many pairs that both may be on the heavy side.
 #[derive(Clone, Copy)]
-pub(crate) struct Heavy;
+pub(crate) struct Heavy(pub(crate) usize);
 
 impl Body for Heavy {
     const PAIRED: bool = true;
 
     #[inline(always)]
     fn row<N: Number>(self, x: N, n: N) -> [N; 2] {
-        let y = x.abs() + n.constant(1.0);
-        let (near, far) = below_pair(x.abs(), y);
-        let (near, far) = (above(x, near), above(y, far));
-        [near.mean + far.mean, near.variance + far.variance]
+        let (mut mean, mut variance, mut x) = (n.constant(0.0), n.constant(0.0), x);
+        for _ in 0..self.0 {
+            let y = x.abs() + n.constant(1.0);
+            let (near, far) = below_pair(x.abs(), y);
+            let (near, far) = (above(x, near), above(y, far));
+            mean = mean + (near.mean + far.mean);
+            variance = variance + (near.variance + far.variance);
+            x = y;
+        }
+        [mean, variance]
     }
 }
 
@@ -254,18 +288,28 @@ impl<B: Body, const EACH: usize> WithSimd for Run<'_, B, EACH> {
     }
 }
 
-/// An exponential in the first half of the rows.
+/// Two shares in the first half of the rows.
 pub(crate) fn half(input: &[f64], [first, second]: [&mut [f64]; 2]) {
     let (half, len) = (input.len() / 2, input.len());
     let (first, second) = (first.split_at_mut(half), second.split_at_mut(half));
-    run(Exponential, &input[..half], &[], [first.0, second.0]);
+    run(Shares(1), &input[..half], &[], [first.0, second.0]);
     run(Memory, &input[half..len], &[], [first.1, second.1]);
+}
+
+/// So many of these rows, in whole registers.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a share of a number of rows"
+)]
+pub(crate) fn part(rows: usize, share: f64) -> usize {
+    ((rows as f64 * share) as usize).next_multiple_of(16).min(rows)
 }
 
 /// Numbers of one piece.
 const PIECE: usize = 256;
 
-/// An exponential between copies there, of natural parameters and means, and back, by pieces.
+/// Two shares between copies there, of natural parameters and means, and back, by pieces.
 pub(crate) fn handed_on(input: &[f64], mean: &[f64], [first, second]: [&mut [f64]; 2]) {
     let mut kept = [[0.0; PIECE]; 4];
     let pieces = first.chunks_mut(PIECE).zip(second.chunks_mut(PIECE));
@@ -273,7 +317,7 @@ pub(crate) fn handed_on(input: &[f64], mean: &[f64], [first, second]: [&mut [f64
     {
         let [a, b, c, d] = kept.each_mut().map(|k| &mut k[..input.len()]);
         run(Memory, input, mean, [a, b]);
-        run(Exponential, a, &[], [c, d]);
+        run(Shares(1), a, &[], [c, d]);
         run(Memory, c, &[], [first, second]);
     }
 }

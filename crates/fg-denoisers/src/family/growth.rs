@@ -2,7 +2,7 @@
 
 use core::f64::consts::TAU;
 
-use fg_core::special::exp::exp_moderate;
+use fg_core::special::exp::exp_share;
 use fg_core::special::log::ln;
 use fg_core::special::number::Number;
 
@@ -80,7 +80,7 @@ impl Growth {
     #[inline(always)]
     fn onwards<N: Number>(&self, c: N, x: N) -> Step<N> {
         let (one, g) = (c.constant(1.0), c.constant(self.g));
-        let rate = exp_moderate(x);
+        let rate = exp_share(x);
         let inverse = one / (rate + g);
         let newton = (x.mul_add(-g, c) - rate) * inverse;
         Step { rate, inverse, newton, step: step(newton, rate * inverse) }
@@ -125,7 +125,7 @@ impl Growth {
         let mut found = Place { x: nothing, rate: zero, slope: zero };
         let (mut x, mut active) = (self.start(c, LITTLE), one);
         for _ in 0..STEPS {
-            let rate = exp_moderate(x);
+            let rate = exp_share(x);
             let curvature = rate + g;
             let slope = x.mul_add(-g, c) - rate;
             let square = active.if_above(zero, slope * slope, nothing);

@@ -1,19 +1,29 @@
-//! A Gaussian cut off at both ends, by quadrature: the closed form cancels wherever an interval is short or far out.
+//! A Gaussian cut off at both ends: in closed form where the integrand falls far from one end to the other, by quadrature where it
+//! doesn't and the closed form cancels.
 
 use core::f64::consts::PI;
 
-use fg_core::special::exp::exp_weight;
-use fg_core::special::number::{Lanes, Number};
+use fg_core::special::exp::{exp_share, exp_weight};
+use fg_core::special::number::{Lanes, Number, Pair};
+use fg_core::special::tail::below_pair;
 use pulp::{Simd, WithSimd};
 
 /// A rule of so many points is exact to rounding where the integrand falls by so many nats from its peak to the lower end:
 /// for a Gaussian that falls to both sides, which is the worst, the error of its mass is about
 /// `nats^points / points! / 2^(2 points - 1)`, and that of its variance some ten times as large.
-const RULES: [(usize, f64); 3] = [(12, 1.0), (24, 9.0), (NODES, f64::INFINITY)];
+const RULES: [(usize, f64); 3] = [(12, 1.0), (18, 4.0), (NODES, f64::INFINITY)];
 /// Points of the longest rule, for [`DEPTH`] nats.
 const NODES: usize = 48;
 /// What lies this many nats below the peak of the integrand is left out: `exp(-DEPTH)` is below rounding.
 const DEPTH: f64 = 40.0;
+/// The last of the rules, in whose place there is a closed form for registers of intervals.
+const CLOSED: usize = RULES.len() - 1;
+/// Lengths in deviations are cut off there, so that products of four of them are finite.
+const FARTHEST: f64 = 1e70;
+/// `sqrt(2 pi)`.
+const SQRT_2PI: f64 = 2.506_628_274_631_000_5;
+/// Of slopes, what a deviation's inverse is at least: a straight exponent is one of a curvature that is nothing next to the slope.
+const STRAIGHT: f64 = 1e-12;
 /// Newton's iteration for a node converges quadratically from its asymptotic position: four steps reach rounding.
 const NEWTON_STEPS: usize = 6;
 
@@ -23,6 +33,16 @@ pub(crate) struct Rule {
     nodes: Vec<(f64, f64)>,
     /// Nodes, then weights, of each of [`RULES`].
     columns: [[Vec<f64>; 2]; RULES.len()],
+    /// Of each of them, the nodes above zero, which the others mirror.
+    halves: [Vec<Mirrored>; RULES.len()],
+}
+
+/// A node, its square, and the logarithm of its weight.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Mirrored {
+    node: f64,
+    square: f64,
+    log_weight: f64,
 }
 
 impl Rule {
@@ -36,7 +56,15 @@ impl Rule {
             let rule = legendre(count);
             [rule.iter().map(|node| node.0).collect(), rule.iter().map(|node| node.1).collect()]
         });
-        Self { nodes: legendre(nodes), columns }
+        let halves = RULES.map(|(count, _)| {
+            let mirrored = |&(node, weight): &(f64, f64)| Mirrored {
+                node,
+                square: node * node,
+                log_weight: weight.ln(),
+            };
+            legendre(count)[..count / 2].iter().map(mirrored).collect()
+        });
+        Self { nodes: legendre(nodes), columns, halves }
     }
 
     /// Nodes and weights on `[-1, 1]`.
@@ -57,10 +85,9 @@ impl Rule {
         RULES.iter().position(|(_, nats)| depth <= *nats).unwrap_or(0)
     }
 
-    /// Nodes and weights that are enough for an integrand that falls by so many nats.
-    fn reaching(&self, depth: f64) -> &[Vec<f64>; 2] {
-        let enough = RULES.iter().position(|(_, nats)| depth <= *nats);
-        &self.columns[enough.unwrap_or(RULES.len() - 1)]
+    /// The rule that is enough for an integrand that falls by so many nats.
+    fn reaching(depth: f64) -> usize {
+        RULES.iter().position(|(_, nats)| depth <= *nats).unwrap_or(RULES.len() - 1)
     }
 }
 
@@ -99,21 +126,36 @@ struct Span<N> {
 }
 
 impl<N: Number> Span<N> {
+    /// All of the interval.
     #[inline(always)]
-    fn new(a: N, gamma: N, length: N) -> Self {
-        let zero = a.constant(0.0);
+    fn whole(a: N, gamma: N, length: N) -> Self {
+        let (zero, half) = (a.constant(0.0), a.constant(0.5));
         let far = a - gamma * length;
         let within = a.if_above(zero, a / gamma, zero);
         let peak = far.if_above(zero, length, within);
         let g = far.if_above(zero, far, a.at_most(zero));
+        let (low, high) = (-peak, length - peak);
+        let depth = Self::fall(low, g, gamma).at_least(Self::fall(high, g, gamma));
+        Self { peak, g, gamma, centre: half * (low + high), half: half * length, depth }
+    }
+
+    /// By how many nats the integrand falls at this offset.
+    #[inline(always)]
+    fn fall(s: N, g: N, gamma: N) -> N {
+        s * (s.constant(0.5) * gamma).mul_add(s, -g)
+    }
+
+    /// What isn't negligible of an interval.
+    #[inline(always)]
+    fn new(a: N, gamma: N, length: N) -> Self {
+        let span = Self::whole(a, gamma, length);
+        let (half, Self { peak, g, .. }) = (a.constant(0.5), span);
         // Where the exponent has fallen by DEPTH: |g| s + gamma s^2 / 2 = DEPTH, without cancellation.
         let twice = a.constant(2.0 * DEPTH);
         let reach = twice / (g.abs() + g.mul_add(g, twice * gamma).sqrt());
         let (low, high) = (-peak.at_most(reach), reach.at_most(length - peak));
-        let half = a.constant(0.5);
-        let fall = |s: N| s * (half * gamma).mul_add(s, -g);
-        let depth = fall(low).at_least(fall(high));
-        Self { peak, g, gamma, centre: half * (low + high), half: half * (high - low), depth }
+        let depth = Self::fall(low, g, gamma).at_least(Self::fall(high, g, gamma));
+        Self { centre: half * (low + high), half: half * (high - low), depth, ..span }
     }
 
     /// Adds a node's weight, and its products with `s` and its square.
@@ -127,19 +169,84 @@ impl<N: Number> Span<N> {
         *sums = [sums[0] + weight, sums[1] + first, first.mul_add(s, sums[2])];
     }
 
-    /// Mean and variance from the sums.
+    /// Mean and variance from the sums. The mean is no more than twice the deviation from the peak: little cancels.
     #[inline(always)]
-    fn moments(&self, sums: [N; 3]) -> [N; 2] {
-        let [shift, variance] = Self::shifted(sums);
-        [self.peak + shift, variance]
-    }
-
-    /// Mean less the peak, and variance. That is no more than twice the deviation: little cancels.
-    #[inline(always)]
-    fn shifted([mass, first, second]: [N; 3]) -> [N; 2] {
+    fn moments(&self, [mass, first, second]: [N; 3]) -> [N; 2] {
         let inverse = mass.constant(1.0) / mass;
         let shift = first * inverse;
-        [shift, second.mul_add(inverse, -(shift * shift))]
+        [self.peak + shift, second.mul_add(inverse, -(shift * shift))]
+    }
+
+    /// Mean less the peak, variance, and the mass relative to the largest weight, of an interval that the integrand falls by more
+    /// than four nats in: that of the half line from the higher end on, less what is beyond the other one. That is a fiftieth of
+    /// it at most, and takes no digits.
+    ///
+    /// As [`tail`](fg_core::special::tail::tail) of both, with one division for all quotients.
+    #[inline(always)]
+    fn closed(&self, a: N, length: N) -> [N; 3] {
+        let (zero, one, half) = (a.constant(0.0), a.constant(1.0), a.constant(0.5));
+        let limit = a.constant(FARTHEST);
+        // Logarithm of the weight at the end of the interval over that at its start.
+        let rise = length * (half * self.gamma).mul_add(-length, a);
+        let root = self.gamma.sqrt().at_least(a.abs() * a.constant(STRAIGHT));
+        let deviation = one / root;
+        let far = self.gamma.mul_add(-length, a);
+        let (inwards, outwards) = (rise.if_above(zero, -far, a), rise.if_above(zero, a, -far));
+        let (h, x) = (inwards * deviation, (outwards * deviation).at_most(limit));
+        let (light, rest) = below_pair(h.abs().at_most(limit), x);
+        let m = light.numerator;
+        let e = exp_share(h * h * -half);
+        let heavy = m.mul_add(a.constant(SQRT_2PI), -e);
+        let (numerator, denominator) = (h.if_above(zero, e * m, m), h.if_above(zero, heavy, one));
+        // Masses in units of each other: what is beyond, and the half line.
+        let beyond = exp_share(-rise.abs()) * numerator;
+        let all = denominator * rest.numerator;
+        let left = all - beyond;
+        let inverse = one / (all * left);
+        let odds = beyond * all * inverse;
+        // Of a half line that has its peak within, the mean is above that by one over its mass.
+        let excess = numerator * rest.numerator * (left * inverse);
+        let further = h + excess;
+        let mean = h.if_above(zero, further, light.mean);
+        let variance = h.if_above(zero, one - excess * further, light.variance);
+        // Of the mean of what is beyond from that of the half line.
+        let apart = (length.mul_add(root, rest.mean) - mean).at_most(limit);
+        let moved = odds * apart;
+        let shift = (h.if_above(zero, excess, light.mean) - moved) * deviation;
+        let spread = odds.mul_add(variance - rest.variance, variance);
+        let spread = moved.mul_add(-(apart + moved), spread) * (deviation * deviation);
+        let width = left * deviation / (m * rest.numerator);
+        [rise.if_above(zero, -shift, shift), spread, width]
+    }
+
+    /// Mean less the peak, variance, and the mass relative to the largest weight, by a rule of these nodes and their mirror images.
+    ///
+    /// The exponent at `centre + half x` is `level + slope x + bend x^2`, so that two nodes share its even part and the logarithm
+    /// of their weight, and moments of `x` are sums of sums and of differences. The deviation of `x` is a fortieth at least,
+    /// where the integrand is steepest: the variance loses the squares of that and no more, some `1e-13` of itself.
+    #[inline(always)]
+    fn folded(&self, nodes: &[Mirrored]) -> [N; 3] {
+        let (zero, curvature) = (self.g.constant(0.0), self.g.constant(-0.5) * self.gamma);
+        let level = self.centre * curvature.mul_add(self.centre, self.g);
+        let slope = self.half * (curvature + curvature).mul_add(self.centre, self.g);
+        let bend = curvature * self.half * self.half;
+        let (mut mass, mut first, mut second) = (zero, zero, zero);
+        for Mirrored { node, square, log_weight } in nodes {
+            let (node, square) = (zero.constant(*node), zero.constant(*square));
+            let even = bend.mul_add(square, level + zero.constant(*log_weight));
+            let odd = slope * node;
+            // Not above the logarithm of the weight, nor below that by more than DEPTH, but for rounding.
+            let Pair(above, below) = exp_weight(Pair(even + odd, even - odd));
+            let both = above + below;
+            mass = mass + both;
+            first = (above - below).mul_add(node, first);
+            second = both.mul_add(square, second);
+        }
+        let inverse = zero.constant(1.0) / mass;
+        let mean = first * inverse;
+        let variance = second.mul_add(inverse, -(mean * mean));
+        let shift = mean.mul_add(self.half, self.centre);
+        [shift, variance * (self.half * self.half), self.half * mass]
     }
 }
 
@@ -155,23 +262,19 @@ impl Rule {
     /// its own depth asks for, whatever its neighbours, so that a register takes as long as all rules that it asks for.
     #[inline(always)]
     pub(crate) fn parts<N: Number>(&self, a: N, gamma: N, length: N) -> [N; 4] {
-        let span = Span::new(a, gamma, length);
+        let span = Span::whole(a, gamma, length);
         let (zero, one) = (a.constant(0.0), a.constant(1.0));
         let (mut found, mut last) = ([zero; 3], -one);
-        for ([nodes, weights], (_, nats)) in self.columns.iter().zip(RULES) {
+        for (k, (_, nats)) in RULES.into_iter().enumerate() {
             let nats = a.constant(nats);
             let asks = span.depth.if_above(last, span.depth.if_above(nats, zero, one), zero);
             last = nats;
             if !(asks.largest() > 0.0) {
                 continue;
             }
-            let mut sums = [zero; 3];
-            for (x, w) in nodes.iter().zip(weights) {
-                span.add(&mut sums, a.constant(*x), a.constant(*w));
-            }
-            let [shift, variance] = Span::shifted(sums);
-            let width = span.half * sums[0];
-            for (found, own) in found.iter_mut().zip([shift, variance, width]) {
+            let own =
+                if k == CLOSED { span.closed(a, length) } else { span.folded(&self.halves[k]) };
+            for (found, own) in found.iter_mut().zip(own) {
                 *found = asks.if_above(zero, own, *found);
             }
         }
@@ -179,17 +282,26 @@ impl Rule {
         [shift, variance, width, span.peak]
     }
 
-    /// As [`parts`](Self::parts) but for the peak, of intervals that are one row's: all by the rule of the deepest.
+    /// Mean, variance and mass relative to the largest weight, of intervals that are one row's: those that a rule is for all by the
+    /// longest.
     #[inline(always)]
     pub(crate) fn together<N: Number>(&self, a: N, gamma: N, length: N) -> [N; 3] {
-        let span = Span::new(a, gamma, length);
-        let [nodes, weights] = self.reaching(span.depth.largest());
-        let mut sums = [a.constant(0.0); 3];
-        for (x, w) in nodes.iter().zip(weights) {
-            span.add(&mut sums, a.constant(*x), a.constant(*w));
+        let span = Span::whole(a, gamma, length);
+        let (zero, one) = (a.constant(0.0), a.constant(1.0));
+        let deep = span.depth.if_above(a.constant(RULES[CLOSED - 1].1), one, zero);
+        let mut found = [zero; 3];
+        if deep.largest() > 0.0 {
+            found = span.closed(a, length);
         }
-        let [mean, variance] = span.moments(sums);
-        [mean, variance, span.half * sums[0]]
+        let rest = deep.if_above(zero, -one, span.depth);
+        if rest.largest() >= 0.0 {
+            let own = span.folded(&self.halves[Self::reaching(rest.largest())]);
+            for (found, own) in found.iter_mut().zip(own) {
+                *found = deep.if_above(zero, *found, own);
+            }
+        }
+        let [shift, variance, width] = found;
+        [span.peak + shift, variance, width]
     }
 }
 
@@ -209,7 +321,7 @@ impl Interval {
     /// Any slope and any `gamma >= 0`, zero included.
     pub(crate) fn new(a: f64, gamma: f64, length: f64, rule: &Rule) -> Self {
         let span = Span::new(a, gamma, length);
-        let [nodes, weights] = rule.reaching(span.depth);
+        let [nodes, weights] = &rule.columns[Rule::reaching(span.depth)];
         let sums = pulp::Arch::new().dispatch(Sums { nodes, weights, span });
         let [mean, variance] = span.moments(sums);
         let peak = span.peak;

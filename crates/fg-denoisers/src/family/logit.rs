@@ -3,7 +3,7 @@
 use core::f64::consts::TAU;
 
 use fg_core::denoiser::Scratch;
-use fg_core::special::exp::exp_moderate;
+use fg_core::special::exp::{exp_moderate, exp_share};
 use fg_core::special::log::ln;
 use fg_core::special::number::Number;
 
@@ -89,7 +89,7 @@ impl<'a> Logit<'a> {
     #[inline(always)]
     fn at<N: Number>(&self, a: N, u: N) -> At<N> {
         let (zero, one, gamma) = (a.constant(0.0), a.constant(1.0), a.constant(self.gamma));
-        let e = exp_moderate(-u.abs());
+        let e = exp_share(-u.abs());
         let d = one + e;
         let product = d * d;
         let inverse = one / product.mul_add(gamma, e);

@@ -21,6 +21,9 @@ const STEP: f64 = 0.28;
 const NARROWING: f64 = 16.0;
 /// Logarithms of weights below it are taken for it: nothing next to one.
 const LOWEST: f64 = -600.0;
+/// Terms are compared at every so many steps. Terms that equal steps are exact for are wide: four steps from the largest they have
+/// fallen by five nats at most.
+const STRIDE: usize = 8;
 /// Values kept of each term: its logarithm at `n = 0`, `v / (1 + gamma v)` and `1 / (1 + gamma v)`.
 const KEPT: usize = 3;
 
@@ -235,7 +238,7 @@ struct Averages<N> {
     spread: N,
     /// Of `1 / (1 + gamma v)`.
     shrink: N,
-    /// Logarithm of the largest term, but for the evidence, and all terms relative to it.
+    /// Logarithm of a term next to the largest, but for the evidence, and all terms relative to it.
     height: N,
     total: N,
 }
@@ -252,34 +255,30 @@ impl Terms<'_> {
     fn averages<N: Number>(&self, n: N) -> Averages<N> {
         let (zero, one) = (n.constant(0.0), n.constant(1.0));
         let against = -self.evidence(n);
-        let (mut height, mut own, mut own_shrink) = (n.constant(f64::NEG_INFINITY), zero, zero);
+        let (mut height, mut own) = (n.constant(f64::NEG_INFINITY), zero);
+        for kept in self.kept.chunks(KEPT * STRIDE) {
+            let log = against.mul_add(n.constant(kept[2]), n.constant(kept[0]));
+            own = log.if_above(height, n.constant(kept[1]), own);
+            height = log.at_least(height);
+        }
+        let (mut total, mut shares) = (zero, zero);
+        let (mut shift, mut second, lowest) = (zero, zero, n.constant(LOWEST));
         for kept in self.kept.chunks_exact(KEPT) {
             let shrink = n.constant(kept[2]);
             let log = against.mul_add(shrink, n.constant(kept[0]));
-            own = log.if_above(height, n.constant(kept[1]), own);
-            own_shrink = log.if_above(height, shrink, own_shrink);
-            height = log.at_least(height);
-        }
-        let (mut total, mut first, mut shares) = (zero, zero, zero);
-        let (mut shift, mut second, lowest) = (zero, zero, n.constant(LOWEST));
-        for kept in self.kept.chunks_exact(KEPT) {
-            let (within, shrink) = (n.constant(kept[1]), n.constant(kept[2]));
-            let log = against.mul_add(shrink, n.constant(kept[0]));
             let weight = exp_weight((log - height).at_least(lowest));
-            // With those of the largest term: (v - v') / ((1 + gamma v) (1 + gamma v')), the difference of variances.
-            let apart = within.mul_add(own_shrink, -(shrink * own));
+            let apart = n.constant(kept[1]) - own;
             let part = weight * apart;
             total = total + weight;
-            first = weight.mul_add(within, first);
             shares = weight.mul_add(shrink, shares);
             shift = shift + part;
             second = part.mul_add(apart, second);
         }
         let inverse = one / total;
         let shift = shift * inverse;
-        // The largest term is no further from the mean than a few deviations: little cancels.
+        // The term that others count from is no further from the mean than a few deviations: little cancels.
         let spread = second.mul_add(inverse, -(shift * shift)).at_least(zero);
-        Averages { within: first * inverse, spread, shrink: shares * inverse, height, total }
+        Averages { within: own + shift, spread, shrink: shares * inverse, height, total }
     }
 }
 
@@ -313,6 +312,8 @@ struct Around<'a> {
 }
 
 impl Formula<2> for Around<'_> {
+    const PAIRS: bool = false;
+
     /// The mean is nearer to the data or to the cavity's mean, and counts from there.
     #[inline(always)]
     fn row<N: Number>(&self, [n, y]: [N; 2]) -> [N; 2] {

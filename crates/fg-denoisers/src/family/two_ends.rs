@@ -46,8 +46,6 @@ impl TwoEnds<'_> {
 }
 
 impl Formula<3> for TwoEnds<'_> {
-    const PAIRS: bool = false;
-
     #[inline(always)]
     fn row<N: Number>(&self, [n, end, length]: [N; 3]) -> [N; 2] {
         let (zero, one) = (n.constant(0.0), n.constant(1.0));
@@ -123,8 +121,6 @@ pub(crate) struct Between<'a> {
 }
 
 impl Formula<1> for Between<'_> {
-    const PAIRS: bool = false;
-
     #[inline(always)]
     fn row<N: Number>(&self, [n]: [N; 1]) -> [N; 2] {
         self.density.row([n, n.constant(self.start), n.constant(self.length)])

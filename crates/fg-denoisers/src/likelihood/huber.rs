@@ -37,7 +37,7 @@ use crate::family::{Piece, Rule, pieces};
 ///
 /// # Numerical notes and limits
 ///
-/// * The middle by a Gauss-Legendre rule over all that is within 40 nats of its peak, the sides by Mills' ratio: nothing
+/// * The middle as [`Uniform`](crate::Uniform), the sides by Mills' ratio: nothing
 ///   cancels. For a register of rows at a time, but without precision. With `gamma = 0` it is improper unless
 ///   `|n| < t / s`.
 ///
@@ -192,8 +192,6 @@ fn turned<N: Number>([n, y]: [N; 2], pull: N, [u, variance]: [N; 2]) -> [N; 2] {
 }
 
 impl Formula<2> for Bounded<'_> {
-    const PAIRS: bool = false;
-
     #[inline(always)]
     fn row<N: Number>(&self, [n, y]: [N; 2]) -> [N; 2] {
         let pull = y.mul_add(n.constant(-self.gamma), n);

@@ -35,10 +35,10 @@ use crate::family::{OneOf, Piece, Rule, TwoEnds, anchor, formula, parted, pieces
 ///
 /// # Numerical notes and limits
 ///
-/// * Outer bins by Mills' ratio, inner ones by a Gauss-Legendre rule over all that is within 40 nats of the peak: neither
+/// * Outer bins by Mills' ratio, inner ones as [`Uniform`](crate::Uniform): neither
 ///   cancels, however far the cavity lies outside of the bin. Variances are positive everywhere.
 /// * With `gamma = 0` outer bins are improper.
-/// * Some 10 nanoseconds an entry where all bins are outer ones, 40 to 150 in inner ones, the more the wider they are.
+/// * Some 10 nanoseconds an entry where all bins are outer ones, 10 to 40 in inner ones.
 ///
 /// # Reference
 ///

@@ -2,9 +2,10 @@
 
 use fg_core::denoiser::{Denoiser, Estimation, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
+use fg_core::special::number::Number;
 
 use super::patterns::{Patterns, Pieces};
-use super::thresholding::{self, Best, Jump, Jumps, Line, Lines, Rule, Stretch};
+use super::thresholding::{self, Best, Curve, Jump, Jumps, Line, Lines, Rule, Stretch};
 use crate::error::{self, ParameterError};
 
 /// The smoothly clipped absolute deviation (SCAD) of each entry.
@@ -128,24 +129,87 @@ impl Scad {
     }
 }
 
+/// The maximiser under one precision.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Proximal {
+    /// Where the exponent is concave.
+    Continuous(Released),
+    Jumping(Lines<2>),
+}
+
+/// `n` over the precision, less what the cost holds back: that of the first piece, which the middle one lets go in a straight line,
+/// and which is nothing beyond. No line has to be chosen for it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Released {
+    /// The weight, and how much of a unit the first and the last piece keep.
+    from: f64,
+    slope: f64,
+    /// What is held back at most, and where the middle piece's line meets zero and how steeply it falls there.
+    held: f64,
+    top: f64,
+    fall: f64,
+    /// The middle piece's slope.
+    steep: f64,
+}
+
+impl Curve for Proximal {
+    #[inline(always)]
+    fn at<N: Number>(&self, n: N) -> [N; 2] {
+        self.odd(n)
+    }
+
+    #[inline(always)]
+    fn odd<N: Number>(&self, n: N) -> [N; 2] {
+        match self {
+            Self::Continuous(released) => released.odd(n),
+            Self::Jumping(lines) => lines.odd(n),
+        }
+    }
+}
+
+impl Released {
+    #[inline(always)]
+    fn odd<N: Number>(&self, n: N) -> [N; 2] {
+        let (zero, size) = (n.constant(0.0), n.abs());
+        let free = n * n.constant(self.slope);
+        let line = size.mul_add(n.constant(-self.fall), n.constant(self.top));
+        let most = n.constant(self.held);
+        let held = line.within(zero, most);
+        let alike = n.constant(self.slope);
+        let slope = size.if_above(n.constant(self.from), alike, zero);
+        let slope = most.if_above(line, n.constant(self.steep), slope);
+        let slope = line.if_above(zero, slope, alike);
+        [free - free.within(-held, held), slope]
+    }
+}
+
 impl Rule for Scad {
-    type Curve = Lines<3>;
+    type Curve = Proximal;
     type Search = Patterns;
 
-    fn curve(&self, gamma: f64) -> Lines<3> {
+    fn curve(&self, gamma: f64) -> Proximal {
         let (l, a) = (self.weight, self.shape);
         let line = |from: f64, offset: f64| Line { from, offset, slope: gamma.recip() };
         let flat = (a + 1.0) * gamma;
         if (a - 1.0) * gamma > 1.0 {
-            let bend = 1.0 / (a - 1.0);
-            let slope = (gamma - bend).recip();
-            let middle = Line { from: l * (1.0 + gamma), offset: a * l * bend, slope };
-            return Lines([line(l, l), middle, line(a * l * gamma, 0.0)]);
+            let (slope, bend) = (gamma.recip(), 1.0 / (a - 1.0));
+            let steep = (gamma - bend).recip();
+            // The difference of both slopes.
+            let fall = bend * slope * steep;
+            return Proximal::Continuous(Released {
+                from: l,
+                slope,
+                held: l * slope,
+                top: fall * (a * l * gamma),
+                fall,
+                steep,
+            });
         }
-        if flat < 1.0 {
-            return Lines([line(l * flat.sqrt(), 0.0), Line::NONE, Line::NONE]);
-        }
-        Lines([line(l, l), line(0.5 * l * (1.0 + flat), 0.0), Line::NONE])
+        Proximal::Jumping(if flat < 1.0 {
+            Lines([line(l * flat.sqrt(), 0.0), Line::NONE])
+        } else {
+            Lines([line(l, l), line(0.5 * l * (1.0 + flat), 0.0)])
+        })
     }
 
     fn best(&self, n: f64, gamma: f64) -> Best {

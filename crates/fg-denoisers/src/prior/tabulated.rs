@@ -30,11 +30,11 @@ use crate::family::{Piece, Rule, pieces};
 ///
 /// # Numerical notes and limits
 ///
-/// * Exact for the density as it is, up to rounding: Gauss-Legendre rules over all of a piece that is within 40 nats of its
-///   peak. Masses are compared by their logarithms, so that no precision or mean underflows. The variance is a sum of positive
+/// * Exact for the density as it is, up to rounding: Gauss-Legendre rules where a piece falls by four nats at most, what is beyond
+///   one end taken off a half line elsewhere. Masses are compared by their logarithms, so that no precision or mean underflows. The variance is a sum of positive
 ///   terms.
 /// * A smooth density is met to second order in the distance of the points.
-/// * 12 exponentials a piece where it is short, 48 where it isn't.
+/// * 12 or 18 exponentials a piece where it is short, two tails where it isn't.
 ///
 /// # Reference
 ///

@@ -34,10 +34,10 @@ use crate::family::{Piece, Rule, pieces};
 ///
 /// # Numerical notes and limits
 ///
-/// * Mills' ratio where there is one end, a Gauss-Legendre rule over all that is within 40 nats of the peak where there
-///   are two: both to full relative accuracy, however far out the interval is. Variances are positive everywhere.
+/// * Mills' ratio where there is one end, and where of two the further one takes off little; a Gauss-Legendre rule where the
+///   density falls by four nats at most between both: all to full relative accuracy, however far out the interval is. Variances are positive everywhere.
 /// * An interval that holds less than the smallest double of the Gaussian, some 38 deviations out, is refused.
-/// * Some 8 nanoseconds an entry with one end, 40 to 150 with two, the more the wider they are apart.
+/// * Some 8 nanoseconds an entry with one end, 10 to 40 with two.
 ///
 /// # Reference
 ///

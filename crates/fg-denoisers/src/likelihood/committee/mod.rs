@@ -61,8 +61,8 @@ use rows::Rows;
 ///
 /// # Numerical notes and limits
 ///
-/// * Two units: the exponent is concave, and integrated over all that is within 40 nats of its peak: by 48 points, or 80 where
-///   the correlation `b / sqrt(a c)` is beyond 0.95, a register of rows at a time. Where `1 - b^2 / (a c)` is below `1e-6`, and
+/// * Two units: the exponent is concave, and integrated over all that is within 40 nats of its peak: by 40 points, 48 where
+///   the correlation `b / sqrt(a c)` is beyond 0.7, or 80 where it is beyond 0.95, a register of rows at a time. Where `1 - b^2 / (a c)` is below `1e-6`, and
 ///   for rows whose numbers overflow on the way, by panels of 24 points around the peak, row by row. Errors are those of
 ///   rounding, which strong correlations enlarge: `1e-12` of the deviations, and `1e-10` at 0.9999 and thirty deviations.
 /// * Masses are logarithms and moments those of Mills' ratio: labels against the evidence by thirty deviations keep their
@@ -104,7 +104,7 @@ pub struct Committee {
     /// Panels of single rows of two units.
     rule: Rule,
     /// Rules of registers of such rows.
-    corners: [Rule; 2],
+    corners: [Rule; 3],
     /// Empty for two units.
     points: Vec<GaussianPoints>,
 }
