@@ -340,6 +340,11 @@ impl Breakdown {
         matches!(self, Self::ImproperCavity { .. } | Self::NotPositive { .. })
     }
 
+    /// Whether something is left open that another message could settle.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self, Self::Undetermined { .. } | Self::ImproperCavity { .. })
+    }
+
     /// The same breakdown at another port: estimators with one port report port zero.
     #[must_use]
     pub fn at_port(mut self, at: usize) -> Self {

@@ -84,37 +84,39 @@ impl Problem {
         found.map(|found| Found { gap: self.weight * self.weight * found.gap, ..found })
     }
 
-    /// Where the minimiser `x` with this dual is flat, and how the variation, times `cost`, bends elsewhere.
+    /// Where the minimiser `x` with this dual is flat, and what pulls at its regions elsewhere.
     ///
-    /// A pixel is held to its neighbours where a step of the dual stays inside of its bounds, which tells them apart after
-    /// finitely many steps (A. Lewis and S. Wright, 2016): a dual inside doesn't move with the data. Elsewhere the length of a gradient `g` bends
-    /// by `1 / |g|` across it; steps that are counted by absolute values don't bend.
-    pub(super) fn regions(&self, x: &[f64], p: &Dual, cost: f64) -> Regions {
+    /// A pixel is held to its neighbours where a step of its dual stays within bounds: which these are doesn't change after
+    /// finitely many steps. Elsewhere the length of a gradient is smooth, and steps that are counted by absolute values have a
+    /// sign.
+    pub(super) fn regions(&self, x: &[f64], p: &Dual) -> Regions {
         let mut union = Union::new(x.len());
-        let mut bent = Vec::new();
-        for i in 0..x.len() {
-            if !(self.weight > 0.0) {
-                break;
-            }
-            let [right, below] = self.differences(x, i);
+        let (mut steps, mut slopes) = (Vec::new(), Vec::new());
+        for i in 0..if self.weight > 0.0 { x.len() } else { 0 } {
+            let gradient = self.differences(x, i);
+            let reach = gradient.map(|step| step / (NORM * self.weight));
+            let ahead = [p.right[i] + reach[0], p.below[i] + reach[1]];
             let neighbours = self.neighbours(i, x.len());
-            let ahead = [(p.right[i], right), (p.below[i], below)]
-                .map(|(p, step)| p + step / (NORM * self.weight));
-            let length = right.hypot(below);
-            let held = match self.steps {
-                Steps::Isotropic => [ahead[0].hypot(ahead[1]) < 1.0 || length == 0.0; 2],
-                Steps::Anisotropic => ahead.map(|p| p.abs() < 1.0),
-            };
-            for (neighbour, _) in neighbours.iter().zip(held).filter(|(_, held)| *held) {
-                neighbour.iter().for_each(|&j| union.join(i, j));
+            let turned = self.steps == Steps::Isotropic;
+            let length = ahead[0].hypot(ahead[1]);
+            // Without a gradient there is no direction.
+            let loose = turned && length >= 1.0 && gradient.iter().any(|step| step.abs() > 0.0);
+            if loose {
+                slopes.push([i, neighbours[0].unwrap_or(i), neighbours[1].unwrap_or(i)]);
             }
-            if let (Steps::Isotropic, false, [Some(j), Some(k)]) = (self.steps, held[0], neighbours)
-            {
-                bent.push(([i, j, k], [-below / length, right / length], cost / length));
+            for (neighbour, ahead) in neighbours.into_iter().zip(ahead) {
+                match neighbour {
+                    Some(j) if !turned && ahead.abs() >= 1.0 => {
+                        steps.push(([i, j], ahead.signum()))
+                    }
+                    Some(j) if !loose => union.join(i, j),
+                    _ => {}
+                }
             }
         }
         let mut regions = union.finish();
-        bent.into_iter().for_each(|(pixels, across, weight)| regions.bend(pixels, across, weight));
+        steps.into_iter().for_each(|(pixels, sign)| regions.count_step(pixels, sign));
+        slopes.into_iter().for_each(|pixels| regions.count_slope(pixels));
         regions
     }
 }

@@ -1,17 +1,16 @@
-//! The regions in which total variation holds an image flat, and how the rest answers: the derivative of an estimate.
+//! The regions in which total variation holds a column of an image flat, and what pulls at them.
 
-use fg_core::message::ColumnForm;
-use fg_linalg::sparse_inverse::{Failure, SparseInverse};
-
-/// Where one column of an estimate is flat, and how its penalty bends elsewhere.
+/// Where one column of an estimate is flat, and what the variation says of the rest.
 #[derive(Debug)]
 pub(super) struct Regions {
     /// The region of each pixel.
     of: Vec<usize>,
     /// Pixels of each region.
     sizes: Vec<f64>,
-    /// Second derivatives `(region, region, value)` of the penalty among regions, on and below the diagonal.
-    curvature: Vec<(usize, usize, f64)>,
+    /// Slope of the variation in the value of each region, by steps of a known sign.
+    pulls: Vec<f64>,
+    /// Pixels with a gradient, each with the one on its right and the one below; with itself where there is none.
+    slopes: Vec<[usize; 3]>,
 }
 
 /// Regions that grow: every pixel points to an earlier one of its region, or to itself.
@@ -40,7 +39,7 @@ impl Union {
         self.earlier[i.max(j)] = i.min(j);
     }
 
-    /// The regions, none of them bent.
+    /// The regions, with nothing that pulls at them.
     pub(super) fn finish(mut self) -> Regions {
         let (mut of, mut sizes) = (vec![0; self.earlier.len()], Vec::new());
         for i in 0..of.len() {
@@ -53,93 +52,96 @@ impl Union {
             }
             sizes[of[i]] += 1.0;
         }
-        Regions { of, sizes, curvature: Vec::new() }
+        let pulls = vec![0.0; sizes.len()];
+        Regions { of, sizes, pulls, slopes: Vec::new() }
     }
 }
 
 impl Regions {
-    /// Adds to the penalty `weight (direction . steps)^2 / 2`, with steps from a pixel to the one on its right and the one
-    /// below.
-    pub(super) fn bend(&mut self, pixels: [usize; 3], [right, below]: [f64; 2], weight: f64) {
-        let slopes = [-right - below, right, below];
-        for a in 0..3 {
-            for b in 0..=a {
-                let (i, j) = (self.of[pixels[a]], self.of[pixels[b]]);
-                // Both orders of a pair of slopes, where they are those of one region.
-                let times = if a != b && i == j { 2.0 } else { 1.0 };
-                let value = times * weight * slopes[a] * slopes[b];
-                self.curvature.push((i.max(j), i.min(j), value));
+    pub(super) fn len(&self) -> usize {
+        self.sizes.len()
+    }
+
+    /// The region of a pixel.
+    pub(super) fn of(&self, pixel: usize) -> usize {
+        self.of[pixel]
+    }
+
+    /// Pixels of each region.
+    pub(super) fn sizes(&self) -> &[f64] {
+        &self.sizes
+    }
+
+    /// Whether there are gradients, whose lengths bend.
+    pub(super) fn bends(&self) -> bool {
+        !self.slopes.is_empty()
+    }
+
+    /// Counts `sign (x_j - x_i)` of two pixels.
+    pub(super) fn count_step(&mut self, [i, j]: [usize; 2], sign: f64) {
+        self.pulls[self.of[i]] -= sign;
+        self.pulls[self.of[j]] += sign;
+    }
+
+    /// Counts the length of the gradient of these pixels, unless others hold all of them together.
+    pub(super) fn count_slope(&mut self, pixels: [usize; 3]) {
+        let [i, j, k] = pixels.map(|pixel| self.of[pixel]);
+        if i != j || i != k {
+            self.slopes.push(pixels);
+        }
+    }
+
+    /// Pixels with a gradient at `x`, and its two steps. Regions that happen to be equal have none, and pull at nothing.
+    fn gradients<'a>(
+        &'a self,
+        x: &'a [f64],
+    ) -> impl Iterator<Item = ([usize; 3], [f64; 2], f64)> + 'a {
+        let gradient = |&[i, j, k]: &[usize; 3]| {
+            let steps = [x[j] - x[i], x[k] - x[i]];
+            ([i, j, k], steps, steps[0].hypot(steps[1]))
+        };
+        self.slopes.iter().map(gradient).filter(|(_, _, length)| *length > 0.0)
+    }
+
+    /// Replaces a column by its averages over regions.
+    pub(super) fn flatten(&self, x: &mut [f64]) {
+        let mut means = vec![0.0; self.len()];
+        x.iter().zip(&self.of).for_each(|(x, &region)| means[region] += x / self.sizes[region]);
+        x.iter_mut().zip(&self.of).for_each(|(x, &region)| *x = means[region]);
+    }
+
+    /// Adds `cost` times the slope of the variation at `x` in the value of each region.
+    pub(super) fn add_pulls(&self, x: &[f64], cost: f64, out: &mut [f64]) {
+        out.iter_mut().zip(&self.pulls).for_each(|(out, pull)| *out += cost * pull);
+        for ([i, j, k], [right, below], length) in self.gradients(x) {
+            let scale = cost / length;
+            out[self.of[i]] -= scale * (right + below);
+            out[self.of[j]] += scale * right;
+            out[self.of[k]] += scale * below;
+        }
+    }
+
+    /// Second derivatives `(region, region, value)` of `cost` times the variation at `x`, on and below the diagonal.
+    ///
+    /// A gradient `g` may grow as it likes, and is held across: the second derivative of its length there is `1 / |g|`.
+    pub(super) fn curvature(&self, x: &[f64], cost: f64) -> Vec<(usize, usize, f64)> {
+        let mut entries = Vec::with_capacity(6 * self.slopes.len());
+        for (pixels, [right, below], length) in self.gradients(x) {
+            // One step by itself has no direction to turn to.
+            if pixels[1] == pixels[0] || pixels[2] == pixels[0] {
+                continue;
+            }
+            let across = [(below - right) / length, -below / length, right / length];
+            for a in 0..3 {
+                for b in 0..=a {
+                    let (p, q) = (self.of[pixels[a]], self.of[pixels[b]]);
+                    // Both orders of a pair of factors, where they are those of one region.
+                    let times = if a != b && p == q { 2.0 } else { 1.0 };
+                    let value = times * cost / length * across[a] * across[b];
+                    entries.push((p.max(q), p.min(q), value));
+                }
             }
         }
+        entries
     }
-}
-
-/// Writes the covariance of each pixel, `d x d`, for a square of this precision: with indicators `P` of the regions of all
-/// columns and the curvature `C` of the penalty among them, the blocks of `P (P' (I (x) Gamma) P + C)^-1 P'`.
-///
-/// # Errors
-/// [`Failure`] of the inverse.
-pub(super) fn covariances(
-    columns: &[Regions],
-    precision: &[f64],
-    out: &mut [f64],
-) -> Result<(), Failure> {
-    let d = columns.len();
-    out.fill(0.0);
-    if !ColumnForm::Diagonal.holds(precision, d) {
-        return together(columns, precision, out);
-    }
-    for (j, regions) in columns.iter().enumerate() {
-        let variances = variances(regions, precision[j * (d + 1)])?;
-        let entries = out.iter_mut().skip(j * (d + 1)).step_by(d * d);
-        entries.zip(&regions.of).for_each(|(out, &region)| *out = variances[region]);
-    }
-    Ok(())
-}
-
-/// Those of the regions of a column that is by itself.
-fn variances(regions: &Regions, gamma: f64) -> Result<Vec<f64>, Failure> {
-    let squares = regions.sizes.iter().map(|size| gamma * size);
-    if regions.curvature.is_empty() {
-        return Ok(squares.map(f64::recip).collect());
-    }
-    let mut entries = regions.curvature.clone();
-    entries.extend(squares.enumerate().map(|(k, square)| (k, k, square)));
-    let inverse = SparseInverse::new(regions.sizes.len(), &entries)?;
-    let on_diagonal =
-        |k| inverse.at(k, k).unwrap_or_else(|| unreachable!("a factor has a diagonal"));
-    Ok((0..regions.sizes.len()).map(on_diagonal).collect())
-}
-
-/// Columns that a precision couples.
-fn together(columns: &[Regions], precision: &[f64], out: &mut [f64]) -> Result<(), Failure> {
-    let d = columns.len();
-    let mut starts = vec![0];
-    columns.iter().for_each(|column| starts.push(starts[starts.len() - 1] + column.sizes.len()));
-    let mut entries = Vec::new();
-    for (j, column) in columns.iter().enumerate() {
-        let bends = column.curvature.iter();
-        entries.extend(bends.map(|&(i, k, value)| (starts[j] + i, starts[j] + k, value)));
-        let squares = column.sizes.iter().enumerate();
-        let gamma = precision[j * (d + 1)];
-        entries.extend(squares.map(|(k, size)| (starts[j] + k, starts[j] + k, gamma * size)));
-        for (k, other) in columns[..j].iter().enumerate() {
-            // Also where columns aren't coupled: their covariance is asked for.
-            let gamma = precision[j * d + k];
-            let pairs = column.of.iter().zip(&other.of);
-            entries.extend(pairs.map(|(&own, &other)| (starts[j] + own, starts[k] + other, gamma)));
-        }
-    }
-    let inverse = SparseInverse::new(starts[d], &entries)?;
-    for (i, out) in out.chunks_exact_mut(d * d).enumerate() {
-        for j in 0..d {
-            for k in 0..=j {
-                let (own, other) = (starts[j] + columns[j].of[i], starts[k] + columns[k].of[i]);
-                let value = inverse.at(own, other);
-                let value = value.unwrap_or_else(|| unreachable!("the matrix has this entry"));
-                (out[j * d + k], out[k * d + j]) = (value, value);
-            }
-        }
-    }
-    Ok(())
 }
