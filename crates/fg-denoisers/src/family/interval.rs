@@ -1,11 +1,10 @@
-//! A Gaussian cut off at both ends: in closed form where the integrand falls far from one end to the other, by quadrature where it
-//! doesn't and the closed form cancels.
+//! The mass and the moments of one Gaussian that is cut off at both ends, by quadrature: those of registers of them have
+//! [forms of their own](super::enclosed).
 
 use core::f64::consts::PI;
 
-use fg_core::special::exp::{exp_share, exp_weight};
-use fg_core::special::number::{Lanes, Number, Pair};
-use fg_core::special::tail::below_pair;
+use fg_core::special::exp::exp_weight;
+use fg_core::special::number::{Lanes, Number};
 use pulp::{Simd, WithSimd};
 
 /// A rule of so many points is exact to rounding where the integrand falls by so many nats from its peak to the lower end:
@@ -16,14 +15,6 @@ const RULES: [(usize, f64); 3] = [(12, 1.0), (18, 4.0), (NODES, f64::INFINITY)];
 const NODES: usize = 48;
 /// What lies this many nats below the peak of the integrand is left out: `exp(-DEPTH)` is below rounding.
 const DEPTH: f64 = 40.0;
-/// The last of the rules, in whose place there is a closed form for registers of intervals.
-const CLOSED: usize = RULES.len() - 1;
-/// Lengths in deviations are cut off there, so that products of four of them are finite.
-const FARTHEST: f64 = 1e70;
-/// `sqrt(2 pi)`.
-const SQRT_2PI: f64 = 2.506_628_274_631_000_5;
-/// Of slopes, what a deviation's inverse is at least: a straight exponent is one of a curvature that is nothing next to the slope.
-const STRAIGHT: f64 = 1e-12;
 /// Newton's iteration for a node converges quadratically from its asymptotic position: four steps reach rounding.
 const NEWTON_STEPS: usize = 6;
 
@@ -33,16 +24,6 @@ pub(crate) struct Rule {
     nodes: Vec<(f64, f64)>,
     /// Nodes, then weights, of each of [`RULES`].
     columns: [[Vec<f64>; 2]; RULES.len()],
-    /// Of each of them, the nodes above zero, which the others mirror.
-    halves: [Vec<Mirrored>; RULES.len()],
-}
-
-/// A node, its square, and the logarithm of its weight.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Mirrored {
-    node: f64,
-    square: f64,
-    log_weight: f64,
 }
 
 impl Rule {
@@ -56,33 +37,12 @@ impl Rule {
             let rule = legendre(count);
             [rule.iter().map(|node| node.0).collect(), rule.iter().map(|node| node.1).collect()]
         });
-        let halves = RULES.map(|(count, _)| {
-            let mirrored = |&(node, weight): &(f64, f64)| Mirrored {
-                node,
-                square: node * node,
-                log_weight: weight.ln(),
-            };
-            legendre(count)[..count / 2].iter().map(mirrored).collect()
-        });
-        Self { nodes: legendre(nodes), columns, halves }
+        Self { nodes: legendre(nodes), columns }
     }
 
     /// Nodes and weights on `[-1, 1]`.
     pub(crate) fn nodes(&self) -> &[(f64, f64)] {
         &self.nodes
-    }
-
-    /// How many rules there are.
-    pub(crate) const KINDS: usize = RULES.len();
-
-    /// Which of the rules an interval asks for, but for rounding.
-    pub(crate) fn kind(&self, a: f64, gamma: f64, length: f64) -> usize {
-        let peak = if gamma > 0.0 { (a / gamma).clamp(0.0, length) } else { length };
-        let slope = a - gamma * peak;
-        // By how much the exponent falls to an end at this distance.
-        let fall = |s: f64| s * (0.5 * gamma * s - slope);
-        let depth = fall(-peak).max(fall(length - peak));
-        RULES.iter().position(|(_, nats)| depth <= *nats).unwrap_or(0)
     }
 
     /// The rule that is enough for an integrand that falls by so many nats.
@@ -176,133 +136,6 @@ impl<N: Number> Span<N> {
         let shift = first * inverse;
         [self.peak + shift, second.mul_add(inverse, -(shift * shift))]
     }
-
-    /// Mean less the peak, variance, and the mass relative to the largest weight, of an interval that the integrand falls by more
-    /// than four nats in: that of the half line from the higher end on, less what is beyond the other one. That is a fiftieth of
-    /// it at most, and takes no digits.
-    ///
-    /// As [`tail`](fg_core::special::tail::tail) of both, with one division for all quotients.
-    #[inline(always)]
-    fn closed(&self, a: N, length: N) -> [N; 3] {
-        let (zero, one, half) = (a.constant(0.0), a.constant(1.0), a.constant(0.5));
-        let limit = a.constant(FARTHEST);
-        // Logarithm of the weight at the end of the interval over that at its start.
-        let rise = length * (half * self.gamma).mul_add(-length, a);
-        let root = self.gamma.sqrt().at_least(a.abs() * a.constant(STRAIGHT));
-        let deviation = one / root;
-        let far = self.gamma.mul_add(-length, a);
-        let (inwards, outwards) = (rise.if_above(zero, -far, a), rise.if_above(zero, a, -far));
-        let (h, x) = (inwards * deviation, (outwards * deviation).at_most(limit));
-        let (light, rest) = below_pair(h.abs().at_most(limit), x);
-        let m = light.numerator;
-        let e = exp_share(h * h * -half);
-        let heavy = m.mul_add(a.constant(SQRT_2PI), -e);
-        let (numerator, denominator) = (h.if_above(zero, e * m, m), h.if_above(zero, heavy, one));
-        // Masses in units of each other: what is beyond, and the half line.
-        let beyond = exp_share(-rise.abs()) * numerator;
-        let all = denominator * rest.numerator;
-        let left = all - beyond;
-        let inverse = one / (all * left);
-        let odds = beyond * all * inverse;
-        // Of a half line that has its peak within, the mean is above that by one over its mass.
-        let excess = numerator * rest.numerator * (left * inverse);
-        let further = h + excess;
-        let mean = h.if_above(zero, further, light.mean);
-        let variance = h.if_above(zero, one - excess * further, light.variance);
-        // Of the mean of what is beyond from that of the half line.
-        let apart = (length.mul_add(root, rest.mean) - mean).at_most(limit);
-        let moved = odds * apart;
-        let shift = (h.if_above(zero, excess, light.mean) - moved) * deviation;
-        let spread = odds.mul_add(variance - rest.variance, variance);
-        let spread = moved.mul_add(-(apart + moved), spread) * (deviation * deviation);
-        let width = left * deviation / (m * rest.numerator);
-        [rise.if_above(zero, -shift, shift), spread, width]
-    }
-
-    /// Mean less the peak, variance, and the mass relative to the largest weight, by a rule of these nodes and their mirror images.
-    ///
-    /// The exponent at `centre + half x` is `level + slope x + bend x^2`, so that two nodes share its even part and the logarithm
-    /// of their weight, and moments of `x` are sums of sums and of differences. The deviation of `x` is a fortieth at least,
-    /// where the integrand is steepest: the variance loses the squares of that and no more, some `1e-13` of itself.
-    #[inline(always)]
-    fn folded(&self, nodes: &[Mirrored]) -> [N; 3] {
-        let (zero, curvature) = (self.g.constant(0.0), self.g.constant(-0.5) * self.gamma);
-        let level = self.centre * curvature.mul_add(self.centre, self.g);
-        let slope = self.half * (curvature + curvature).mul_add(self.centre, self.g);
-        let bend = curvature * self.half * self.half;
-        let (mut mass, mut first, mut second) = (zero, zero, zero);
-        for Mirrored { node, square, log_weight } in nodes {
-            let (node, square) = (zero.constant(*node), zero.constant(*square));
-            let even = bend.mul_add(square, level + zero.constant(*log_weight));
-            let odd = slope * node;
-            // Not above the logarithm of the weight, nor below that by more than DEPTH, but for rounding.
-            let Pair(above, below) = exp_weight(Pair(even + odd, even - odd));
-            let both = above + below;
-            mass = mass + both;
-            first = (above - below).mul_add(node, first);
-            second = both.mul_add(square, second);
-        }
-        let inverse = zero.constant(1.0) / mass;
-        let mean = first * inverse;
-        let variance = second.mul_add(inverse, -(mean * mean));
-        let shift = mean.mul_add(self.half, self.centre);
-        [shift, variance * (self.half * self.half), self.half * mass]
-    }
-}
-
-impl Rule {
-    /// Mean and variance of `0 < t < length` with weight `exp(a t - gamma t^2 / 2)`: a register of intervals at a time.
-    #[inline(always)]
-    pub(crate) fn moments<N: Number>(&self, a: N, gamma: N, length: N) -> [N; 2] {
-        let [shift, variance, _, peak] = self.parts(a, gamma, length);
-        [peak + shift, variance]
-    }
-
-    /// Mean less the peak, variance, the mass relative to the largest weight, and the peak, where that is. Each interval is answered by the rule that
-    /// its own depth asks for, whatever its neighbours, so that a register takes as long as all rules that it asks for.
-    #[inline(always)]
-    pub(crate) fn parts<N: Number>(&self, a: N, gamma: N, length: N) -> [N; 4] {
-        let span = Span::whole(a, gamma, length);
-        let (zero, one) = (a.constant(0.0), a.constant(1.0));
-        let (mut found, mut last) = ([zero; 3], -one);
-        for (k, (_, nats)) in RULES.into_iter().enumerate() {
-            let nats = a.constant(nats);
-            let asks = span.depth.if_above(last, span.depth.if_above(nats, zero, one), zero);
-            last = nats;
-            if !(asks.largest() > 0.0) {
-                continue;
-            }
-            let own =
-                if k == CLOSED { span.closed(a, length) } else { span.folded(&self.halves[k]) };
-            for (found, own) in found.iter_mut().zip(own) {
-                *found = asks.if_above(zero, own, *found);
-            }
-        }
-        let [shift, variance, width] = found;
-        [shift, variance, width, span.peak]
-    }
-
-    /// Mean, variance and mass relative to the largest weight, of intervals that are one row's: those that a rule is for all by the
-    /// longest.
-    #[inline(always)]
-    pub(crate) fn together<N: Number>(&self, a: N, gamma: N, length: N) -> [N; 3] {
-        let span = Span::whole(a, gamma, length);
-        let (zero, one) = (a.constant(0.0), a.constant(1.0));
-        let deep = span.depth.if_above(a.constant(RULES[CLOSED - 1].1), one, zero);
-        let mut found = [zero; 3];
-        if deep.largest() > 0.0 {
-            found = span.closed(a, length);
-        }
-        let rest = deep.if_above(zero, -one, span.depth);
-        if rest.largest() >= 0.0 {
-            let own = span.folded(&self.halves[Self::reaching(rest.largest())]);
-            for (found, own) in found.iter_mut().zip(own) {
-                *found = deep.if_above(zero, *found, own);
-            }
-        }
-        let [shift, variance, width] = found;
-        [span.peak + shift, variance, width]
-    }
 }
 
 /// `0 < t < length` with weight `exp(a t - gamma t^2 / 2)`: its moments and the logarithm of its mass.
@@ -363,9 +196,15 @@ impl WithSimd for Sums<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::enclosed::{Curvature, Enclosed};
     use super::*;
     use fg_core::special::{cdf, pdf};
     use proptest::prelude::*;
+
+    /// Moments by the forms for registers.
+    fn enclosed(a: f64, gamma: f64, length: f64) -> [f64; 2] {
+        Enclosed { a, curvature: Curvature::new(gamma), length }.moments()
+    }
 
     /// Rounding of a sum over the rule.
     const ROUNDING: f64 = 1e-13;
@@ -412,7 +251,7 @@ mod tests {
                 let mut sums = [0.0; 3];
                 legendre(200).iter().for_each(|&(x, w)| span.add(&mut sums, x, w));
                 let [mean, variance] = span.moments(sums);
-                let [m, v] = Rule::new().moments(gamma, gamma, 2.0);
+                let [m, v] = enclosed(gamma, gamma, 2.0);
                 assert!((m - mean).abs() < ROUNDING, "{nats}: mean {m} {mean}");
                 assert!(
                     (v / variance - 1.0).abs() < 2.0 * ROUNDING,
@@ -437,7 +276,7 @@ mod tests {
             let [mean, variance] = span.moments(sums);
             let rule = Rule::new();
             let part = Interval::new(a, gamma, length, &rule);
-            for [m, v] in [rule.moments(a, gamma, length), [part.mean, part.variance]] {
+            for [m, v] in [enclosed(a, gamma, length), [part.mean, part.variance]] {
                 let apart = (m - mean).abs() / variance.sqrt();
                 prop_assert!(apart < ROUNDING * (1.0 + mean / variance.sqrt()), "mean {m} {mean} {span:?}");
                 prop_assert!((v / variance - 1.0).abs() < 10.0 * ROUNDING, "variance {v} {variance} {span:?}");

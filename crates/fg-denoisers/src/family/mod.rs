@@ -6,6 +6,7 @@ pub(crate) mod circle;
 pub(crate) mod components;
 pub(crate) mod curve;
 mod cut;
+pub(crate) mod enclosed;
 pub(crate) mod finite;
 pub(crate) mod formula;
 pub(crate) mod gathered;

@@ -172,11 +172,11 @@ pub(crate) fn estimate_alike(
         && piece.is_bounded()
         && end > start
     {
-        let density = TwoEnds::new((slope, precision), (0.0, rule), gamma);
+        let density = TwoEnds::new((slope, precision), 0.0, gamma);
         formula::apply(&Between { density, start, length: end - start }, cavity, out);
         return Ok(());
     }
-    if let Some(segments) = Segments::new(pieces, rule, gamma, scratch) {
+    if let Some(segments) = Segments::new(pieces, gamma, scratch) {
         segments.apply(cavity, out);
         return Ok(());
     }

@@ -1,11 +1,13 @@
-//! Densities of many pieces between two ends, all alike in every row: a row at a time, by registers of pieces.
+//! Densities of pieces between two ends, all alike in every row: many pieces a row at a time, by registers of pieces, and few ones by
+//! registers of rows.
 
 use fg_core::denoiser::{RowCavity, RowEstimate, Scratch};
 use fg_core::special::exp::exp_share;
 use fg_core::special::number::{Lanes, Number};
 use pulp::{Simd, WithSimd};
 
-use super::Rule;
+use super::enclosed::{Curvature, Enclosed, Found};
+use super::formula::{self, Formula};
 use super::pieces::Piece;
 
 /// A piece whose peak lies this many nats below the highest is left out: `exp(-DEPTH)` is below rounding, also next to squares
@@ -13,13 +15,17 @@ use super::pieces::Piece;
 const DEPTH: f64 = 50.0;
 /// Pieces come in groups of so many, a multiple of the length of every register.
 const GROUP: usize = 8;
-/// What is kept of each piece: its start, length, height, slope and precision.
-const KEPT: usize = 5;
+/// What is kept of each piece: its start, length, height, slope and precision, and of the precision with that of the cavity the sum, its
+/// root, and one over that.
+const KEPT: usize = 8;
+/// Up to so many pieces are taken one by one for a register of rows: each of them costs where any row of the register needs it.
+const FEW: usize = 8;
 
 /// Pieces under one cavity precision.
 pub(crate) struct Segments<'a> {
     kept: [&'a [f64]; KEPT],
-    rule: &'a Rule,
+    /// How many pieces there are, without what fills the last group.
+    count: usize,
     gamma: f64,
     /// What the density reaches.
     ends: (f64, f64),
@@ -29,7 +35,6 @@ impl<'a> Segments<'a> {
     /// None unless all pieces have two ends and some mass.
     pub(crate) fn new(
         pieces: &[Piece],
-        rule: &'a Rule,
         gamma: f64,
         scratch: &'a mut Scratch,
     ) -> Option<Self> {
@@ -44,19 +49,30 @@ impl<'a> Segments<'a> {
         let (start, rest) = scratch.slice(KEPT * count).split_at_mut(count);
         let (length, rest) = rest.split_at_mut(count);
         let (height, rest) = rest.split_at_mut(count);
-        let (slope, precision) = rest.split_at_mut(count);
+        let (slope, rest) = rest.split_at_mut(count);
+        let (precision, rest) = rest.split_at_mut(count);
+        let (total, rest) = rest.split_at_mut(count);
+        let (root, deviation) = rest.split_at_mut(count);
         for k in 0..count {
             // What fills the last register is the last piece, without any mass.
             let piece = pieces.get(k).unwrap_or(last);
             (start[k], length[k]) = (piece.start, piece.end - piece.start);
             (slope[k], precision[k]) = (piece.slope, piece.precision);
+            let curvature = Curvature::new(piece.precision + gamma);
+            (total[k], root[k], deviation[k]) =
+                (curvature.gamma, curvature.root, curvature.deviation);
             height[k] = if k < pieces.len() { piece.height } else { f64::NEG_INFINITY };
         }
-        Some(Self { kept: [start, length, height, slope, precision], rule, gamma, ends })
+        let kept: [&[f64]; KEPT] =
+            [start, length, height, slope, precision, total, root, deviation];
+        Some(Self { kept, count: pieces.len(), gamma, ends })
     }
 
     /// Answers all rows.
     pub(crate) fn apply(&self, cavity: &RowCavity<'_>, out: &mut RowEstimate<'_>) {
+        if self.count <= FEW {
+            return formula::apply(self, cavity, out);
+        }
         let (mean, variance) = (&mut *out.mean, &mut *out.covariance);
         let natural = cavity.natural();
         pulp::Arch::new().dispatch(Apply { segments: self, natural, mean, variance });
@@ -70,10 +86,11 @@ struct Apply<'a, 'b> {
     variance: &'a mut [f64],
 }
 
-/// A register of pieces under a tilt.
+/// Pieces under a tilt.
 struct Tilted<N> {
-    slope: N,
-    precision: N,
+    start: N,
+    own: Enclosed<N>,
+    peak: N,
     /// Exponent at the peak, relative to the tilt at an origin.
     height: N,
 }
@@ -100,21 +117,46 @@ impl<N: Number> Sums<N> {
 }
 
 impl Segments<'_> {
-    /// Pieces `[start, length, height, slope, precision]` under the tilt.
+    /// Pieces of which this is [`KEPT`], under the tilt.
     #[inline(always)]
     fn tilted<N: Number>(&self, kept: [N; KEPT], n: N, origin: N) -> Tilted<N> {
-        let [start, length, height, own, precision] = kept;
-        let (zero, gamma) = (n.constant(0.0), n.constant(self.gamma));
-        let total = precision + gamma;
-        let slope = own + start.mul_add(-gamma, n);
-        let far = length.mul_add(-total, slope);
-        let within = slope.if_above(zero, slope / total, zero);
-        let t = far.if_above(zero, length, within);
-        let (x, half) = (start + t, n.constant(0.5));
-        let bend = t.mul_add(-half * precision, own);
+        let [start, length, height, slope, precision, total, root, deviation] = kept;
+        let gamma = n.constant(self.gamma);
+        let a = slope + start.mul_add(-gamma, n);
+        let own = Enclosed { a, curvature: Curvature { gamma: total, root, deviation }, length };
+        let peak = own.peak();
+        let (x, half) = (start + peak, n.constant(0.5));
+        let bend = peak.mul_add(-half * precision, slope);
         let tilt = (x + origin).mul_add(-half * gamma, n);
-        let height = t.mul_add(bend, (x - origin).mul_add(tilt, height));
-        Tilted { slope, precision: total, height }
+        let height = peak.mul_add(bend, (x - origin).mul_add(tilt, height));
+        Tilted { start, own, peak, height }
+    }
+
+    /// The same piece for a register of rows.
+    #[inline(always)]
+    fn one<N: Number>(&self, k: usize, n: N, origin: N) -> Tilted<N> {
+        let mut kept = [n; KEPT];
+        for (own, kept) in kept.iter_mut().zip(self.kept) {
+            *own = n.constant(kept[k]);
+        }
+        self.tilted(kept, n, origin)
+    }
+
+    /// A register of pieces for one row.
+    #[inline(always)]
+    fn some<S: Simd>(
+        &self,
+        registers: &[&[S::f64s]; KEPT],
+        k: usize,
+        n: Lanes<S>,
+        origin: Lanes<S>,
+        simd: S,
+    ) -> Tilted<Lanes<S>> {
+        let mut kept = [n; KEPT];
+        for (own, registers) in kept.iter_mut().zip(registers) {
+            *own = Lanes::new(simd, registers[k]);
+        }
+        self.tilted(kept, n, origin)
     }
 
     #[inline(always)]
@@ -123,40 +165,27 @@ impl Segments<'_> {
         let from = if self.gamma > 0.0 { (n / self.gamma).max(low).min(high) } else { low };
         let (n, origin) = (Lanes::splat(simd, n), Lanes::splat(simd, from));
         let (zero, deepest) = (n.constant(0.0), n.constant(-DEPTH));
-        let [starts, lengths, heights, slopes, precisions] = self.kept;
-        let starts = Lanes::<S>::registers(starts).0;
-        let lengths = Lanes::<S>::registers(lengths).0;
-        let heights = Lanes::<S>::registers(heights).0;
-        let slopes = Lanes::<S>::registers(slopes).0;
-        let precisions = Lanes::<S>::registers(precisions).0;
+        let mut registers: [&[S::f64s]; KEPT] = [&[]; KEPT];
+        for (registers, kept) in registers.iter_mut().zip(self.kept) {
+            *registers = Lanes::<S>::registers(kept).0;
+        }
         let mut highest = n.constant(f64::NEG_INFINITY);
-        for k in 0..starts.len() {
-            let kept = [starts[k], lengths[k], heights[k], slopes[k], precisions[k]];
-            let mut pieces = [zero; KEPT];
-            for (piece, kept) in pieces.iter_mut().zip(kept) {
-                *piece = Lanes::new(simd, kept);
-            }
-            highest = self.tilted(pieces, n, origin).height.at_least(highest);
+        for k in 0..registers[0].len() {
+            highest = self.some(&registers, k, n, origin, simd).height.at_least(highest);
         }
         let highest = n.constant(highest.largest());
         let mut sums = Sums { total: n.constant(f64::MIN_POSITIVE), mean: zero, squares: zero };
-        for k in 0..starts.len() {
-            let kept = [starts[k], lengths[k], heights[k], slopes[k], precisions[k]];
-            let mut pieces = [zero; KEPT];
-            for (piece, kept) in pieces.iter_mut().zip(kept) {
-                *piece = Lanes::new(simd, kept);
-            }
-            let Tilted { slope, precision, height } = self.tilted(pieces, n, origin);
+        for k in 0..registers[0].len() {
+            let Tilted { start, own, peak, height } = self.some(&registers, k, n, origin, simd);
             let fall = height - highest;
             if !(fall.largest() > -DEPTH) {
                 continue;
             }
-            let [start, length, ..] = pieces;
-            // Pieces that don't count have no say in the rule.
-            let length = fall.if_above(deepest, length, zero);
-            let [offset, variance, width] = self.rule.together(slope, precision, length);
+            // Pieces that don't count have no say in the form.
+            let length = fall.if_above(deepest, own.length, zero);
+            let Found { mean, variance, width, .. } = Enclosed { length, ..own }.around(peak);
             let mass = fall.if_above(deepest, width * exp_share(fall), zero);
-            let mean = fall.if_above(deepest, (start - origin) + offset, sums.mean);
+            let mean = fall.if_above(deepest, (start - origin) + mean, sums.mean);
             sums.add(mass, mean, fall.if_above(deepest, variance, zero));
         }
         let total = sums.total.sum();
@@ -165,6 +194,46 @@ impl Segments<'_> {
         let apart = sums.mean - n.constant(mean);
         let squares = (sums.total * apart).mul_add(apart, sums.squares).sum();
         [from + mean, squares / total]
+    }
+}
+
+impl Formula<1> for Segments<'_> {
+    /// Of few pieces: those that a row doesn't need have no mass, whether another row of the register needs them or not.
+    #[inline(always)]
+    fn row<N: Number>(&self, [n]: [N; 1]) -> [N; 2] {
+        let (zero, deepest) = (n.constant(0.0), n.constant(-DEPTH));
+        let [low, high] = [self.ends.0, self.ends.1].map(|end| n.constant(end));
+        let origin =
+            if self.gamma > 0.0 { (n / n.constant(self.gamma)).within(low, high) } else { low };
+        let mut highest = n.constant(f64::NEG_INFINITY);
+        for k in 0..self.count {
+            highest = self.one(k, n, origin).height.at_least(highest);
+        }
+        // Masses, and means from the origin, and variances.
+        let mut found = [[zero; 3]; FEW];
+        let (mut total, mut first) = (zero, zero);
+        for (k, found) in found.iter_mut().enumerate().take(self.count) {
+            let Tilted { start, own, peak, height } = self.one(k, n, origin);
+            let fall = height - highest;
+            if !(fall.largest() > -DEPTH) {
+                continue;
+            }
+            let Found { mean, variance, width, .. } = own.around(peak);
+            let mass = fall.if_above(deepest, width * exp_share(fall), zero);
+            let mean = fall.if_above(deepest, (start - origin) + mean, zero);
+            *found = [mass, mean, fall.if_above(deepest, variance, zero)];
+            total = total + mass;
+            first = mass.mul_add(mean, first);
+        }
+        let inverse = n.constant(1.0) / total;
+        let shift = first * inverse;
+        let mut squares = zero;
+        for [mass, mean, variance] in found.into_iter().take(self.count) {
+            // No term is negative.
+            let apart = mean - shift;
+            squares = mass.mul_add(apart.mul_add(apart, variance), squares);
+        }
+        [origin + shift, squares * inverse]
     }
 }
 

@@ -3,71 +3,53 @@
 use fg_core::special::number::Number;
 use fg_core::special::tail::tail;
 
-use super::Rule;
+use super::enclosed::{Curvature, Enclosed};
 use super::formula::Formula;
 
 /// A density between two ends under a cavity that it is seen through noise by. Inputs are the natural parameter, the end
 /// that lengths count from, and the length to the other one, negative where that is below and infinite where there is none.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct TwoEnds<'a> {
-    rule: &'a Rule,
+pub(crate) struct TwoEnds {
     /// Of the logarithm of the density, upwards at the end that lengths count from.
     slope: f64,
     /// Total precision of `u = z + noise`, that of the density included.
-    precision: f64,
+    curvature: Curvature<f64>,
     noise: f64,
-    /// Precision of the cavity of `u`, and what `z`'s is more than it.
+    /// Precision of the cavity of `u`, and one over what `z`'s is more than it.
     gamma: f64,
-    k: f64,
+    share: f64,
 }
 
-impl<'a> TwoEnds<'a> {
+impl TwoEnds {
     /// The density `exp(slope t - precision t^2 / 2)` of `u`, which is `z` with noise of this variance, under a cavity of
     /// precision `gamma` of `z`.
-    pub(crate) fn new(
-        (slope, precision): (f64, f64),
-        (noise, rule): (f64, &'a Rule),
-        gamma: f64,
-    ) -> Self {
-        let k = 1.0 + gamma * noise;
-        Self { rule, slope, precision: precision + gamma / k, noise, gamma: gamma / k, k }
+    pub(crate) fn new((slope, precision): (f64, f64), noise: f64, gamma: f64) -> Self {
+        let share = (1.0 + gamma * noise).recip();
+        let gamma = gamma * share;
+        Self { slope, curvature: Curvature::new(precision + gamma), noise, gamma, share }
     }
-}
 
-impl TwoEnds<'_> {
-    /// Of which kind a row is: of one end, or of two ends that one of the rules is for.
+    /// How many kinds of rows there are, by the form that a row asks for.
+    pub(crate) const KINDS: usize = Enclosed::<f64>::KINDS;
+
+    /// Of which kind a row is, but for rounding.
+    #[inline]
     pub(crate) fn kind(&self, [n, end, length]: [f64; 3]) -> usize {
-        if length.is_infinite() {
-            return 0;
-        }
-        let slope = n / self.k + self.slope - self.gamma * end;
-        1 + self.rule.kind(slope.copysign(slope * length), self.precision, length.abs())
+        let slope = n * self.share + self.slope - self.gamma * end;
+        Enclosed { a: slope, curvature: self.curvature, length }.kind()
     }
 }
 
-impl Formula<3> for TwoEnds<'_> {
+impl Formula<3> for TwoEnds {
     #[inline(always)]
     fn row<N: Number>(&self, [n, end, length]: [N; 3]) -> [N; 2] {
         let (zero, one) = (n.constant(0.0), n.constant(1.0));
         let direction = length.if_above(zero, one, -one);
-        let (length, precision) = (length.abs(), n.constant(self.precision));
-        let share = n.constant(self.k.recip());
+        let (share, curvature) = (n.constant(self.share), self.curvature.of(n));
         let slope = n.mul_add(share, n.constant(self.slope)) - n.constant(self.gamma) * end;
         let inwards = slope * direction;
-        // Of rows with one end and with two in a register, either asks for its own way.
-        let endless = length.if_above(n.constant(f64::MAX), one, zero);
-        let (mut offset, mut variance) = (zero, zero);
-        if (one - endless).largest() > 0.0 {
-            let length = endless.if_above(zero, zero, length);
-            [offset, variance] = self.rule.moments(inwards, precision, length);
-        }
-        if endless.largest() > 0.0 {
-            let deviation = n.constant(self.precision.sqrt().recip());
-            let beyond = tail(inwards * deviation);
-            offset = endless.if_above(zero, beyond.mean * deviation, offset);
-            let square = deviation * deviation;
-            variance = endless.if_above(zero, beyond.variance * square, variance);
-        }
+        let length = length.abs().at_most(curvature.endless(inwards));
+        let [offset, variance] = Enclosed { a: inwards, curvature, length }.moments();
         let (mean, noise) = (direction.mul_add(offset, end), n.constant(self.noise));
         [noise.mul_add(n, mean) * share, variance.mul_add(share, noise) * share]
     }
@@ -114,13 +96,13 @@ impl Formula<2> for OneOf {
 
 /// [`TwoEnds`], the same in every row.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Between<'a> {
-    pub(crate) density: TwoEnds<'a>,
+pub(crate) struct Between {
+    pub(crate) density: TwoEnds,
     pub(crate) start: f64,
     pub(crate) length: f64,
 }
 
-impl Formula<1> for Between<'_> {
+impl Formula<1> for Between {
     #[inline(always)]
     fn row<N: Number>(&self, [n]: [N; 1]) -> [N; 2] {
         self.density.row([n, n.constant(self.start), n.constant(self.length)])

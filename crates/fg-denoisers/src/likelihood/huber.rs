@@ -11,6 +11,7 @@ use fg_core::special::{cdf, open_uniform, quantile};
 
 use crate::error::{self, ParameterError};
 use crate::family::bent::Bent;
+use crate::family::enclosed::{Curvature, Enclosed, Found};
 use crate::family::formula::{self, FARTHEST, Formula};
 use crate::family::{Piece, Rule, pieces};
 
@@ -137,26 +138,27 @@ impl HuberNoise {
 
 /// The noise under one positive cavity precision: natural parameter and data to mean and variance, of `u = z - y` turned to
 /// the side that the cavity pulls to.
-struct Bounded<'a> {
-    rule: &'a Rule,
+struct Bounded {
     gamma: f64,
     /// Curvature of the middle under the cavity, where it ends, and the slope beyond.
-    stiffness: f64,
+    stiffness: Curvature<f64>,
     end: f64,
     slope: f64,
 }
 
-impl Bounded<'_> {
+impl Bounded {
     /// Offsets count from the peak of the middle, within it or at its end on the side of the pull. The left side falls away from its end; where the right one doesn't, all masses are taken in
     /// units of it, and where the middle has its peak within, that is what exponents count from.
     #[inline(always)]
     fn moments<N: Number>(&self, pull: N) -> [N; 2] {
         let (end, gamma) = (pull.constant(self.end), pull.constant(self.gamma));
-        let (stiffness, slope) = (pull.constant(self.stiffness), pull.constant(self.slope));
+        let (stiffness, slope) = (pull.constant(self.stiffness.gamma), pull.constant(self.slope));
         let (twice, limit) = (end + end, pull.constant(FARTHEST));
         let deviation = pull.constant(self.gamma.sqrt().recip());
-        let [shift, variance, width, inwards] =
-            self.rule.parts(end.mul_add(stiffness, -pull), stiffness, twice);
+        let curvature = self.stiffness.of(pull);
+        let middle = Enclosed { a: end.mul_add(curvature.gamma, -pull), curvature, length: twice };
+        let inwards = middle.peak();
+        let Found { shift, variance, width, .. } = middle.around(inwards);
         let h = (end.mul_add(-gamma, pull) - slope) * deviation;
         let away = (end.mul_add(gamma, pull) + slope) * deviation;
         let right = above(h, below(h.abs().at_most(limit)));
@@ -180,7 +182,7 @@ impl Bounded<'_> {
             total = share.mul_add(apart.mul_add(apart, variance), total);
         }
         let zero = pull.constant(0.0);
-        let within = pull * pull.constant(self.stiffness.recip());
+        let within = pull * pull.constant(self.stiffness.gamma.recip());
         [inwards.if_above(zero, within, end) + mean, total]
     }
 }
@@ -191,7 +193,7 @@ fn turned<N: Number>([n, y]: [N; 2], pull: N, [u, variance]: [N; 2]) -> [N; 2] {
     [pull.if_above(n.constant(0.0), y + u, y - u), variance]
 }
 
-impl Formula<2> for Bounded<'_> {
+impl Formula<2> for Bounded {
     #[inline(always)]
     fn row<N: Number>(&self, [n, y]: [N; 2]) -> [N; 2] {
         let pull = y.mul_add(n.constant(-self.gamma), n);
@@ -228,7 +230,8 @@ impl Likelihood for HuberNoise {
             let stiffness = gamma + 1.0 / (self.scale * self.scale);
             let (end, slope) = (self.threshold * self.scale, self.threshold / self.scale);
             if self.estimation == Estimation::Mmse {
-                let bounded = Bounded { rule: &self.rule, gamma, stiffness, end, slope };
+                let stiffness = Curvature::new(stiffness);
+                let bounded = Bounded { gamma, stiffness, end, slope };
                 formula::apply_observed(&bounded, observed, cavity, out);
             } else {
                 let ends = [-end * stiffness, end * stiffness];

@@ -143,11 +143,11 @@ impl Quantised {
         for (i, y) in observed.iter().enumerate() {
             [starts[i], lengths[i]] = model(i).bins[number(*y)];
         }
-        let bins = TwoEnds::new((0.0, 0.0), (*variance, rule), gamma);
+        let bins = TwoEnds::new((0.0, 0.0), *variance, gamma);
         let input = [cavity.natural(), &*starts, &*lengths];
         if parted {
             let kind = |input: [f64; 3]| bins.kind(input);
-            let _ = parted::apply_parted::<3, { 1 + Rule::KINDS }>(&bins, kind, input, out);
+            let _ = parted::apply_parted::<3, { TwoEnds::KINDS }>(&bins, kind, input, out);
         } else {
             let _ = formula::apply_to(&bins, input, out);
         }
