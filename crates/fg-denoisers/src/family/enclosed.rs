@@ -58,9 +58,11 @@ impl Curvature<f64> {
     /// The same for a register.
     #[inline(always)]
     pub(crate) fn of<N: Number>(&self, like: N) -> Curvature<N> {
-        let [gamma, root, deviation] =
-            [self.gamma, self.root, self.deviation].map(|value| like.constant(value));
-        Curvature { gamma, root, deviation }
+        Curvature {
+            gamma: like.constant(self.gamma),
+            root: like.constant(self.root),
+            deviation: like.constant(self.deviation),
+        }
     }
 }
 
@@ -175,7 +177,7 @@ impl<N: Number> Enclosed<N> {
         found
     }
 
-    /// That of the half line from the higher end on, less what is beyond the other one: no more than a sixth of it.
+    /// That of the half line from the higher end on, less what is beyond the other one: no more than a fifth of it.
     ///
     /// As [`tail`](fg_core::special::tail::tail) of both, with one division for all quotients.
     #[inline(always)]
@@ -186,10 +188,8 @@ impl<N: Number> Enclosed<N> {
         let steep = a.abs() * a.constant(STRAIGHT);
         if (steep - root).largest() > 0.0 {
             let straight = one / steep;
-            (deviation, root) = (
-                steep.if_above(root, straight, deviation),
-                steep.if_above(root, steep, root),
-            );
+            (deviation, root) =
+                (steep.if_above(root, straight, deviation), steep.if_above(root, steep, root));
         }
         // Logarithm of the weight at the end of the interval over that at its start.
         let rise = length * (half * gamma).mul_add(-length, a);

@@ -26,16 +26,20 @@ pub(crate) fn apply_parted<const K: usize, const KINDS: usize>(
     let (mut sorted, mut answers) = ([[0.0; PIECE]; K], [[0.0; PIECE]; 2]);
     for start in (0..out.mean.len()).step_by(PIECE) {
         let len = PIECE.min(out.mean.len() - start);
-        let mut ends = [0; KINDS];
+        let mut piece = input;
+        for piece in &mut piece {
+            *piece = &piece[start..start + len];
+        }
         for (i, own) in own[..len].iter_mut().enumerate() {
-            *own = kind(input.map(|input| input[start + i]));
-            ends[*own] += 1;
+            *own = kind(piece.map(|piece| piece[i]));
+        }
+        // Counted kind by kind: one count for all would wait for itself.
+        let mut ends = [0; KINDS];
+        for (k, end) in ends.iter_mut().enumerate() {
+            *end = own[..len].iter().filter(|own| **own == k).count();
         }
         if ends.contains(&len) {
-            let (mut piece, mut found) = (input, part::answers(out, start..start + len, 1));
-            for piece in &mut piece {
-                *piece = &piece[start..start + len];
-            }
+            let mut found = part::answers(out, start..start + len, 1);
             complete &= formula::apply_to(formula, piece, &mut found);
             continue;
         }
@@ -47,8 +51,8 @@ pub(crate) fn apply_parted<const K: usize, const KINDS: usize>(
             let k = next[own[i]];
             next[own[i]] += 1;
             place[k] = start + i;
-            for (sorted, input) in sorted.iter_mut().zip(input) {
-                sorted[k] = input[start + i];
+            for (sorted, piece) in sorted.iter_mut().zip(piece) {
+                sorted[k] = piece[i];
             }
         }
         complete &= apply_at(formula, &sorted, &place[..len], &mut answers, out);

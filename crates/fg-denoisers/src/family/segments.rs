@@ -3,7 +3,7 @@
 
 use fg_core::denoiser::{RowCavity, RowEstimate, Scratch};
 use fg_core::special::exp::exp_share;
-use fg_core::special::number::{Lanes, Number};
+use fg_core::special::number::{Lanes, Number, Pair};
 use pulp::{Simd, WithSimd};
 
 use super::enclosed::{Curvature, Enclosed, Found};
@@ -13,8 +13,8 @@ use super::pieces::Piece;
 /// A piece whose peak lies this many nats below the highest is left out: `exp(-DEPTH)` is below rounding, also next to squares
 /// of distances.
 const DEPTH: f64 = 50.0;
-/// Pieces come in groups of so many, a multiple of the length of every register.
-const GROUP: usize = 8;
+/// Pieces come in groups of so many, a multiple of the length of every pair of registers.
+const GROUP: usize = 16;
 /// What is kept of each piece: its start, length, height, slope and precision, and of the precision with that of the cavity the sum, its
 /// root, and one over that.
 const KEPT: usize = 8;
@@ -33,11 +33,7 @@ pub(crate) struct Segments<'a> {
 
 impl<'a> Segments<'a> {
     /// None unless all pieces have two ends and some mass.
-    pub(crate) fn new(
-        pieces: &[Piece],
-        gamma: f64,
-        scratch: &'a mut Scratch,
-    ) -> Option<Self> {
+    pub(crate) fn new(pieces: &[Piece], gamma: f64, scratch: &'a mut Scratch) -> Option<Self> {
         let legal = |p: &Piece| p.is_bounded() && p.end > p.start && p.height.is_finite();
         let last = pieces.last()?;
         if !pieces.iter().all(legal) {
@@ -103,6 +99,12 @@ struct Sums<N> {
     squares: N,
 }
 
+/// Sum of all lanes of both.
+#[inline(always)]
+fn sum<S: Simd>(pair: Pair<Lanes<S>>) -> f64 {
+    pair.0.sum() + pair.1.sum()
+}
+
 impl<N: Number> Sums<N> {
     /// Adds what has a mass, a mean and a variance: no term of the squares is negative.
     #[inline(always)]
@@ -142,19 +144,20 @@ impl Segments<'_> {
         self.tilted(kept, n, origin)
     }
 
-    /// A register of pieces for one row.
+    /// Two registers of pieces for one row.
     #[inline(always)]
     fn some<S: Simd>(
         &self,
         registers: &[&[S::f64s]; KEPT],
         k: usize,
-        n: Lanes<S>,
-        origin: Lanes<S>,
+        n: Pair<Lanes<S>>,
+        origin: Pair<Lanes<S>>,
         simd: S,
-    ) -> Tilted<Lanes<S>> {
+    ) -> Tilted<Pair<Lanes<S>>> {
         let mut kept = [n; KEPT];
         for (own, registers) in kept.iter_mut().zip(registers) {
-            *own = Lanes::new(simd, registers[k]);
+            let [first, second] = [registers[2 * k], registers[2 * k + 1]];
+            *own = Pair(Lanes::new(simd, first), Lanes::new(simd, second));
         }
         self.tilted(kept, n, origin)
     }
@@ -164,18 +167,19 @@ impl Segments<'_> {
         let (low, high) = self.ends;
         let from = if self.gamma > 0.0 { (n / self.gamma).max(low).min(high) } else { low };
         let (n, origin) = (Lanes::splat(simd, n), Lanes::splat(simd, from));
+        let (n, origin) = (Pair(n, n), Pair(origin, origin));
         let (zero, deepest) = (n.constant(0.0), n.constant(-DEPTH));
         let mut registers: [&[S::f64s]; KEPT] = [&[]; KEPT];
         for (registers, kept) in registers.iter_mut().zip(self.kept) {
             *registers = Lanes::<S>::registers(kept).0;
         }
         let mut highest = n.constant(f64::NEG_INFINITY);
-        for k in 0..registers[0].len() {
+        for k in 0..registers[0].len() / 2 {
             highest = self.some(&registers, k, n, origin, simd).height.at_least(highest);
         }
         let highest = n.constant(highest.largest());
         let mut sums = Sums { total: n.constant(f64::MIN_POSITIVE), mean: zero, squares: zero };
-        for k in 0..registers[0].len() {
+        for k in 0..registers[0].len() / 2 {
             let Tilted { start, own, peak, height } = self.some(&registers, k, n, origin, simd);
             let fall = height - highest;
             if !(fall.largest() > -DEPTH) {
@@ -188,11 +192,11 @@ impl Segments<'_> {
             let mean = fall.if_above(deepest, (start - origin) + mean, sums.mean);
             sums.add(mass, mean, fall.if_above(deepest, variance, zero));
         }
-        let total = sums.total.sum();
-        let mean = (sums.total * sums.mean).sum() / total;
+        let total = sum(sums.total);
+        let mean = sum(sums.total * sums.mean) / total;
         // Again without a negative term.
         let apart = sums.mean - n.constant(mean);
-        let squares = (sums.total * apart).mul_add(apart, sums.squares).sum();
+        let squares = sum((sums.total * apart).mul_add(apart, sums.squares));
         [from + mean, squares / total]
     }
 }
@@ -202,7 +206,7 @@ impl Formula<1> for Segments<'_> {
     #[inline(always)]
     fn row<N: Number>(&self, [n]: [N; 1]) -> [N; 2] {
         let (zero, deepest) = (n.constant(0.0), n.constant(-DEPTH));
-        let [low, high] = [self.ends.0, self.ends.1].map(|end| n.constant(end));
+        let (low, high) = (n.constant(self.ends.0), n.constant(self.ends.1));
         let origin =
             if self.gamma > 0.0 { (n / n.constant(self.gamma)).within(low, high) } else { low };
         let mut highest = n.constant(f64::NEG_INFINITY);

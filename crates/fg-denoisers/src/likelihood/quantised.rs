@@ -38,7 +38,7 @@ use crate::family::{OneOf, Piece, Rule, TwoEnds, anchor, formula, parted, pieces
 /// * Outer bins by Mills' ratio, inner ones as [`Uniform`](crate::Uniform): neither
 ///   cancels, however far the cavity lies outside of the bin. Variances are positive everywhere.
 /// * With `gamma = 0` outer bins are improper.
-/// * Some 10 nanoseconds an entry where all bins are outer ones, 10 to 40 in inner ones.
+/// * Some 10 nanoseconds an entry where all bins are outer ones, 10 to 20 where there are inner ones.
 ///
 /// # Reference
 ///

@@ -30,11 +30,11 @@ use crate::family::{Piece, Rule, pieces};
 ///
 /// # Numerical notes and limits
 ///
-/// * Exact for the density as it is, up to rounding: Gauss-Legendre rules where a piece falls by four nats at most, what is beyond
+/// * Exact for the density as it is, up to rounding: a recurrence of moments where the density changes little within a piece, what is beyond
 ///   one end taken off a half line elsewhere. Masses are compared by their logarithms, so that no precision or mean underflows. The variance is a sum of positive
 ///   terms.
 /// * A smooth density is met to second order in the distance of the points.
-/// * 12 or 18 exponentials a piece where it is short, two tails where it isn't.
+/// * Two exponentials a piece and a recurrence where it is short, two tails where it isn't.
 ///
 /// # Reference
 ///

@@ -34,10 +34,10 @@ use crate::family::{Piece, Rule, pieces};
 ///
 /// # Numerical notes and limits
 ///
-/// * Mills' ratio where there is one end, and where of two the further one takes off little; a Gauss-Legendre rule where the
-///   density falls by four nats at most between both: all to full relative accuracy, however far out the interval is. Variances are positive everywhere.
+/// * Mills' ratio where there is one end, and where of two the further one takes off little; a recurrence of moments where
+///   the density changes little between both: all to full relative accuracy, however far out the interval is. Variances are positive everywhere.
 /// * An interval that holds less than the smallest double of the Gaussian, some 38 deviations out, is refused.
-/// * Some 8 nanoseconds an entry with one end, 10 to 40 with two.
+/// * Some 8 nanoseconds an entry with one end, 10 to 20 with two.
 ///
 /// # Reference
 ///
