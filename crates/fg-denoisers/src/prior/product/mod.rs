@@ -21,7 +21,7 @@ use crate::family::pieces::Answer;
 use crate::family::survey::Survey;
 use density::Kind;
 use law::Table;
-use shared::{Batch, FEW};
+use shared::Batch;
 
 /// A product of two or more densities: what several experts know of an entry of a variable of one column.
 ///
@@ -351,9 +351,9 @@ impl Denoiser for Product {
         let gamma = cavity.scalar_precision();
         let (survey, lattice) = (self.survey(&|x| self.log(x)).memory(), self.lattice_memory());
         let (memory, lattice) = scratch.slice(survey + lattice).split_at_mut(survey);
-        let shared = self.is_smooth() && self.is_wide() && cavity.len() >= FEW;
+        let shared = self.is_smooth() && self.is_wide();
         if shared {
-            Batch::new(self, cavity, out, [lattice, memory]).run();
+            Batch { product: self, cavity, out, memory: [lattice, memory] }.run();
         }
         for (i, &n) in cavity.natural().iter().enumerate() {
             if shared && out.mean[i].is_finite() && out.covariance[i].is_finite() {
