@@ -49,7 +49,7 @@ pub(super) fn semi_definite(
 
 /// Rows of the calls that each row alone is compared with: fewer than a register or two take, and more than estimators need to
 /// share work among rows; not all a multiple of any register.
-const TOGETHER: [usize; 3] = [7, 64, 100];
+pub(super) const TOGETHER: [usize; 3] = [7, 64, 100];
 
 /// Same bits whether rows come alone or together, few or many, and whatever the scratch memory holds: registers of rows go through
 /// the operations of a single row, and what rows share is a matter of the precision.
@@ -62,7 +62,8 @@ pub(super) fn batching(subject: OnePort<'_>, input: &Input) -> Result<(), Violat
     let (n, d) = (input.rows(), input.columns());
     let most = subject.rows().unwrap_or(usize::MAX);
     let mut dirty = Scratch::default();
-    let all = if n > 1 { input.like(TOGETHER[2].min(most)) } else { input.first_row() };
+    let all =
+        if n > 1 { input.like(TOGETHER[TOGETHER.len() - 1].min(most)) } else { input.first_row() };
     let mut alone = Vec::new();
     for i in 0..all.rows() {
         dirty.slice(DIRT).fill(f64::NAN);

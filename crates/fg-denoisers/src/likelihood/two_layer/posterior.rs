@@ -8,6 +8,7 @@ use super::line::Shape;
 use super::output::Term;
 use super::sets::Sets;
 use super::smooth::{Grid, NODES};
+use super::trials::Trials;
 use super::unit::OneUnit;
 use super::{Output, TwoLayer};
 use crate::ParameterError;
@@ -87,6 +88,8 @@ pub struct TwoLayerMmse {
     pub(super) points: Sets,
     /// Where the lines have their nodes; empty for activations with kinks.
     pub(super) grid: Grid,
+    /// A grid of half its steps, for the rows that are asked again.
+    pub(super) finer: Grid,
     /// The probability of a label as a sum of exponentials; empty without labels.
     pub(super) terms: Vec<Term>,
     /// A label of one rectified unit needs neither lines nor terms.
@@ -101,6 +104,11 @@ const LABEL_NODES: usize = 9;
 /// Bounds of the number of points: beyond, memory rather than accuracy grows.
 const MOST_POINTS: usize = 1 << 16;
 
+/// A grid of so many nodes, and one of half its steps.
+fn grids(nodes: usize) -> (Grid, Grid) {
+    (Grid::new(nodes), Grid::new(2 * nodes - 1))
+}
+
 impl TwoLayerMmse {
     /// The node with default accuracy.
     pub fn new(network: TwoLayer) -> Self {
@@ -109,12 +117,12 @@ impl TwoLayerMmse {
             Output::Noise { .. } => (Vec::new(), NODES),
             Output::Label(link) => (link.terms(), LABEL_NODES),
         };
-        let grid = match network.activation.slopes() {
-            Some(_) => Grid::default(),
-            None => Grid::new(if single { SINGLE_NODES } else { nodes }),
+        let (grid, finer) = match network.activation.slopes() {
+            Some(_) => (Grid::default(), Grid::default()),
+            None => grids(if single { SINGLE_NODES } else { nodes }),
         };
         let unit = OneUnit::of(&network);
-        Self { points: Sets::new(&network), network, grid, terms, unit }
+        Self { points: Sets::new(&network), network, grid, finer, terms, unit }
     }
 
     /// Default: 32 for activations with kinks and for labels, 16 for the others; with noise and four units the solids described
@@ -151,7 +159,7 @@ impl TwoLayerMmse {
             });
         }
         if self.network.activation.slopes().is_none() {
-            self.grid = Grid::new(nodes);
+            (self.grid, self.finer) = grids(nodes);
         }
         Ok(self)
     }
@@ -179,10 +187,10 @@ impl TwoLayerMmse {
         self.unit.as_ref().filter(|_| cavity.scalar_precision() > 0.0)
     }
 
-    pub(super) fn shape(&self) -> Shape {
+    pub(super) fn shape(&self, grid: &Grid) -> Shape {
         let (units, outputs) = self.network.weights.shape();
-        let nodes = if self.grid.nodes.is_empty() { units } else { self.grid.inner() };
-        Shape { units, outputs, nodes, far: self.grid.nodes.is_empty() }
+        let nodes = if grid.nodes.is_empty() { units } else { grid.inner() };
+        Shape { units, outputs, nodes, far: grid.nodes.is_empty() }
     }
 }
 
@@ -201,10 +209,20 @@ impl Likelihood for TwoLayerMmse {
         if let Some(unit) = self.unit(cavity) {
             return unit.estimate(observed, cavity, out, scratch);
         }
-        let memory = scratch.slice(Batch::len(self));
-        let (out, log_partition) = (Some(out), None);
-        let error = Batch { node: self, observed, cavity, out, log_partition, memory }.run()?;
-        scratch.declare(error);
+        let (lines, trials) = scratch.slice(Trials::len(self)).split_at_mut(Trials::lines(self));
+        let halves = Batch {
+            node: self,
+            grid: &self.grid,
+            turn: 0,
+            observed,
+            cavity,
+            out: Some(&mut *out),
+            log_partition: None,
+            memory: lines,
+        };
+        let halves = halves.run()?;
+        let again = Trials::new(self, trials).run(observed, cavity, out.covariance, lines)?;
+        scratch.declare(halves.hypot(again));
         Ok(())
     }
 
@@ -232,9 +250,11 @@ impl Likelihood for TwoLayerMmse {
         if let Some(unit) = self.unit(cavity) {
             return unit.log_partition(observed, cavity, out);
         }
-        let mut memory = vec![0.0; Batch::len(self)];
+        let mut memory = vec![0.0; Batch::len(self, &self.grid)];
         let batch = Batch {
             node: self,
+            grid: &self.grid,
+            turn: 0,
             observed,
             cavity,
             out: None,

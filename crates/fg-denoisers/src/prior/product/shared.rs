@@ -141,8 +141,7 @@ impl Batch<'_, '_> {
     fn answer(&mut self, rows: &Range<usize>, cell: Cell, ends: (f64, f64)) -> bool {
         let product = self.product;
         let log = |x: f64| product.log(x);
-        let [least, most] =
-            [cell.low, cell.high].map(|n| product.moved(Tilt { n, gamma: 0.0 }).n);
+        let [least, most] = [cell.low, cell.high].map(|n| product.moved(Tilt { n, gamma: 0.0 }).n);
         let gamma = self.cavity.scalar_precision() + product.precision;
         let density = Density { log: &log, points: &product.points, gamma };
         let Some(lattice) = Lattice::new(&density, (least, most), ends, self.memory[0]) else {
