@@ -13,9 +13,9 @@ use crate::family::whitened_square;
 
 /// The first rows of a variable are all asked again: a few rows have an error, too.
 const FIRST: usize = 8;
-/// Of the others one in so many, an odd number, so that rows of every turn are: what is asked again takes up to three times as long
-/// as a row, a twentieth of the whole.
-const STRIDE: usize = 81;
+/// Of the others one in so many, of four turns, so that there are pairs of the same turn even of a thousand rows: each takes two or
+/// three times as long as a row, a twentieth of the whole or less.
+const STRIDE: usize = 76;
 /// The other lines of a row: those of the turn that is farthest from its own.
 const OTHER: usize = SCRAMBLINGS / 2;
 
