@@ -30,8 +30,10 @@
 //! | `matrix`, `squared norm`, `spectrum` | what it says of itself, with its products, shape and norm | operators |
 //!
 //! The module `laws` lists them, says when they apply, and is what [`check`] and [`report`] go through. Estimates that are
-//! averages over points obey the laws within the error that they declare.
+//! averages over points obey the laws within the error that they declare; where their derivatives are off by more, as errors turn
+//! over from place to place, the laws `gradient` and `jacobian` are held to over two deviations.
 
+mod across;
 mod calculus;
 mod calibration;
 mod case;
