@@ -142,8 +142,9 @@ fn noisy_outputs_declare_what_averages_are_off() {
 /// and narrow, and outputs that are steep next to the noise.
 #[test]
 fn labels_of_two_units_declare_what_they_are_off() {
-    /// Of 1.1 for smooth units, and more for kinked ones whose error isn't that of one scale.
-    const MOST: [f64; 2] = [1.5, 6.0];
+    /// Smooth units are off by 1.1 times what is declared, by 1.5 where that is `1e-7`, kinked ones by more, whose error isn't that of
+    /// one scale.
+    const MOST: [f64; 2] = [3.0, 6.0];
     const CALIBRATED: [f64; 2] = [0.6, 1.7];
     let mut ratios = Ratios::default();
     for link in LINKS {
