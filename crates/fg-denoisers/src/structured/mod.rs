@@ -1,7 +1,6 @@
 //! Estimators that see all rows of an unknown together: costs with their maximisers, and denoisers of pictures.
 
 mod chain;
-mod image;
 mod image_total_variation;
 mod non_local_means;
 mod nuclear_norm;

@@ -163,7 +163,7 @@ fn claims_are_about_instances_that_there_are() {
 }
 
 /// Files under these folders that hold what several families share, not a family.
-const SHARED: [&str; 12] = [
+const SHARED: [&str; 11] = [
     "penalty/active_set",
     "penalty/branch_and_bound",
     "penalty/crossings",
@@ -174,7 +174,6 @@ const SHARED: [&str; 12] = [
     "penalty/shrinkage",
     "penalty/thresholding",
     "structured/chain",
-    "structured/image",
     "structured/picture",
 ];
 
