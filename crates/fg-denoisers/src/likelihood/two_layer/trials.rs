@@ -13,9 +13,11 @@ use crate::family::whitened_square;
 
 /// The first rows of a variable are all asked again: a few rows have an error, too.
 const FIRST: usize = 8;
-/// Of the others one in so many, of four turns, so that there are pairs of the same turn even of a thousand rows: each takes two or
-/// three times as long as a row, a twentieth of the whole or less.
+/// Of the others one in so many, of four turns, so that there are pairs of the same turn even of a thousand rows.
 const STRIDE: usize = 76;
+/// Of these, one in so many is asked with finer nodes, too, which takes four times as long as a row: their error differs less from
+/// row to row.
+const REFINED: usize = 4 * STRIDE;
 /// The other lines of a row: those of the turn that is farthest from its own.
 const OTHER: usize = SCRAMBLINGS / 2;
 
@@ -75,12 +77,11 @@ impl<'a> Trials<'a> {
         let (node, first, size) = (self.node, cavity.first_row(), self.nodes.len());
         let turned = self.mean.len() > 1 && matches!(node.network.output, Output::Noise { .. });
         let refined = !node.grid.nodes.is_empty();
-        let (mut asked, precision) = (0.0, cavity.precision());
+        let (mut finer, precision) = (0.0, cavity.precision());
         for i in 0..cavity.len() {
             if first + i >= FIRST && !(first + i).is_multiple_of(STRIDE) {
                 continue;
             }
-            asked += 1.0;
             let own = &covariances[i * size..(i + 1) * size];
             if turned {
                 self.ask(&node.grid, OTHER, (observed, cavity, i), lines)?;
@@ -91,19 +92,17 @@ impl<'a> Trials<'a> {
                 let sum = &mut self.turns[group * size..(group + 1) * size];
                 sum.iter_mut().zip(&*self.covariance).for_each(|(s, d)| *s += d);
             }
-            if refined {
+            if refined && (first + i < FIRST || (first + i).is_multiple_of(REFINED)) {
+                finer += 1.0;
                 self.ask(&node.finer, 0, (observed, cavity, i), lines)?;
                 self.differ(own);
                 self.nodes.iter_mut().zip(&*self.covariance).for_each(|(s, d)| *s += d);
             }
         }
-        if asked == 0.0 {
-            return Ok(0.0);
-        }
         let rows = cavity.len();
-        let share = rows as f64 / asked;
+        let share = if finer > 0.0 { rows as f64 / finer } else { 0.0 };
         let nodes = share * share * whitened_square(self.nodes, precision, self.product);
-        let of_lines = if turned { self.of_lines(rows, first, precision) } else { 0.0 };
+        let of_lines = self.of_lines(rows, first, precision);
         let total = &mut *self.nodes;
         total.fill(0.0);
         for covariance in covariances.chunks_exact(size) {
@@ -149,6 +148,9 @@ impl<'a> Trials<'a> {
     /// twice the variance.
     fn of_lines(&mut self, rows: usize, first: usize, precision: &[f64]) -> f64 {
         let (size, asked) = (self.nodes.len(), self.counts.iter().sum::<f64>());
+        if asked == 0.0 {
+            return 0.0;
+        }
         let mut products = -self.squares;
         for sum in self.turns.chunks_exact(size) {
             products += whitened_square(sum, precision, self.product);
