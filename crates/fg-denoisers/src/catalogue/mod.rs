@@ -368,6 +368,7 @@ pub fn likelihoods() -> Result<Vec<Entry<dyn Likelihood>>, ParameterError> {
     all.extend(likelihoods::tuned()?);
     all.extend(likelihoods::smooth()?);
     all.extend(likelihoods::labels()?);
+    all.extend(likelihoods::noisy_layers()?);
     Ok(all)
 }
 

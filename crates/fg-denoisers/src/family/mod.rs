@@ -45,7 +45,7 @@ pub(crate) use half_line::HalfLine;
 pub(crate) use interval::Rule;
 pub(crate) use normal_rows::NormalRows;
 pub(crate) use pieces::Piece;
-pub(crate) use replicates::Replicates;
+pub(crate) use replicates::{Replicates, whitened_square};
 pub(crate) use residuals::Residuals;
 pub(crate) use scale_mixture::{Mixing, ScaleMixture};
 pub(crate) use spread::Spread;
