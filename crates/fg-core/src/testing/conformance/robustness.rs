@@ -97,7 +97,8 @@ pub(super) fn order(subject: OnePort<'_>, input: &Input) -> Result<(), Violation
     Ok(())
 }
 
-/// A diagonal precision may take a shorter way; the general one must lead to the same place.
+/// A diagonal precision may take a shorter way; the general one must lead to the same place. Estimators of all rows together may
+/// refuse it by its form.
 pub(super) fn column_form(subject: OnePort<'_>, input: &Input) -> Result<(), Violation> {
     const LAW: &str = "column form";
     let d = input.columns();
@@ -110,6 +111,7 @@ pub(super) fn column_form(subject: OnePort<'_>, input: &Input) -> Result<(), Vio
     let (short, general) = match (short, general) {
         (Ok(short), Ok(general)) => (short, general),
         (Err(_), Err(_)) => return Ok(()),
+        (Ok(_), Err(Breakdown::Form { .. })) if !subject.separable() => return Ok(()),
         (Err(e), _) | (_, Err(e)) => return Err(subject.refused(LAW, input, e)),
     };
     let name = subject.name();
