@@ -73,8 +73,7 @@ pub(super) fn minimise(
         }
     }
     let natural = &*natural;
-    let reduced =
-        tangent::Problem { natural, gamma: problem.gamma, weight: problem.weight, shape: (q, d) };
+    let reduced = tangent::Problem { natural, gamma: problem.gamma, weight: problem.weight };
     // In units in which the dual's ball and the metric's largest entry are one.
     let scale = problem.inverse.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
     let (start, metric) = (take(memory, q * d), take(memory, d * d));
@@ -88,7 +87,7 @@ pub(super) fn minimise(
             None => return false,
             Some(true) if barrier.progress() <= NEAR => {
                 start.iter_mut().zip(barrier.primal()).for_each(|(x, primal)| *x = unit * primal);
-                if tangent.settle(&reduced, start, unit * barrier.share()) {
+                if tangent.settle(&reduced, start, floors(unit * barrier.share(), start)) {
                     for (row, turned) in x.chunks_exact_mut(d).zip(singular.turned.chunks_exact(d))
                     {
                         for (k, from) in both() {
@@ -104,4 +103,13 @@ pub(super) fn minimise(
         }
     }
     false
+}
+
+/// On the path a singular value `s` and its dual `g` keep `s (1 - g^2) = 2 mu g`. Those whose dual isn't at the end of its range
+/// stay below some `mu`; where others nearly are, the largest one tells both apart.
+fn floors(mu: f64, x: &[f64]) -> [f64; 2] {
+    /// Of a dual of 0.97.
+    const FAR: f64 = 30.0;
+    let size = x.iter().map(|x| x * x).sum::<f64>().sqrt();
+    [FAR * mu, (mu * size).sqrt()]
 }

@@ -42,7 +42,6 @@ pub(super) struct Problem<'a> {
     pub(super) natural: &'a [f64],
     pub(super) gamma: &'a [f64],
     pub(super) weight: f64,
-    pub(super) shape: (usize, usize),
 }
 
 /// Steps of Newton after which a rank is given up: from near the minimiser they converge quadratically.
@@ -80,19 +79,27 @@ impl<'a> Tangent<'a> {
         }
     }
 
-    /// Whether Newton's steps from `x`, with the rank of its singular values `s` where `s^2` is above `share` of the largest one,
-    /// lead to the minimiser, where they stay. A share of zero takes all.
-    pub(super) fn settle(&mut self, problem: &Problem<'_>, x: &[f64], share: f64) -> bool {
-        self.x.copy_from_slice(x);
-        if !self.decompose() {
-            return false;
+    /// Whether Newton's steps from `x` lead to the minimiser, where they stay: with as many of its singular values as are above one
+    /// of these floors.
+    pub(super) fn settle(&mut self, problem: &Problem<'_>, x: &[f64], floors: [f64; 2]) -> bool {
+        let mut tried = 0;
+        for floor in floors {
+            self.x.copy_from_slice(x);
+            if !self.decompose() {
+                return false;
+            }
+            let floor = floor.max(VANISHING * self.values[0]);
+            self.r = self.values[..self.q].iter().filter(|&&s| s > floor).count();
+            if self.r > 0 && self.r != tried && self.iterate(problem) {
+                return true;
+            }
+            tried = self.r;
         }
-        let largest = self.values[0];
-        let floor = (share * largest).max((VANISHING * largest).powi(2));
-        self.r = self.values[..self.q].iter().filter(|&s| s * s > floor).count();
-        if self.r == 0 {
-            return false;
-        }
+        false
+    }
+
+    /// Newton's steps with this rank, and whether they lead to the minimiser.
+    fn iterate(&mut self, problem: &Problem<'_>) -> bool {
         let mut last = f64::INFINITY;
         for _ in 0..STEPS {
             self.truncate();
@@ -200,7 +207,8 @@ impl<'a> Tangent<'a> {
     fn differentiate(&mut self, problem: &Problem<'_>) -> (f64, f64) {
         let (q, d, r) = (self.q, self.d, self.r);
         let size = |values: &[f64]| values.iter().map(|v| v * v).sum::<f64>().sqrt();
-        let rounding = problem.weight + size(problem.natural) + size(&*self.x) * size(problem.gamma);
+        let rounding =
+            problem.weight + size(problem.natural) + size(&*self.x) * size(problem.gamma);
         let rows = &mut self.work[..q * d];
         for (row, x) in rows.chunks_exact_mut(d).zip(self.x.chunks_exact(d)) {
             small::row_times(x, problem.gamma, row, d);
