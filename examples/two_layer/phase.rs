@@ -93,7 +93,8 @@ impl PhaseSetting {
         let precision = 10_f64.powf(0.1 * snr_db) / power;
         let settings = LearningSettings::new(ratio).with_points(self.points);
         let curve = TwoLayerModel::new(layer(precision)?).learning_curve(&settings)?;
-        let broken = matches!(curve.prediction.status(), PredictedStatus::Breakdown { .. });
+        let status = curve.prediction.status();
+        let broken = !matches!(status, PredictedStatus::FixedPoint | PredictedStatus::SweepLimit);
         Ok(if broken { None } else { curve.errors.last().copied() })
     }
 }

@@ -1,7 +1,7 @@
 //! A penalty that nothing has been said to yet waits for its turn: graphs of one's own need no start where the data alone suffice.
 
 use fg_core::denoiser::{Denoiser, Pointwise};
-use fg_core::evolution::{Evolution, MessageLaw};
+use fg_core::evolution::{Evolution, MessageLaw, PredictedStatus};
 use fg_core::factor::Independent;
 use fg_core::operator::Dense;
 use fg_core::{
@@ -77,6 +77,16 @@ fn where_data_dont_suffice_the_error_names_the_way_out() {
     let [silent, factor, variable] = names;
     assert_eq!(error, InferenceError::StartNeeded { silent, factor, variable });
     assert!(error.to_string().contains("`Inference::start`"), "{error}");
+    let penalty = graph.find_factor("penalty").unwrap();
+    let law = BernoulliGauss::new(0.1, 0.0, 1.0).unwrap();
+    for options in [Options::default(), Options::default().with_damping(0.8)] {
+        let prediction =
+            Evolution::new(&graph, &options).with_law(penalty, law.clone()).run().unwrap();
+        let status = prediction.status();
+        let [silent, factor] = ["penalty", "A"].map(str::to_owned);
+        assert_eq!(status, &PredictedStatus::StartNeeded { silent, factor });
+        assert!(status.to_string().contains("`Evolution::with_start`"), "{status}");
+    }
 }
 
 /// Predictions pass over what runs pass over, and end where one with a start does; damped ones there, too, to what the joint draws of

@@ -14,6 +14,7 @@ mod kernels;
 pub mod orthonormal;
 pub mod padded;
 pub mod product;
+pub mod sparse;
 pub mod spectral;
 pub mod symmetric;
 mod tridiagonal;

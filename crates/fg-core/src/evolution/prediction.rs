@@ -141,6 +141,15 @@ pub enum PredictedStatus {
         /// What happens.
         reason: Breakdown,
     },
+    /// A factor that has no answer to being told nothing leaves another one undetermined in the first sweep, as in a run
+    /// ([`InferenceError::StartNeeded`](crate::InferenceError::StartNeeded)):
+    /// [`Evolution::with_start`](super::Evolution::with_start) takes a first message.
+    StartNeeded {
+        /// Name of the factor that says nothing.
+        silent: String,
+        /// Name of the factor without a belief.
+        factor: String,
+    },
 }
 
 impl fmt::Display for PredictedStatus {
@@ -151,6 +160,11 @@ impl fmt::Display for PredictedStatus {
             Self::Breakdown { factor, sweep, reason } => {
                 write!(f, "breaks down in sweep {sweep} at factor `{factor}`: {reason}")
             }
+            Self::StartNeeded { silent, factor } => write!(
+                f,
+                "factor `{silent}` says nothing before it is told something, which leaves factor `{factor}` undetermined: give a \
+                 first message by `Evolution::with_start`"
+            ),
         }
     }
 }

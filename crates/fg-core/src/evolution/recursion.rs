@@ -37,6 +37,8 @@ struct State<'g> {
     echoes: Vec<bool>,
     /// Whether a sweep has been completed.
     swept: bool,
+    /// The first factor that had nothing to say before that.
+    silent: Option<usize>,
 }
 
 /// A step that failed, and at which factor.
@@ -59,19 +61,14 @@ pub(super) fn run(evolution: &Evolution<'_>) -> Result<Prediction, EvolutionErro
     start.retain(|update| !update.ports.is_empty());
     let followed = followed(evolution);
     let mut sweeps: Vec<SweepPrediction> = Vec::new();
-    let broken = |failure: Failure, sweep: usize| PredictedStatus::Breakdown {
-        factor: graph.factor_nodes()[failure.factor].name.clone(),
-        sweep,
-        reason: failure.reason,
-    };
     let mut status = PredictedStatus::SweepLimit;
     if let Err(failure) = start.iter().try_for_each(|u| state.update(u, &mut Vec::new())) {
-        status = broken(failure, 0);
+        status = state.broken(&failure, 0);
     } else {
         for number in 1..=evolution.options.max_sweeps {
             let mut messages = Vec::new();
             if let Err(failure) = sweep.iter().try_for_each(|u| state.update(u, &mut messages)) {
-                status = broken(failure, number);
+                status = state.broken(&failure, number);
                 break;
             }
             state.swept = true;
@@ -90,7 +87,7 @@ pub(super) fn run(evolution: &Evolution<'_>) -> Result<Prediction, EvolutionErro
         }
     }
     let evidence = match status {
-        PredictedStatus::Breakdown { .. } => None,
+        PredictedStatus::Breakdown { .. } | PredictedStatus::StartNeeded { .. } => None,
         _ if evolution.evidence => {
             let laws: Vec<&MessageLaw> = state.edges.iter().map(|e| &e.law).collect();
             Some(evidence::expected(evolution, &laws)?)
@@ -165,6 +162,7 @@ impl<'g> State<'g> {
             fresh,
             echoes,
             swept: false,
+            silent: None,
         };
         state.start(evolution)?;
         Ok(state)
@@ -275,8 +273,24 @@ impl<'g> State<'g> {
         // As in a run: see `Graph::infer`.
         let untold = !self.swept && self.is_untold(factor);
         match self.update_told(update, messages) {
-            Err(failure) if untold && failure.reason.is_for_want_of_news() => Ok(()),
+            Err(failure) if untold && failure.reason.is_for_want_of_news() => {
+                self.silent.get_or_insert(factor);
+                Ok(())
+            }
             result => result,
+        }
+    }
+
+    /// How the recursion ends here.
+    fn broken(&self, failure: &Failure, sweep: usize) -> PredictedStatus {
+        let name = |factor: usize| self.graph.factor_nodes()[factor].name.clone();
+        let factor = name(failure.factor);
+        let silent = self.silent.filter(|&other| !self.swept && other != failure.factor);
+        match silent {
+            Some(silent) if failure.reason.is_open() => {
+                PredictedStatus::StartNeeded { silent: name(silent), factor }
+            }
+            _ => PredictedStatus::Breakdown { factor, sweep, reason: failure.reason },
         }
     }
 

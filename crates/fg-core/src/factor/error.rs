@@ -159,7 +159,7 @@ pub enum Breakdown {
         /// Index of the port.
         port: usize,
     },
-    /// A matrix factorisation failed to converge.
+    /// A matrix has no factorisation: it didn't converge, met a pivot that isn't positive, or ran out of memory.
     Factorisation,
     /// An inner iteration didn't reach its tolerance.
     NoConvergence {
@@ -299,7 +299,7 @@ impl fmt::Display for Breakdown {
                 write!(f, "port {port}: the estimator needs a cavity precision that is {form}")
             }
             Self::NoData { port } => write!(f, "port {port}: no data has been given"),
-            Self::Factorisation => write!(f, "matrix factorisation did not converge"),
+            Self::Factorisation => write!(f, "a matrix could not be factorised"),
             Self::WrongShape { port, expected, found } => write!(
                 f,
                 "port {port}: estimator answered {} x {} for {} x {} rows",
@@ -338,6 +338,11 @@ impl Breakdown {
     /// spread, others not even that.
     pub(crate) fn is_for_want_of_news(&self) -> bool {
         matches!(self, Self::ImproperCavity { .. } | Self::NotPositive { .. })
+    }
+
+    /// Whether something is left open that another message could settle.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self, Self::Undetermined { .. } | Self::ImproperCavity { .. })
     }
 
     /// The same breakdown at another port: estimators with one port report port zero.

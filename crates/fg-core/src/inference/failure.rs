@@ -34,10 +34,8 @@ impl Failure {
         let Event::Breakdown(reason) = self.event else {
             unreachable!("a belief explodes against the first sweep, which has been completed")
         };
-        let open =
-            matches!(reason, Breakdown::Undetermined { .. } | Breakdown::ImproperCavity { .. });
         // What has been told something, and breaks down on it, needs no start.
-        let silent = silent.filter(|&other| open && other != self.factor);
+        let silent = silent.filter(|&other| reason.is_open() && other != self.factor);
         match (breakdown_error(graph, self.factor, reason), silent) {
             (InferenceError::Breakdown { factor, variable, .. }, Some(silent)) => {
                 let silent = graph.factor_nodes()[silent].name.clone();

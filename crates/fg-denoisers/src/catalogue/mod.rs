@@ -322,9 +322,10 @@ fn jumping_penalties() -> Denoisers {
 /// # Errors
 /// As [`denoisers`].
 pub fn structured() -> Result<Vec<Entry<dyn Denoiser>>, ParameterError> {
-    let image = ImageTotalVariation::new(4, 5, 0.7)?.with_tolerance(1e-7)?;
+    let image = ImageTotalVariation::new(4, 5, 0.7)?;
     Ok(vec![
         entry("structured/image_total_variation", "isotropic", 1, image.clone()),
+        entry("structured/image_total_variation", "two columns", 2, image.clone()),
         entry(
             "structured/image_total_variation",
             "anisotropic",

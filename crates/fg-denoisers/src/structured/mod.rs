@@ -2,7 +2,6 @@
 
 mod chain;
 mod chains;
-mod image;
 mod image_total_variation;
 mod low_rank;
 mod non_local_means;

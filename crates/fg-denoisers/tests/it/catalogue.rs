@@ -186,7 +186,7 @@ fn claims_are_about_instances_that_there_are() {
 }
 
 /// Files under these folders that hold what several families share, not a family.
-const SHARED: [&str; 14] = [
+const SHARED: [&str; 13] = [
     "penalty/active_set",
     "penalty/branch_and_bound",
     "penalty/crossings",
@@ -198,7 +198,6 @@ const SHARED: [&str; 14] = [
     "penalty/thresholding",
     "structured/chain",
     "structured/chains",
-    "structured/image",
     "structured/low_rank",
     "structured/picture",
 ];

@@ -3,7 +3,8 @@
 use fg_core::special::number::{Lanes, Number};
 use pulp::{Simd, WithSimd};
 
-use super::image_total_variation::Steps;
+use super::Steps;
+use super::regions::{Regions, Union};
 
 /// An image, the bound on its error, and how many iterations may be spent on it.
 #[derive(Clone, Copy, Debug)]
@@ -12,8 +13,16 @@ pub(super) struct Problem {
     pub(super) steps: Steps,
     /// Weight of the total variation against half of the square.
     pub(super) weight: f64,
-    /// Bound on the Euclidean distance to the minimiser.
-    pub(super) distance: f64,
+    /// Bound on the duality gap.
+    pub(super) gap: f64,
+    pub(super) iterations: usize,
+}
+
+/// What a minimisation has come to, and what it took.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found {
+    /// The duality gap: half of the squared distance to the minimiser, at most.
+    pub(super) gap: f64,
     pub(super) iterations: usize,
 }
 
@@ -37,10 +46,15 @@ impl Dual {
 }
 
 impl Problem {
+    /// The pixel on the right and the one below, where there are such.
+    fn neighbours(&self, i: usize, pixels: usize) -> [Option<usize>; 2] {
+        let right = (!(i + 1).is_multiple_of(self.width)).then_some(i + 1);
+        [right, Some(i + self.width).filter(|&below| below < pixels)]
+    }
+
     /// Difference to the right and to the pixel below; zero at the border.
     fn differences(&self, x: &[f64], i: usize) -> [f64; 2] {
-        let right = if (i + 1).is_multiple_of(self.width) { 0.0 } else { x[i + 1] - x[i] };
-        [right, x.get(i + self.width).map_or(0.0, |below| below - x[i])]
+        self.neighbours(i, x.len()).map(|other| other.map_or(0.0, |j| x[j] - x[i]))
     }
 
     /// Total variation of `x`, without its weight.
@@ -53,22 +67,57 @@ impl Problem {
     }
 
     /// Writes the minimiser of `|x - y|^2 / 2 + weight * variation` into `x`, starting from the dual `p` and leaving the
-    /// final one there; false when the iterations don't suffice.
+    /// final one there; none when the iterations don't suffice.
     ///
     /// Projected gradient steps on the dual with momentum, which is dropped whenever it leads uphill. The cost is strongly
     /// convex, so twice the duality gap bounds the squared distance to the minimiser.
-    pub(super) fn minimise(&self, y: &[f64], p: &mut Dual, x: &mut [f64]) -> bool {
-        // No dual moves an image further than the root of NORM times its own length.
-        if self.weight * (NORM * y.len() as f64).sqrt() <= self.distance {
+    pub(super) fn minimise(&self, y: &[f64], p: &mut Dual, x: &mut [f64]) -> Option<Found> {
+        if self.weight <= 0.0 {
             x.copy_from_slice(y);
-            return true;
+            return Some(Found { gap: 0.0, iterations: 0 });
         }
         let data = y.iter().map(|y| y / self.weight).collect();
         let mut climb = Climb::new(*self, data, core::mem::replace(p, Dual::zero(0)));
         let found = pulp::Arch::new().dispatch(&mut climb);
         x.iter_mut().zip(&climb.x).for_each(|(x, own)| *x = self.weight * own);
         *p = climb.p;
-        found
+        found.map(|found| Found { gap: self.weight * self.weight * found.gap, ..found })
+    }
+
+    /// Where the minimiser `x` with this dual is flat, and what pulls at its regions elsewhere.
+    ///
+    /// A pixel is held to its neighbours where a step of its dual stays within bounds: which these are doesn't change after
+    /// finitely many steps. Elsewhere the length of a gradient is smooth, and steps that are counted by absolute values have a
+    /// sign.
+    pub(super) fn regions(&self, x: &[f64], p: &Dual) -> Regions {
+        let mut union = Union::new(x.len());
+        let (mut steps, mut slopes) = (Vec::new(), Vec::new());
+        for i in 0..if self.weight > 0.0 { x.len() } else { 0 } {
+            let gradient = self.differences(x, i);
+            let reach = gradient.map(|step| step / (NORM * self.weight));
+            let ahead = [p.right[i] + reach[0], p.below[i] + reach[1]];
+            let neighbours = self.neighbours(i, x.len());
+            let turned = self.steps == Steps::Isotropic;
+            let length = ahead[0].hypot(ahead[1]);
+            // Without a gradient there is no direction.
+            let loose = turned && length >= 1.0 && gradient.iter().any(|step| step.abs() > 0.0);
+            if loose {
+                slopes.push([i, neighbours[0].unwrap_or(i), neighbours[1].unwrap_or(i)]);
+            }
+            for (neighbour, ahead) in neighbours.into_iter().zip(ahead) {
+                match neighbour {
+                    Some(j) if !turned && ahead.abs() >= 1.0 => {
+                        steps.push(([i, j], ahead.signum()))
+                    }
+                    Some(j) if !loose => union.join(i, j),
+                    _ => {}
+                }
+            }
+        }
+        let mut regions = union.finish();
+        steps.into_iter().for_each(|(pixels, sign)| regions.count_step(pixels, sign));
+        slopes.into_iter().for_each(|pixels| regions.count_slope(pixels));
+        regions
     }
 }
 
@@ -111,27 +160,29 @@ impl Climb {
 }
 
 impl WithSimd for &mut Climb {
-    type Output = bool;
+    type Output = Option<Found>;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> bool {
-        let scale = self.problem.distance / self.problem.weight;
-        let bound = 0.5 * scale * scale;
+    fn with_simd<S: Simd>(self, simd: S) -> Option<Found> {
+        let bound = self.problem.gap / self.problem.weight / self.problem.weight;
         for i in 0..self.lines() {
             primal(&self.y, &self.p, &mut self.x, i, self.problem.width);
         }
         self.former_x.copy_from_slice(&self.x);
         let mut momentum = 1.0;
-        for k in 0..self.problem.iterations {
-            if k.is_multiple_of(CHECK) && self.gap(simd) <= bound {
-                return true;
+        for iterations in 0..=self.problem.iterations {
+            if iterations.is_multiple_of(CHECK) || iterations == self.problem.iterations {
+                let gap = self.gap(simd);
+                if gap <= bound {
+                    return Some(Found { gap, iterations });
+                }
             }
             let uphill = self.step(simd);
             let next = 0.5 + (0.25f64 + momentum * momentum).sqrt();
             self.share = if uphill > 0.0 { 0.0 } else { (momentum - 1.0) / next };
             momentum = if uphill > 0.0 { 1.0 } else { next };
         }
-        self.gap(simd) <= bound
+        None
     }
 }
 
