@@ -17,6 +17,7 @@ pub(crate) mod label;
 pub(crate) mod leftover;
 pub(crate) mod lines;
 pub(crate) mod logit;
+pub(crate) mod memory;
 pub(crate) mod normal;
 mod normal_rows;
 mod outwards;

@@ -53,13 +53,14 @@ const NOT_CONCAVE: [(&str, &str); 4] = [
 ];
 
 /// Instances of several columns that prefer no direction.
-const ROUND: [(&str, &str); 10] = [
+const ROUND: [(&str, &str); 11] = [
     ("prior/group_bernoulli_gauss", "isotropic"),
     ("prior/group_bernoulli_gauss", "complex"),
     ("prior/unit_modulus", "unit"),
     ("prior/unit_modulus", "radius 3"),
     ("penalty/l2", "three columns"),
     ("penalty/group_lasso", "three columns"),
+    ("structured/nuclear_norm", "two columns"),
     ("structured/nuclear_norm", "three columns"),
     ("likelihood/awgn", "learning"),
     ("likelihood/awgn", "noise-free"),
@@ -163,7 +164,7 @@ fn claims_are_about_instances_that_there_are() {
 }
 
 /// Files under these folders that hold what several families share, not a family.
-const SHARED: [&str; 11] = [
+const SHARED: [&str; 13] = [
     "penalty/active_set",
     "penalty/branch_and_bound",
     "penalty/crossings",
@@ -174,6 +175,8 @@ const SHARED: [&str; 11] = [
     "penalty/shrinkage",
     "penalty/thresholding",
     "structured/chain",
+    "structured/chains",
+    "structured/low_rank",
     "structured/picture",
 ];
 

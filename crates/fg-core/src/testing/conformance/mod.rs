@@ -9,7 +9,7 @@
 //! | `covariance` | symmetric, no negative eigenvalue | estimators, channels |
 //! | `batching` | rows alone, and with a few and a hundred others (of channels in reverse, too), with dirty scratch: the same bits | estimators, channels |
 //! | `order` | rows in order and in reverse: the same bits, unless rows differ | estimators |
-//! | `column form` | a diagonal precision, with one that is full by a rounding error | estimators, channels |
+//! | `column form` | a diagonal precision, with one that is full by a rounding error; of rows estimated together, unless refused by its form | estimators, channels |
 //! | `precise cavity` | the estimate tends to the cavity mean, the covariance to `Gamma^-1`, unless rows are on points or curves; to their projections where a maximiser is constrained | estimators |
 //! | `finite` | a grid of precisions over 24 decades, with strong correlations, and means up to a million deviations | estimators, channels |
 //! | `coupled` | gradient and average Jacobian over all rows, where these are estimated together | estimators |
