@@ -138,8 +138,7 @@ impl NuclearNorm {
             covariance.copy_from_slice(inverse);
             return Ok(());
         }
-        let problem =
-            low_rank::Problem { natural, gamma, inverse, weight: self.weight, columns: d };
+        let problem = low_rank::Problem { natural, gamma, weight: self.weight, columns: d };
         if !low_rank::minimise(&problem, x, covariance, memory) {
             return Err(Breakdown::NoConvergence { port: 0, row: cavity.first_row() });
         }

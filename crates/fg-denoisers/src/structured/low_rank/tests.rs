@@ -21,7 +21,7 @@ fn inverse(gamma: &[f64], d: usize) -> Vec<f64> {
 
 /// Estimate, and covariance of all rows together.
 fn solve(natural: &[f64], gamma: &[f64], weight: f64, d: usize) -> (Vec<f64>, Vec<f64>) {
-    let problem = Problem { natural, gamma, inverse: &inverse(gamma, d), weight, columns: d };
+    let problem = Problem { natural, gamma, weight, columns: d };
     let n = natural.len() / d;
     let (mut x, mut covariance) = (vec![f64::NAN; n * d], vec![f64::NAN; d * d]);
     let mut own = vec![f64::NAN; memory(n, d)];
