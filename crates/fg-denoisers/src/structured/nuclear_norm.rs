@@ -57,8 +57,7 @@ use crate::family::proper;
 ///   rows. A barrier in the dual's ball goes on until the rank can be told, and Newton's steps among matrices of that rank to
 ///   rounding; it is the right one if the dual keeps within the ball. Some ten to twenty steps in `O(q^3 d^3)`, in all
 ///   some 10 microseconds for three columns and a millisecond for eight; [`Breakdown::NoConvergence`] where rounding ends them
-///   before, or after 250 of them: that happens at condition numbers of some 1e8, and rarely from 1e6 on where columns differ in
-///   scale as well.
+///   before, or after 250 of them.
 ///
 /// # Reference
 ///
@@ -139,8 +138,7 @@ impl NuclearNorm {
             covariance.copy_from_slice(inverse);
             return Ok(());
         }
-        let problem =
-            low_rank::Problem { natural, gamma, inverse, weight: self.weight, columns: d };
+        let problem = low_rank::Problem { natural, gamma, weight: self.weight, columns: d };
         if !low_rank::minimise(&problem, x, covariance, memory) {
             return Err(Breakdown::NoConvergence { port: 0, row: cavity.first_row() });
         }

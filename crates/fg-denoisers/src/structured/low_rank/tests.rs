@@ -21,7 +21,7 @@ fn inverse(gamma: &[f64], d: usize) -> Vec<f64> {
 
 /// Estimate, and covariance of all rows together.
 fn solve(natural: &[f64], gamma: &[f64], weight: f64, d: usize) -> (Vec<f64>, Vec<f64>) {
-    let problem = Problem { natural, gamma, inverse: &inverse(gamma, d), weight, columns: d };
+    let problem = Problem { natural, gamma, weight, columns: d };
     let n = natural.len() / d;
     let (mut x, mut covariance) = (vec![f64::NAN; n * d], vec![f64::NAN; d * d]);
     let mut own = vec![f64::NAN; memory(n, d)];
@@ -95,12 +95,12 @@ proptest! {
     fn solutions_carry_their_certificate(
         g in prop::collection::vec(-1.0..1.0f64, 16),
         natural in prop::collection::vec(-3.0..3.0f64, 24),
-        decades in 0.0..1.0f64,
+        decades in 0.0..3.0f64,
         weight in -3.0..1.0f64,
     ) {
         for d in 1..=4 {
             for n in [1, 2, 6] {
-                for ridge in [0.3, 0.03] {
+                for ridge in [0.3, 1e-3] {
                     let gamma = precision(&g, ridge, decades, d);
                     certify(&natural[..n * d], &gamma, 10f64.powf(weight), d);
                 }
@@ -150,7 +150,7 @@ fn a_rank_that_the_data_have_is_enough() {
 
 #[test]
 fn nearly_singular_precisions_have_their_minimiser() {
-    for (d, correlation) in [(2, 0.999), (3, 0.999), (2, -0.999)] {
+    for (d, correlation) in [(2, 0.999), (3, 0.999), (2, 1.0 - 1e-8), (2, -1.0 + 1e-8)] {
         let gamma: Vec<f64> =
             (0..d * d).map(|k| if k % (d + 1) == 0 { 1.0 } else { correlation }).collect();
         for weight in [1e-4, 0.03, 0.5, 5.0, 20.0, 1e5] {
