@@ -32,7 +32,7 @@ pub(crate) enum Floor {
     /// The same around a peak that is to be found first, by two exponentials and so many logarithms.
     Climbed { logs: usize, points: usize },
     /// Shares of the rows, which need different things.
-    Parted(&'static [(f64, Floor)]),
+    Parted(&'static [(f64, Self)]),
     /// Normal tails and exponentials at so many points of rules.
     TailPoints(usize),
     /// A quotient: rows of variances of their own need one each.
