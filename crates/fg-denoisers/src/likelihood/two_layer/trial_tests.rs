@@ -158,10 +158,8 @@ fn labels_of_two_units_declare_what_they_are_off() {
             ] {
                 let layer = TwoLayer::labels(&weights, 0.2, activation, link).unwrap();
                 let node = TwoLayerMmse::new(layer);
-                let reference = node.clone().with_points(512).unwrap().with_nodes(65).unwrap();
-                for r in
-                    [[0.0, 0.0], [0.5, -0.5], [1.0, -1.0], [2.0, -1.0], [3.0, -3.0], [0.3, 2.0]]
-                {
+                let reference = node.clone().with_points(256).unwrap().with_nodes(65).unwrap();
+                for r in [[0.0, 0.0], [1.0, -1.0], [3.0, -3.0], [0.3, 2.0]] {
                     for y in [-1.0, 1.0] {
                         let precision = vec![gamma[0], 0.0, 0.0, gamma[1]];
                         let problem = Problem::given(r.to_vec(), precision, vec![y]);
