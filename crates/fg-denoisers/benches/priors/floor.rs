@@ -172,18 +172,24 @@ impl fmt::Display for Floor {
 
 impl Floor {
     /// Reads `input` and `data`, of which there are as many or some times as many, or none, and writes the others, which are of
-    /// the length of the first.
-    pub(crate) fn run(self, input: &[f64], data: &[f64], first: &mut [f64], second: &mut [f64]) {
+    /// the length of the first. With exponentials of the full range where `FULL`, or the cheapest ones that do.
+    pub(crate) fn run<const FULL: bool>(
+        self,
+        input: &[f64],
+        data: &[f64],
+        first: &mut [f64],
+        second: &mut [f64],
+    ) {
         let out = [first, second];
         match self {
             Self::Memory => loops::run(Memory, input, data, out),
             Self::Quotient => loops::run(Quotient, input, data, out),
             Self::Root => loops::run(Root, input, data, out),
-            Self::Shares(k) => loops::run(Shares(k), input, data, out),
-            Self::Exponentials(k) => loops::run(Exponentials(k), input, data, out),
-            Self::Points(k) => loops::run(Points(k), input, data, out),
+            Self::Shares(k) => loops::run(Shares::<FULL>(k), input, data, out),
+            Self::Exponentials(k) => loops::run(Exponentials::<FULL>(k), input, data, out),
+            Self::Points(k) => loops::run(Points::<FULL>(k), input, data, out),
             Self::Climbed { logs, points } => {
-                loops::run(Climbed { logs, points }, input, data, out);
+                loops::run(Climbed::<FULL> { logs, points }, input, data, out);
             }
             Self::Parted(parts) => {
                 let ([first, second], rows) = (out, input.len());
@@ -192,18 +198,23 @@ impl Floor {
                     let last = k + 1 == parts.len();
                     let own = if last { rows - from } else { loops::part(rows, *share) };
                     let (all, data) = (from..from + own, &data[each * from..each * (from + own)]);
-                    floor.run(&input[all.clone()], data, &mut first[all.clone()], &mut second[all]);
+                    floor.run::<FULL>(
+                        &input[all.clone()],
+                        data,
+                        &mut first[all.clone()],
+                        &mut second[all],
+                    );
                     from += own;
                 }
             }
-            Self::Logged(k) => loops::run(Logged(k), input, data, out),
-            Self::Powers(k) => loops::run(Powers(k), input, data, out),
+            Self::Logged(k) => loops::run(Logged::<FULL>(k), input, data, out),
+            Self::Powers(k) => loops::run(Powers::<FULL>(k), input, data, out),
             Self::Tails(1) => loops::run(Tail, input, data, out),
             Self::Tails(_) => loops::run(Tails, input, data, out),
             Self::Heavy(k) => loops::run(Heavy(k), input, data, out),
-            Self::TailPoints(k) => loops::run(TailPoints(k), input, data, out),
-            Self::Half => loops::half(input, out),
-            Self::HandedOn => loops::handed_on(input, data, out),
+            Self::TailPoints(k) => loops::run(TailPoints::<FULL>(k), input, data, out),
+            Self::Half => loops::half::<FULL>(input, out),
+            Self::HandedOn => loops::handed_on::<FULL>(input, data, out),
             Self::Apart { all } => loops::apart(all, input, data, out),
         }
     }

@@ -5,7 +5,7 @@
 use std::hint::black_box;
 use std::sync::LazyLock;
 
-use fg_core::special::exp::{exp_share, exp_weight};
+use fg_core::special::exp::{exp, exp_share, exp_weight};
 use fg_core::special::log::ln;
 use fg_core::special::number::{Lanes, Number, Pair};
 use fg_core::special::tail::{above, below_pair, tail};
@@ -17,6 +17,18 @@ pub(crate) trait Body: Copy {
     const PAIRED: bool = false;
 
     fn row<N: Number>(self, x: N, n: N) -> [N; 2];
+}
+
+/// An exponential of the full range where `FULL`, or of what a share is of: no less than the smallest number.
+#[inline(always)]
+fn share<const FULL: bool, N: Number>(x: N) -> N {
+    if FULL { exp(x) } else { exp_share(x) }
+}
+
+/// The same of the weights of points, which are one at most.
+#[inline(always)]
+fn weight<const FULL: bool, N: Number>(x: N) -> N {
+    if FULL { exp(x) } else { exp_weight(x) }
 }
 
 #[derive(Clone, Copy)]
@@ -51,13 +63,13 @@ impl Body for Root {
 
 /// Shares of one and so many others in a mixture.
 #[derive(Clone, Copy)]
-pub(crate) struct Shares(pub(crate) usize);
+pub(crate) struct Shares<const FULL: bool>(pub(crate) usize);
 
-impl Body for Shares {
+impl<const FULL: bool> Body for Shares<FULL> {
     #[inline(always)]
     fn row<N: Number>(self, x: N, n: N) -> [N; 2] {
         let one = n.constant(1.0);
-        let others = summed(-x, n.constant(0.0), self.0);
+        let others = summed::<FULL, _>(-x, n.constant(0.0), self.0);
         let share = one / (one + others);
         [share, others * share]
     }
@@ -65,26 +77,26 @@ impl Body for Shares {
 
 /// So many exponentials.
 #[derive(Clone, Copy)]
-pub(crate) struct Exponentials(pub(crate) usize);
+pub(crate) struct Exponentials<const FULL: bool>(pub(crate) usize);
 
-impl Body for Exponentials {
+impl<const FULL: bool> Body for Exponentials<FULL> {
     #[inline(always)]
     fn row<N: Number>(self, x: N, n: N) -> [N; 2] {
-        [summed(x, n.constant(0.0), self.0), n]
+        [summed::<FULL, _>(x, n.constant(0.0), self.0), n]
     }
 }
 
 /// Exponentials at so many points of a rule, which are weights.
 #[derive(Clone, Copy)]
-pub(crate) struct Points(pub(crate) usize);
+pub(crate) struct Points<const FULL: bool>(pub(crate) usize);
 
-impl Body for Points {
+impl<const FULL: bool> Body for Points<FULL> {
     #[inline(always)]
     fn row<N: Number>(self, mut x: N, n: N) -> [N; 2] {
         let mut sum = n.constant(0.0);
         for _ in 0..self.0 {
             x = x + n.constant(1e-3);
-            sum = sum + exp_weight(x);
+            sum = sum + weight::<FULL, _>(x);
         }
         [sum, n]
     }
@@ -92,50 +104,50 @@ impl Body for Points {
 
 /// The same around a peak that is found by two exponentials and so many logarithms.
 #[derive(Clone, Copy)]
-pub(crate) struct Climbed {
+pub(crate) struct Climbed<const FULL: bool> {
     pub(crate) logs: usize,
     pub(crate) points: usize,
 }
 
-impl Body for Climbed {
+impl<const FULL: bool> Body for Climbed<FULL> {
     #[inline(always)]
     fn row<N: Number>(self, x: N, n: N) -> [N; 2] {
         let mut peak = x;
         for _ in 0..self.logs {
             peak = ln(peak.abs() + n.constant(1.0));
         }
-        Points(self.points).row(x, summed(peak, peak, 2))
+        Points::<FULL>(self.points).row(x, summed::<FULL, _>(peak, peak, 2))
     }
 }
 
 /// A logarithm and so many exponentials.
 #[derive(Clone, Copy)]
-pub(crate) struct Logged(pub(crate) usize);
+pub(crate) struct Logged<const FULL: bool>(pub(crate) usize);
 
-impl Body for Logged {
+impl<const FULL: bool> Body for Logged<FULL> {
     const PAIRED: bool = true;
 
     #[inline(always)]
     fn row<N: Number>(self, x: N, n: N) -> [N; 2] {
-        [summed(x, ln(x.abs() + n.constant(1.0)), self.0), n]
+        [summed::<FULL, _>(x, ln(x.abs() + n.constant(1.0)), self.0), n]
     }
 }
 
 /// So many exponentials, added to a sum.
 #[inline(always)]
-fn summed<N: Number>(mut x: N, mut sum: N, count: usize) -> N {
+fn summed<const FULL: bool, N: Number>(mut x: N, mut sum: N, count: usize) -> N {
     for _ in 0..count {
         x = x + x.constant(1e-3);
-        sum = sum + exp_share(x);
+        sum = sum + share::<FULL, _>(x);
     }
     sum
 }
 
 /// So many powers.
 #[derive(Clone, Copy)]
-pub(crate) struct Powers(pub(crate) usize);
+pub(crate) struct Powers<const FULL: bool>(pub(crate) usize);
 
-impl Body for Powers {
+impl<const FULL: bool> Body for Powers<FULL> {
     const PAIRED: bool = true;
 
     #[inline(always)]
@@ -143,7 +155,7 @@ impl Body for Powers {
         let (mut sum, mut at) = (n.constant(0.0), x.abs() + n.constant(1.0));
         for _ in 0..self.0 {
             at = at + n.constant(1e-3);
-            sum = sum + exp_share(ln(at) * n.constant(-0.5));
+            sum = sum + share::<FULL, _>(ln(at) * n.constant(-0.5));
         }
         [sum, n]
     }
@@ -151,15 +163,15 @@ impl Body for Powers {
 
 /// Tails and exponentials at so many points.
 #[derive(Clone, Copy)]
-pub(crate) struct TailPoints(pub(crate) usize);
+pub(crate) struct TailPoints<const FULL: bool>(pub(crate) usize);
 
-impl Body for TailPoints {
+impl<const FULL: bool> Body for TailPoints<FULL> {
     #[inline(always)]
     fn row<N: Number>(self, mut x: N, n: N) -> [N; 2] {
         let (mut sum, mut spread) = (n.constant(0.0), n.constant(0.0));
         for _ in 0..self.0 {
             x = x + n.constant(1e-3);
-            let (weight, tail) = (exp_weight(x), tail(x));
+            let (weight, tail) = (weight::<FULL, _>(x), tail(x));
             sum = weight.mul_add(tail.mean, sum);
             spread = weight.mul_add(tail.variance, spread);
         }
@@ -289,10 +301,10 @@ impl<B: Body, const EACH: usize> WithSimd for Run<'_, B, EACH> {
 }
 
 /// Two shares in the first half of the rows.
-pub(crate) fn half(input: &[f64], [first, second]: [&mut [f64]; 2]) {
+pub(crate) fn half<const FULL: bool>(input: &[f64], [first, second]: [&mut [f64]; 2]) {
     let (half, len) = (input.len() / 2, input.len());
     let (first, second) = (first.split_at_mut(half), second.split_at_mut(half));
-    run(Shares(1), &input[..half], &[], [first.0, second.0]);
+    run(Shares::<FULL>(1), &input[..half], &[], [first.0, second.0]);
     run(Memory, &input[half..len], &[], [first.1, second.1]);
 }
 
@@ -310,14 +322,18 @@ pub(crate) fn part(rows: usize, share: f64) -> usize {
 const PIECE: usize = 256;
 
 /// Two shares between copies there, of natural parameters and means, and back, by pieces.
-pub(crate) fn handed_on(input: &[f64], mean: &[f64], [first, second]: [&mut [f64]; 2]) {
+pub(crate) fn handed_on<const FULL: bool>(
+    input: &[f64],
+    mean: &[f64],
+    [first, second]: [&mut [f64]; 2],
+) {
     let mut kept = [[0.0; PIECE]; 4];
     let pieces = first.chunks_mut(PIECE).zip(second.chunks_mut(PIECE));
     for ((input, mean), (first, second)) in input.chunks(PIECE).zip(mean.chunks(PIECE)).zip(pieces)
     {
         let [a, b, c, d] = kept.each_mut().map(|k| &mut k[..input.len()]);
         run(Memory, input, mean, [a, b]);
-        run(Shares(1), a, &[], [c, d]);
+        run(Shares::<FULL>(1), a, &[], [c, d]);
         run(Memory, c, &[], [first, second]);
     }
 }

@@ -39,6 +39,10 @@ pub(super) fn labels() -> Likelihoods {
         entry("likelihood/two_layer", "two ReLU, logistic, mean", 2, {
             Box::new(TwoLayerMmse::new(pair(Link::Logistic)?))
         }),
+        entry("likelihood/two_layer", "two tanh, logistic, mean", 2, {
+            let layer = TwoLayer::labels(&[1.5, -0.5], 0.25, Activation::Tanh, Link::Logistic)?;
+            Box::new(TwoLayerMmse::new(layer))
+        }),
         entry("likelihood/two_layer", "tanh, logistic, maximum", 2, {
             let layer = TwoLayer::labels(&[1.5, -0.5], 0.25, Activation::Tanh, Link::Logistic)?;
             Box::new(TwoLayerMap::new(layer)?.with_step(0.0)?)
@@ -182,6 +186,32 @@ pub(super) fn explicit() -> Likelihoods {
             Box::new(TwoLayerMap::new(unit(Activation::Linear)?)?),
         ),
     ])
+}
+
+/// Noisy outputs of several hidden units, posterior means: averages over lines.
+pub(super) fn noisy_layers() -> Likelihoods {
+    const WEIGHTS: [f64; 4] = [1.2, -0.7, 0.5, -1.5];
+    let entry = |instance, columns: usize, activation| {
+        let weights = Rows::column(WEIGHTS[..columns].to_vec());
+        let node = TwoLayerMmse::new(TwoLayer::new(weights, vec![0.25], activation, 4.0)?);
+        Ok(Entry::new(
+            "likelihood/two_layer",
+            instance,
+            columns,
+            Box::new(node) as Box<dyn Likelihood>,
+        ))
+    };
+    [
+        entry("two ReLU, mean", 2, Activation::Relu),
+        entry("two leaky ReLU, mean", 2, Activation::LeakyRelu { slope: 0.1 }),
+        entry("two sigmoids, mean", 2, Activation::Sigmoid),
+        entry("two tanh, mean", 2, Activation::Tanh),
+        entry("two erf, mean", 2, Activation::Erf),
+        entry("four ReLU, mean", 4, Activation::Relu),
+        entry("four sigmoids, mean", 4, Activation::Sigmoid),
+    ]
+    .into_iter()
+    .collect()
 }
 
 /// One hidden unit and one output: what can be compared with the laws to full accuracy.

@@ -334,6 +334,7 @@ pub fn structured() -> Result<Vec<Entry<dyn Denoiser>>, ParameterError> {
         ),
         entry("structured/total_variation", "one column", 1, TotalVariation::new(0.7)?),
         entry("structured/total_variation", "two columns", 2, TotalVariation::new(0.7)?),
+        entry("structured/total_variation", "three columns", 3, TotalVariation::new(0.7)?),
         entry(
             "structured/non_local_means",
             "grey",
@@ -347,6 +348,7 @@ pub fn structured() -> Result<Vec<Entry<dyn Denoiser>>, ParameterError> {
             probed(WaveletShrinkage::new(4, 5)?.with_shifts(1)?.denoiser()),
         ),
         entry("structured/nuclear_norm", "three columns", 3, NuclearNorm::new(1.5)?),
+        entry("structured/nuclear_norm", "two columns", 2, NuclearNorm::new(4.0)?),
         entry("structured/nuclear_norm", "one column", 1, NuclearNorm::new(1.5)?),
     ])
 }
@@ -368,6 +370,7 @@ pub fn likelihoods() -> Result<Vec<Entry<dyn Likelihood>>, ParameterError> {
     all.extend(likelihoods::tuned()?);
     all.extend(likelihoods::smooth()?);
     all.extend(likelihoods::labels()?);
+    all.extend(likelihoods::noisy_layers()?);
     Ok(all)
 }
 

@@ -50,7 +50,7 @@ impl<'a> Replicates<'a> {
 }
 
 /// Squared Frobenius norm of `L' X L` for a symmetric `X` and `L L' = precision`: the trace of `(precision X)^2`.
-fn whitened_square(x: &[f64], precision: &[f64], product: &mut [f64]) -> f64 {
+pub(crate) fn whitened_square(x: &[f64], precision: &[f64], product: &mut [f64]) -> f64 {
     let d = precision.len().isqrt();
     small::multiply(precision, x, product, d);
     (0..d * d).map(|k| product[k] * product[k % d * d + k / d]).sum()

@@ -109,6 +109,29 @@ impl Exponent<'_> {
         ROUNDINGS * f64::EPSILON * size
     }
 
+    /// From the peak of a hill to the end of its stretch, or until nothing counts any more.
+    fn walk(&self, hill: Hill, way: f64, mut act: impl FnMut((f64, f64))) -> Result<(), Fault> {
+        let peak = hill.peak - self.top;
+        let reach = if way > 0.0 { hill.high - hill.peak } else { hill.peak - hill.low };
+        if !(reach > 0.0) || !self.counts(peak) {
+            return Ok(());
+        }
+        let (mut near, mut far) = (0.0, fall(self, peak, way * reach));
+        loop {
+            let last = !(far < reach);
+            let end = if last { reach } else { far };
+            if !(end < EDGE) {
+                return Err(Fault::Improper);
+            }
+            let (a, b) = (peak + way * near, peak + way * end);
+            act(if way > 0.0 { (a, b) } else { (b, a) });
+            if last || !(end > near) || !self.counts(peak + way * end) {
+                return Ok(());
+            }
+            (near, far) = (far, 2.0 * far);
+        }
+    }
+
     /// Whether what lies there counts.
     fn counts(&self, offset: f64) -> bool {
         self.at(offset) + POWER * (offset / self.width).abs().ln_1p() > -DEPTH
@@ -166,6 +189,29 @@ impl Survey<'_> {
         memory: &mut [f64],
         mut act: impl FnMut(Panel),
     ) -> Result<(f64, f64), Fault> {
+        let found = self.stretches(tilt, memory, |exponent, (a, b)| {
+            let panels = Panels { exponent, rule };
+            panels.halve((a, b, panels.sums(a, b)), HALVINGS, &mut act);
+        })?;
+        Ok((found.top, found.base))
+    }
+
+    /// Places between which all of the mass lies.
+    pub(crate) fn reach(&self, tilt: Tilt, memory: &mut [f64]) -> Result<(f64, f64), Fault> {
+        let (mut low, mut high) = (0.0f64, 0.0f64);
+        let found = self.stretches(tilt, memory, |_, (a, b)| {
+            (low, high) = (low.min(a), high.max(b));
+        })?;
+        Ok((found.top + low, found.top + high))
+    }
+
+    /// Calls `act` with stretches that hold all of the mass, by offsets from the highest peak, from every peak outwards.
+    fn stretches<'a>(
+        &'a self,
+        tilt: Tilt,
+        memory: &mut [f64],
+        mut act: impl FnMut(&Exponent<'a>, (f64, f64)),
+    ) -> Result<Exponent<'a>, Fault> {
         let (places, hills) = self.sizes();
         let (places, rest) = memory[..2 * places + KEPT * hills].split_at_mut(places);
         let (values, hills) = rest.split_at_mut(places.len());
@@ -179,12 +225,11 @@ impl Survey<'_> {
         let mut exponent = Exponent { log: self.log, top, base, slope, gamma, width: 1.0 };
         let left = fall(&exponent, 0.0, best.low - top);
         exponent.width = left.max(fall(&exponent, 0.0, best.high - top));
-        let panels = Panels { exponent: &exponent, rule };
         for hill in hills() {
-            panels.walk(hill, -1.0, &mut act)?;
-            panels.walk(hill, 1.0, &mut act)?;
+            exponent.walk(hill, -1.0, |ends| act(&exponent, ends))?;
+            exponent.walk(hill, 1.0, |ends| act(&exponent, ends))?;
         }
-        Ok((top, base))
+        Ok(exponent)
     }
 
     /// Calls `act` with every stretch between two dips, from left to right.
@@ -335,38 +380,13 @@ fn fall(exponent: &Exponent<'_>, offset: f64, reach: f64) -> f64 {
     step
 }
 
-/// Panels from a peak outwards.
-struct Panels<'a> {
-    exponent: &'a Exponent<'a>,
+/// Sums over panels.
+struct Panels<'a, 'b> {
+    exponent: &'b Exponent<'a>,
     rule: &'a Rule,
 }
 
-impl Panels<'_> {
-    /// From the peak of a hill to the end of its stretch, or until nothing counts any more.
-    fn walk(&self, hill: Hill, way: f64, act: &mut impl FnMut(Panel)) -> Result<(), Fault> {
-        let exponent = self.exponent;
-        let peak = hill.peak - exponent.top;
-        let reach = if way > 0.0 { hill.high - hill.peak } else { hill.peak - hill.low };
-        if !(reach > 0.0) || !exponent.counts(peak) {
-            return Ok(());
-        }
-        let (mut near, mut far) = (0.0, fall(exponent, peak, way * reach));
-        loop {
-            let last = !(far < reach);
-            let end = if last { reach } else { far };
-            if !(end < EDGE) {
-                return Err(Fault::Improper);
-            }
-            let (a, b) = (peak + way * near, peak + way * end);
-            let (a, b) = if way > 0.0 { (a, b) } else { (b, a) };
-            self.halve((a, b, self.sums(a, b)), HALVINGS, act);
-            if last || !(end > near) || !exponent.counts(peak + way * end) {
-                return Ok(());
-            }
-            (near, far) = (far, 2.0 * far);
-        }
-    }
-
+impl Panels<'_, '_> {
     fn sums(&self, a: f64, b: f64) -> [f64; 3] {
         let (centre, half) = (0.5 * (a + b), 0.5 * (b - a));
         let mut sums = [0.0; 3];

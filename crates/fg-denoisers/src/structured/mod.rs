@@ -1,7 +1,9 @@
 //! Estimators that see all rows of an unknown together: costs with their maximisers, and denoisers of pictures.
 
 mod chain;
+mod chains;
 mod image_total_variation;
+mod low_rank;
 mod non_local_means;
 mod nuclear_norm;
 mod picture;

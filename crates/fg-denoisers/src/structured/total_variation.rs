@@ -2,8 +2,10 @@
 
 use fg_core::denoiser::{Denoiser, Estimation, RowCavity, RowEstimate, Scratch};
 use fg_core::factor::Breakdown;
+use fg_core::message::small;
 
 use super::chain::{self, Workspace};
+use super::chains;
 use crate::error::{self, ParameterError};
 use crate::family::proper;
 
@@ -23,7 +25,7 @@ use crate::family::proper;
 ///
 /// # Estimate
 ///
-/// Columns are independent, and the precision must be diagonal; for column `j`, with `r = n / gamma_j`:
+/// Under a diagonal precision columns are independent; for column `j`, with `r = n / gamma_j`:
 ///
 /// ```text
 /// estimate        argmin |x - r|^2 / 2 + (l / gamma_j) sum_i |x_{i+1} - x_i|
@@ -31,19 +33,33 @@ use crate::family::proper;
 /// log-partition   the maximum, gamma_j |x|^2 / 2, each row with its own square
 /// ```
 ///
+/// Under any other the pieces of all columns move together. With `P` their indicators among the `n d` entries:
+///
+/// ```text
+/// estimate        argmin tr(X Gamma X') / 2 - tr(N X') + l sum_ij |X_{i+1,j} - X_ij|
+/// covariance      of a row, its block of P (P'(I x Gamma) P)^-1 P'
+/// log-partition   the maximum, x'Gamma x / 2 for each row
+/// ```
+///
 /// # Numerical notes
 ///
 /// * Not separable: all rows together, under one precision.
-/// * Exact, by dynamic programming in `O(n)`; rows of a piece are equal to the last bit, so pieces are counted, not
-///   judged. The average covariance is `pieces / (n gamma_j)`, the exact divergence.
-/// * The estimate is continuous in `n`. The precision must be above zero in every column, since a constant costs nothing:
-///   otherwise [`Breakdown::ImproperCavity`]. A precision that isn't diagonal is refused ([`Breakdown::Form`]).
+/// * Diagonal precisions: exact, by dynamic programming in `O(n)`; rows of a piece are equal to the last bit, so pieces are
+///   counted, not judged. The average covariance is `pieces / (n gamma_j)`, the exact divergence.
+/// * Others: exact, too. An interior method goes on until the pieces can be told, which takes some five steps whatever the
+///   precision; the values of pieces solve a linear system, and are the answer once the dual of the steps, a sum along each column,
+///   keeps within the weight to rounding. A step is a pass along the rows in `O(n d^3)`: 2 to 4 microseconds a row of two columns
+///   in all. [`Breakdown::NoConvergence`] after a hundred steps.
+/// * The estimate is continuous in `n`. The precision must be positive definite, since a constant costs nothing:
+///   otherwise [`Breakdown::ImproperCavity`].
 ///
 /// # Reference
 ///
 /// N. Johnson, "A dynamic programming algorithm for the fused lasso and L0-segmentation", Journal of Computational and
 /// Graphical Statistics 22 (2013), doi 10.1080/10618600.2012.681238; degrees of freedom as in R. Tibshirani and J.
-/// Taylor, "The solution path of the generalized lasso", Annals of Statistics 39 (2011), doi 10.1214/11-AOS878.
+/// Taylor, "The solution path of the generalized lasso", Annals of Statistics 39 (2011), doi 10.1214/11-AOS878. Steps of the
+/// interior method after S. Mehrotra, "On the implementation of a primal-dual interior point method", SIAM Journal on
+/// Optimization 2 (1992), doi 10.1137/0802028.
 ///
 /// # Example
 ///
@@ -98,8 +114,38 @@ impl TotalVariation {
         Ok(())
     }
 
-    fn memory(n: usize) -> usize {
-        n + Workspace::len(n)
+    /// Writes the minimiser for columns that aren't independent, and covariances if there is room for them.
+    fn solve_together(
+        &self,
+        cavity: &RowCavity<'_>,
+        x: &mut [f64],
+        covariance: &mut [f64],
+        memory: &mut [f64],
+    ) -> Result<(), Breakdown> {
+        let (d, natural, gamma) = (cavity.columns(), cavity.natural(), cavity.precision());
+        let (inverse, memory) = memory.split_at_mut(d * d);
+        proper::inverse(cavity, inverse, memory)?;
+        if self.weight == 0.0 || cavity.is_empty() {
+            for (x, natural) in x.chunks_exact_mut(d).zip(natural.chunks_exact(d)) {
+                small::row_times(natural, inverse, x, d);
+            }
+            covariance.chunks_exact_mut(d * d).for_each(|row| row.copy_from_slice(inverse));
+            return Ok(());
+        }
+        let problem = chains::Problem { natural, gamma, inverse, weight: self.weight, columns: d };
+        if chains::minimise(&problem, x, covariance, memory) {
+            return Ok(());
+        }
+        Err(Breakdown::NoConvergence { port: 0, row: cavity.first_row() })
+    }
+
+    /// Values of memory for either way to solve.
+    fn memory(cavity: &RowCavity<'_>) -> usize {
+        let (n, d) = (cavity.len(), cavity.columns());
+        if cavity.is_diagonal() {
+            return n + Workspace::len(n);
+        }
+        d * d + chains::memory(n.max(1), d)
     }
 }
 
@@ -111,9 +157,13 @@ impl Denoiser for TotalVariation {
         out: &mut RowEstimate<'_>,
         scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
-        let (n, d) = (cavity.len(), cavity.columns());
+        let d = cavity.columns();
+        let memory = scratch.slice(Self::memory(cavity));
+        if !cavity.is_diagonal() {
+            return self.solve_together(cavity, out.mean, out.covariance, memory);
+        }
         out.covariance.fill(0.0);
-        self.solve(cavity, scratch.slice(Self::memory(n)), |j, gamma, x| {
+        self.solve(cavity, memory, |j, gamma, x| {
             for piece in x.chunk_by(|a, b| a == b).scan(0, |start, piece| {
                 let from = *start;
                 *start += piece.len();
@@ -141,10 +191,19 @@ impl Denoiser for TotalVariation {
     fn log_partition(&self, cavity: &RowCavity<'_>, out: &mut [f64]) -> bool {
         out.fill(0.0);
         // The cost grows in proportion to x, so that n'x - x' Gamma x is the cost and half of x' Gamma x the maximum.
-        let result =
-            self.solve(cavity, &mut vec![0.0; Self::memory(cavity.len())], |_, gamma, x| {
+        let mut memory = vec![0.0; Self::memory(cavity)];
+        if cavity.is_diagonal() {
+            let result = self.solve(cavity, &mut memory, |_, gamma, x| {
                 out.iter_mut().zip(x).for_each(|(out, x)| *out += 0.5 * gamma * x * x);
             });
+            return result.is_ok();
+        }
+        let d = cavity.columns();
+        let mut x = vec![0.0; cavity.natural().len()];
+        let result = self.solve_together(cavity, &mut x, &mut [], &mut memory);
+        for (out, x) in out.iter_mut().zip(x.chunks_exact(d)) {
+            *out = 0.5 * small::bilinear(x, cavity.precision(), x, d);
+        }
         result.is_ok()
     }
 
@@ -155,8 +214,6 @@ impl Denoiser for TotalVariation {
 
 #[cfg(test)]
 mod tests {
-    use fg_core::message::ColumnForm;
-
     use super::*;
 
     #[test]
@@ -175,6 +232,26 @@ mod tests {
     }
 
     #[test]
+    fn diagonal_precisions_have_the_same_answer_either_way() {
+        let precision = [2.0, 0.0, 0.0, 0.3];
+        let n: Vec<f64> = (0..80).map(|k| (1.0 + 3.0 * f64::from(k)).sin()).collect();
+        let cavity = RowCavity::new(0, 2, &n, &n, &precision);
+        for weight in [0.0, 0.2, 0.9, 30.0] {
+            let penalty = TotalVariation::new(weight).unwrap();
+            let (mut x, mut covariance) = ([0.0; 80], [0.0; 160]);
+            let mut out = RowEstimate { mean: &mut x, covariance: &mut covariance };
+            penalty.estimate(&cavity, &mut out, &mut Scratch::default()).unwrap();
+            let (mut own, mut own_covariance) = ([f64::NAN; 80], [f64::NAN; 160]);
+            let mut memory = vec![f64::NAN; 4 + chains::memory(40, 2)];
+            penalty.solve_together(&cavity, &mut own, &mut own_covariance, &mut memory).unwrap();
+            let pairs = x.iter().chain(&covariance).zip(own.iter().chain(&own_covariance));
+            for (expected, found) in pairs {
+                assert!((expected - found).abs() < 1e-13, "{weight}: {expected} {found}");
+            }
+        }
+    }
+
+    #[test]
     fn what_it_is_not_for_is_refused() {
         let run = |precision: &[f64]| {
             let mut out = RowEstimate { mean: &mut [0.0; 4], covariance: &mut [0.0; 8] };
@@ -183,9 +260,11 @@ mod tests {
             TotalVariation::new(1.0).unwrap().estimate(&cavity, &mut out, &mut Scratch::default())
         };
         assert_eq!(run(&[1.0, 0.0, 0.0, 2.0]), Ok(()));
-        let form = Breakdown::Form { port: 0, needed: ColumnForm::Diagonal };
-        assert_eq!(run(&[1.0, 0.5, 0.5, 1.0]), Err(form));
-        assert_eq!(run(&[1.0, 0.0, 0.0, 0.0]), Err(Breakdown::ImproperCavity { port: 0, row: 0 }));
+        assert_eq!(run(&[1.0, 0.5, 0.5, 1.0]), Ok(()));
+        let improper = Err(Breakdown::ImproperCavity { port: 0, row: 0 });
+        assert_eq!(run(&[1.0, 0.0, 0.0, 0.0]), improper);
+        assert_eq!(run(&[0.01, 0.03, 0.03, 0.09]), improper);
+        assert_eq!(run(&[1.0, 2.0, 2.0, 1.0]), improper);
         assert!(TotalVariation::new(-1.0).is_err() && TotalVariation::new(f64::NAN).is_err());
     }
 }

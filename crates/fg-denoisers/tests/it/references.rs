@@ -158,7 +158,7 @@ fn likelihood(family: &str, parameters: &[f64]) -> Found {
             let weights = [first, second];
             let units = TwoLayer::labels(&weights, bias, Activation::Tanh, Link::Logistic)?;
             // So many nodes that the units are as good as curved between them.
-            data(TwoLayerMmse::new(units).with_points(256)?.with_nodes(33)?, &[y])
+            data(TwoLayerMmse::new(units).with_points(256)?.with_nodes(129)?, &[y])
         }
         ("laplace_noise", &[y, b]) => data(LaplaceNoise::new(b)?, &[y]),
         ("huber", &[y, s, t]) => data(HuberNoise::new(s, t)?, &[y]),

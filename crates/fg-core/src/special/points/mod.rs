@@ -1,6 +1,7 @@
 //! Gaussian points decide what an average over a few directions costs and how exact it is.
 
 mod solids;
+mod steps;
 
 use super::quantile;
 use crate::message::small;
@@ -9,7 +10,7 @@ use crate::message::small;
 /// them is exact for every polynomial of degree three.
 ///
 /// They are an Owen-scrambled Sobol sequence mapped to normal variables, completed by its mirror image and
-/// whitened, or the corners of solids. Points lie component after component, so that loops over points vectorise.
+/// whitened, or the corners of solids, or steps of one component. Points lie component after component, so that loops over points vectorise.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GaussianPoints {
     dimension: usize,

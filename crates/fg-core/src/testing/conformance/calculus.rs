@@ -2,7 +2,7 @@
 
 use super::input::Input;
 use super::one_port::{Estimate, OnePort};
-use super::{Violation, demand};
+use super::{Violation, across, demand};
 use crate::denoiser::{Estimation, Scratch};
 use crate::message::small;
 
@@ -68,7 +68,30 @@ fn vacuous(input: &Input) -> bool {
     input.precision().iter().all(|&p| p == 0.0)
 }
 
+/// Of averages over points the integral of the estimate over two deviations decides where its derivative is off: what an error
+/// changes by from place to place is no part of what is declared.
 pub(super) fn gradient(subject: OnePort<'_>, input: &Input) -> Result<(), Violation> {
+    match gradient_at(subject, input) {
+        Err(_) if averaged(subject, input) => across::gradient(subject, input),
+        found => found,
+    }
+}
+
+/// As [`gradient`].
+pub(super) fn jacobian(subject: OnePort<'_>, input: &Input) -> Result<(), Violation> {
+    match jacobian_at(subject, input) {
+        Err(_) if averaged(subject, input) => across::jacobian(subject, input),
+        found => found,
+    }
+}
+
+/// Whether posterior means declare an error here.
+fn averaged(subject: OnePort<'_>, input: &Input) -> bool {
+    let found = subject.estimate(&input.cavity(), &mut Scratch::default());
+    subject.estimation() == Estimation::Mmse && found.is_ok_and(|found| found.standard_error > 0.0)
+}
+
+fn gradient_at(subject: OnePort<'_>, input: &Input) -> Result<(), Violation> {
     const LAW: &str = "gradient";
     if subject.log_partition(&input.cavity()).is_none() {
         return Ok(());
@@ -108,7 +131,7 @@ pub(super) fn gradient(subject: OnePort<'_>, input: &Input) -> Result<(), Violat
     Ok(())
 }
 
-pub(super) fn jacobian(subject: OnePort<'_>, input: &Input) -> Result<(), Violation> {
+fn jacobian_at(subject: OnePort<'_>, input: &Input) -> Result<(), Violation> {
     const LAW: &str = "jacobian";
     if !subject.separable() {
         return Ok(()); // the averaged Jacobian of a coupled estimator isn't that of a row

@@ -4,9 +4,9 @@ use super::calculus::{STENCIL, slope};
 use super::calibration::{Average, point};
 use super::input::{CORRELATIONS, Input};
 use super::laws::{Applies, given};
-use super::robustness::{DIRT, PATHS, semi_definite};
+use super::robustness::{DIRT, PATHS, TOGETHER, semi_definite};
 use super::{Violation, demand};
-use crate::denoiser::{Channel, Estimation, RowEstimate, Scratch};
+use crate::denoiser::{Channel, Estimation, RowCavity, RowEstimate, Scratch};
 use crate::factor::Breakdown;
 use crate::factor::partition::log_volume;
 use crate::message::small;
@@ -20,17 +20,22 @@ fn estimate(
     inputs: [&Input; 2],
     scratch: &mut Scratch,
 ) -> Result<Ports, Breakdown> {
-    let buffers = |input: &Input| {
-        let (n, d) = (input.rows(), input.columns());
+    estimate_rows(channel, inputs.map(Input::cavity), scratch)
+}
+
+fn estimate_rows(
+    channel: &dyn Channel,
+    cavities: [RowCavity<'_>; 2],
+    scratch: &mut Scratch,
+) -> Result<Ports, Breakdown> {
+    let [mut a, mut b] = cavities.each_ref().map(|cavity| {
+        let (n, d) = (cavity.len(), cavity.columns());
         (vec![f64::NAN; n * d], vec![f64::NAN; n * d * d])
-    };
-    let mut ports = inputs.map(buffers);
-    let cavities = inputs.map(Input::cavity);
-    let [a, b] = &mut ports;
-    let mut out = [a, b].map(|(mean, covariance)| RowEstimate { mean, covariance });
-    let [x, y] = &mut out;
-    channel.estimate([&cavities[0], &cavities[1]], [x, y], scratch)?;
-    Ok(ports)
+    });
+    let [mut x, mut y] =
+        [&mut a, &mut b].map(|(mean, covariance)| RowEstimate { mean, covariance });
+    channel.estimate([&cavities[0], &cavities[1]], [&mut x, &mut y], scratch)?;
+    Ok([a, b])
 }
 
 fn describe(inputs: [&Input; 2]) -> String {
@@ -296,6 +301,44 @@ pub(super) fn batching(pipe: &Pipe<'_>) -> Result<(), Violation> {
             let rows = backwards[port].0.chunks_exact(d).rev().flatten();
             for (expected, &found) in together[port].0.iter().zip(rows) {
                 demand((&name, LAW), || describe(inputs), (found, *expected), 0.0)?;
+            }
+        }
+        if inputs.iter().all(|input| input.rows() > 1) {
+            many_rows(pipe.channel, inputs, LAW)?;
+        }
+    }
+    Ok(())
+}
+
+/// Rows alone, and each of them in calls of few and of many.
+fn many_rows(
+    channel: &dyn Channel,
+    inputs: [&Input; 2],
+    law: &'static str,
+) -> Result<(), Violation> {
+    let name = channel.name();
+    let all = inputs.map(|input| input.like(TOGETHER[TOGETHER.len() - 1]));
+    let mut together = Vec::new();
+    for count in TOGETHER {
+        let some = all.each_ref().map(|input| input.first_rows(count));
+        let found = estimate(channel, each(&some), &mut Scratch::default());
+        together.push(found.map_err(|b| refused(channel, law, inputs, b))?);
+    }
+    let mut dirty = Scratch::default();
+    for i in 0..all[0].rows() {
+        dirty.slice(DIRT).fill(f64::NAN);
+        let rows = all.each_ref().map(|input| input.row_cavity(i));
+        let alone = estimate_rows(channel, rows, &mut dirty);
+        let alone = alone.map_err(|b| refused(channel, law, inputs, b))?;
+        for together in together.iter().zip(TOGETHER).filter(|(_, count)| i < *count) {
+            for (port, (alone, together)) in alone.iter().zip(together.0).enumerate() {
+                let d = inputs[port].columns();
+                let means = alone.0.iter().zip(&together.0[i * d..]);
+                let covariances = alone.1.iter().zip(&together.1[i * d * d..]);
+                for (found, expected) in means.chain(covariances) {
+                    let place = || format!("port {port}, {}", all[port].describe(i));
+                    demand((&name, law), place, (*found, *expected), 0.0)?;
+                }
             }
         }
     }

@@ -65,7 +65,7 @@ impl Input {
 
     /// As [`examples`](Self::examples), with this number of rows.
     pub(super) fn examples_of(rows: usize, d: usize) -> Vec<Self> {
-        let mean: Vec<f64> = (0..rows * d).map(|k| 2.5 * (1.0 + 3.0 * k as f64).sin()).collect();
+        let mean = Self::means(rows * d);
         let matrix = |entry: &dyn Fn(usize, usize) -> f64| -> Vec<f64> {
             (0..d * d).map(|k| entry(k / d, k % d)).collect()
         };
@@ -85,6 +85,16 @@ impl Input {
             precisions.into_iter().map(|p| Self::from_mean(d, &mean, p)).collect();
         examples.push(Self::nothing(d));
         examples
+    }
+
+    /// Means of order one that follow no pattern.
+    fn means(len: usize) -> Vec<f64> {
+        (0..len).map(|k| 2.5 * (1.0 + 3.0 * k as f64).sin()).collect()
+    }
+
+    /// As many rows as are wanted of the precision of this example, with the means of its rows and more of the same.
+    pub(super) fn like(&self, rows: usize) -> Self {
+        Self::from_mean(self.columns, &Self::means(rows * self.columns), self.precision.clone())
     }
 
     /// A row of which nothing is known.
@@ -176,10 +186,15 @@ impl Input {
 
     /// The first row alone.
     pub(super) fn first_row(&self) -> Self {
+        self.first_rows(1)
+    }
+
+    /// So many rows from the first on.
+    pub(super) fn first_rows(&self, rows: usize) -> Self {
         Self {
             columns: self.columns,
-            natural: self.natural[..self.columns].to_vec(),
-            mean: self.mean[..self.columns].to_vec(),
+            natural: self.natural[..rows * self.columns].to_vec(),
+            mean: self.mean[..rows * self.columns].to_vec(),
             precision: self.precision.clone(),
         }
     }

@@ -7,9 +7,9 @@
 //! | `jacobian` | the covariance, with the derivative of the estimate by `n` | estimators, channels |
 //! | `cross derivative` | derivatives of each port's means by the other's `n`, with each other | channels |
 //! | `covariance` | symmetric, no negative eigenvalue | estimators, channels |
-//! | `batching` | rows alone and together (of channels in reverse), with dirty scratch: the same bits | estimators, channels |
+//! | `batching` | rows alone, and with a few and a hundred others (of channels in reverse, too), with dirty scratch: the same bits | estimators, channels |
 //! | `order` | rows in order and in reverse: the same bits, unless rows differ | estimators |
-//! | `column form` | a diagonal precision, with one that is full by a rounding error | estimators, channels |
+//! | `column form` | a diagonal precision, with one that is full by a rounding error; of rows estimated together, unless refused by its form | estimators, channels |
 //! | `precise cavity` | the estimate tends to the cavity mean, the covariance to `Gamma^-1`, unless rows are on points or curves; to their projections where a maximiser is constrained | estimators |
 //! | `finite` | a grid of precisions over 24 decades, with strong correlations, and means up to a million deviations | estimators, channels |
 //! | `coupled` | gradient and average Jacobian over all rows, where these are estimated together | estimators |
@@ -30,8 +30,10 @@
 //! | `matrix`, `squared norm`, `spectrum` | what it says of itself, with its products, shape and norm | operators |
 //!
 //! The module `laws` lists them, says when they apply, and is what [`check`] and [`report`] go through. Estimates that are
-//! averages over points obey the laws within the error that they declare.
+//! averages over points obey the laws within the error that they declare; where their derivatives are off by more, as errors turn
+//! over from place to place, the laws `gradient` and `jacobian` are held to over two deviations.
 
+mod across;
 mod calculus;
 mod calibration;
 mod case;

@@ -58,6 +58,43 @@ fn a_right_estimator_passes_and_each_error_is_found_by_its_law() {
     assert_eq!(broken_law(check(Subject::denoiser(&fragile), 1)), Some("finite"));
 }
 
+/// The posterior of a Gaussian of variance one, off by this share in calls of at least so many rows.
+#[derive(Debug)]
+struct Shared {
+    rows: usize,
+    share: f64,
+}
+
+impl Denoiser for Shared {
+    fn estimate(
+        &self,
+        cavity: &RowCavity<'_>,
+        out: &mut RowEstimate<'_>,
+        _scratch: &mut Scratch,
+    ) -> Result<(), Breakdown> {
+        let share = if cavity.len() < self.rows { 0.0 } else { self.share };
+        let variance = 1.0 / (1.0 + cavity.scalar_precision());
+        for (i, n) in cavity.natural().iter().enumerate() {
+            (out.mean[i], out.covariance[i]) = ((1.0 + share) * n * variance, variance);
+        }
+        Ok(())
+    }
+
+    fn name(&self) -> String {
+        "shared".to_owned()
+    }
+}
+
+#[test]
+fn answers_that_depend_on_their_company_are_found() {
+    let law = |rows, share| broken_law(check(Subject::denoiser(&Shared { rows, share }), 1));
+    assert_eq!(law(16, 0.0), None);
+    // A few units in the last place, from as many rows on as share work.
+    for rows in [2, 16, 100] {
+        assert_eq!(law(rows, 1e-15), Some("batching"), "{rows}");
+    }
+}
+
 #[test]
 fn a_claim_that_does_not_match_the_law_is_found_by_drawing() {
     let right = shrink(|_, _, answer| answer).with_law(Normal { deviation: 1.0 });

@@ -9,7 +9,7 @@ use super::line::{Line, Ray, Shape};
 use super::nodes::{Curve, Kinked, Shared};
 use super::posterior::TwoLayerMmse;
 use super::sets::SCRAMBLINGS;
-use super::smooth::{ErrorFunction, Logistic};
+use super::smooth::{ErrorFunction, Grid, Logistic};
 use super::{Activation, Output, TwoLayer};
 use crate::family::Replicates;
 use crate::family::lines::{LOG_TAU, LONGEST, Lines, Moments, Whitening};
@@ -17,6 +17,10 @@ use crate::family::lines::{LOG_TAU, LONGEST, Lines, Moments, Whitening};
 /// One call on a batch of rows.
 pub(super) struct Batch<'a, 'b> {
     pub(super) node: &'a TwoLayerMmse,
+    /// Nodes of its lines; empty for activations with kinks.
+    pub(super) grid: &'a Grid,
+    /// By how many places the turns at sets of lines are moved on.
+    pub(super) turn: usize,
     pub(super) observed: &'a [f64],
     pub(super) cavity: &'a RowCavity<'a>,
     /// Moments, where they are asked for.
@@ -33,13 +37,14 @@ fn shared_len(Shape { units, outputs, nodes, .. }: Shape) -> usize {
 
 impl Batch<'_, '_> {
     /// Values of working memory.
-    pub(super) fn len(node: &TwoLayerMmse) -> usize {
-        let Shape { units, outputs, .. } = node.shape();
+    pub(super) fn len(node: &TwoLayerMmse, grid: &Grid) -> usize {
+        let shape = node.shape(grid);
+        let Shape { units, outputs, .. } = shape;
         let lines = Lines::<pulp::Scalar>::len(units, node.points.most());
-        let row = node.grid.nodes.len() + outputs + units + shared_len(node.shape());
+        let row = grid.nodes.len() + outputs + units + shared_len(shape);
         let replicates = Replicates::len(SCRAMBLINGS, units) + units * units;
         let working = Whitening::len(units) + Frame::len(units, outputs) + row + replicates;
-        working + lines + node.shape().len()
+        working + lines + shape.len()
     }
 
     /// What `log int p(y | z) exp(n'z - z' Gamma z / 2) dz` adds in every row to the mean mass of its lines.
@@ -61,7 +66,7 @@ impl Batch<'_, '_> {
     /// machine without vector units.
     #[inline(always)]
     fn sized<S: pulp::Simd, C: Curve>(self, simd: S, curve: C) -> Result<f64, Breakdown> {
-        let (shape, node) = (self.node.shape(), self.node);
+        let (shape, node) = (self.node.shape(self.grid), self.node);
         let far = C::NODES.is_none();
         let usual = |units| Shape { units, outputs: 1, nodes: C::NODES.unwrap_or(units), far };
         match node.network.output {
@@ -83,7 +88,7 @@ impl Batch<'_, '_> {
         density: D,
         shape: Shape,
     ) -> Result<f64, Breakdown> {
-        let Self { node, observed, cavity, .. } = self;
+        let Self { node, grid, turn, observed, cavity, .. } = self;
         let network = &node.network;
         let Shape { units: d, outputs, nodes, .. } = shape;
         let weights = &network.weights.as_slice()[..d * outputs];
@@ -97,7 +102,7 @@ impl Batch<'_, '_> {
         let whitening = Whitening::new(cavity.precision(), cavity.first_row(), d, memory)?;
         let constant = Self::log_constant(network, whitening.log_determinant);
         let mut frame = Frame::new(d, outputs, take(Frame::len(d, outputs)));
-        let (at, target, direction) = (take(node.grid.nodes.len()), take(outputs), take(d));
+        let (at, target, direction) = (take(grid.nodes.len()), take(outputs), take(d));
         let shared = take(shared_len(shape));
         let (shared, _) =
             shared.split_at_mut(curve.shared(d, outputs, nodes).next_multiple_of(LONGEST));
@@ -112,11 +117,11 @@ impl Batch<'_, '_> {
             for ((t, y), b) in target.iter_mut().zip(y).zip(&network.bias) {
                 *t = network.output.target(*y, *b);
             }
-            let group = (cavity.first_row() + i) % groups;
+            let group = (cavity.first_row() + turn + i) % groups;
             let steepest = frame.turn(simd, network, &whitening, r);
             let points = node.points.of(group, density.information(steepest));
             let (centre, width) = frame.grid(network, density, y, target);
-            for (t, unit) in at.iter_mut().zip(&node.grid.nodes) {
+            for (t, unit) in at.iter_mut().zip(&grid.nodes) {
                 *t = width.mul_add(*unit, centre);
             }
             for (a, row) in direction.iter_mut().zip(frame.map.chunks_exact(d)) {
@@ -128,7 +133,7 @@ impl Batch<'_, '_> {
                 observed: y,
                 target,
                 direction,
-                grid: &node.grid,
+                grid,
                 at,
                 inverse_width: 1.0 / width,
                 noise_precision: network.noise_precision(),

@@ -31,6 +31,9 @@ mod posterior;
 mod sets;
 mod smooth;
 mod starts;
+#[cfg(test)]
+mod trial_tests;
+mod trials;
 mod unit;
 
 pub use activation::Activation;

@@ -44,9 +44,15 @@ impl Sets {
     /// Those of at least `count` lines for every row.
     pub(super) fn with_count(network: &TwoLayer, count: usize) -> Self {
         let dimension = network.hidden() - 1;
-        // A single unit has nothing across its line.
+        // A single unit has nothing across its line, and two one direction, in which equal steps are far better.
         let count = if dimension == 0 { 1 } else { count };
         let usual = match network.output {
+            Output::Label(_) if dimension == 1 => {
+                all(|seed| GaussianPoints::stepped_halves(count, seed))
+            }
+            Output::Noise { .. } if dimension == 1 => {
+                all(|seed| GaussianPoints::steps(count, seed))
+            }
             Output::Label(_) if dimension > 0 => {
                 all(|seed| GaussianPoints::halves(dimension, count, seed))
             }

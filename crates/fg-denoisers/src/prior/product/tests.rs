@@ -208,7 +208,8 @@ fn rows_that_share_a_lattice_agree_with_rows_one_by_one() {
                 let mut all = [vec![0.0; natural.len()], vec![0.0; natural.len()]];
                 let [mean, covariance] = &mut all;
                 let mut out = RowEstimate { mean, covariance };
-                Batch::new(product, &cavity, &mut out, [&mut lattice, &mut memory]).run();
+                let memory = [&mut lattice[..], &mut memory[..]];
+                Batch { product, cavity: &cavity, out: &mut out, memory }.run();
                 shared += out.mean.iter().filter(|m| m.is_finite()).count();
                 rows += natural.len();
             }

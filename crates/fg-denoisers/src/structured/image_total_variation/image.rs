@@ -107,7 +107,7 @@ impl Problem {
             for (neighbour, ahead) in neighbours.into_iter().zip(ahead) {
                 match neighbour {
                     Some(j) if !turned && ahead.abs() >= 1.0 => {
-                        steps.push(([i, j], ahead.signum()))
+                        steps.push(([i, j], ahead.signum()));
                     }
                     Some(j) if !loose => union.join(i, j),
                     _ => {}

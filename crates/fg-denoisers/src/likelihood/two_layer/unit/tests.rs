@@ -34,7 +34,7 @@ fn labels(rows: usize) -> Vec<f64> {
 
 /// Deviations from zero of cavities' means: dense next to it, and as far as a million.
 fn places() -> Vec<f64> {
-    let near = (-400..=400).map(|k| 0.15 * f64::from(k));
+    let near = (-200..=200).map(|k| 0.3 * f64::from(k));
     let far = (0..60).flat_map(|k| {
         let size = 10f64.powf(0.1 * f64::from(k));
         [size, -size]
