@@ -284,13 +284,13 @@ impl<'g> State<'g> {
     /// How the recursion ends here.
     fn broken(&self, failure: &Failure, sweep: usize) -> PredictedStatus {
         let name = |factor: usize| self.graph.factor_nodes()[factor].name.clone();
-        let factor = name(failure.factor);
-        let silent = self.silent.filter(|&other| !self.swept && other != failure.factor);
-        match silent {
-            Some(silent) if failure.reason.is_open() => {
-                PredictedStatus::StartNeeded { silent: name(silent), factor }
+        let &Failure { factor, reason } = failure;
+        let silent = if self.swept { None } else { self.silent };
+        match reason.owed_to(silent, factor) {
+            Some(silent) => {
+                PredictedStatus::StartNeeded { silent: name(silent), factor: name(factor) }
             }
-            _ => PredictedStatus::Breakdown { factor, sweep, reason: failure.reason },
+            None => PredictedStatus::Breakdown { factor: name(factor), sweep, reason },
         }
     }
 

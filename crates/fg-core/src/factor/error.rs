@@ -340,9 +340,11 @@ impl Breakdown {
         matches!(self, Self::ImproperCavity { .. } | Self::NotPositive { .. })
     }
 
-    /// Whether something is left open that another message could settle.
-    pub(crate) fn is_open(&self) -> bool {
-        matches!(self, Self::Undetermined { .. } | Self::ImproperCavity { .. })
+    /// The factor whose silence in the first sweep this one is owed to, at `factor`: what has been told something, and breaks down on
+    /// it, is owed to none.
+    pub(crate) fn owed_to(&self, silent: Option<usize>, factor: usize) -> Option<usize> {
+        let open = matches!(self, Self::Undetermined { .. } | Self::ImproperCavity { .. });
+        silent.filter(|&other| open && other != factor)
     }
 
     /// The same breakdown at another port: estimators with one port report port zero.

@@ -34,9 +34,8 @@ impl Failure {
         let Event::Breakdown(reason) = self.event else {
             unreachable!("a belief explodes against the first sweep, which has been completed")
         };
-        // What has been told something, and breaks down on it, needs no start.
-        let silent = silent.filter(|&other| reason.is_open() && other != self.factor);
-        match (breakdown_error(graph, self.factor, reason), silent) {
+        let owed = reason.owed_to(silent, self.factor);
+        match (breakdown_error(graph, self.factor, reason), owed) {
             (InferenceError::Breakdown { factor, variable, .. }, Some(silent)) => {
                 let silent = graph.factor_nodes()[silent].name.clone();
                 InferenceError::StartNeeded { silent, factor, variable }

@@ -7,6 +7,8 @@ mod low_rank;
 mod non_local_means;
 mod nuclear_norm;
 mod picture;
+#[cfg(test)]
+mod precisions;
 mod total_variation;
 mod wavelet_shrinkage;
 

@@ -164,7 +164,7 @@ fn claims_are_about_instances_that_there_are() {
 }
 
 /// Files under these folders that hold what several families share, not a family.
-const SHARED: [&str; 13] = [
+const SHARED: [&str; 14] = [
     "penalty/active_set",
     "penalty/branch_and_bound",
     "penalty/crossings",
@@ -178,6 +178,7 @@ const SHARED: [&str; 13] = [
     "structured/chains",
     "structured/low_rank",
     "structured/picture",
+    "structured/precisions",
 ];
 
 #[test]

@@ -188,28 +188,12 @@ impl<'a> Interior<'a> {
             if i + 1 < n {
                 let weights = &self.weights[i * d..(i + 1) * d];
                 (0..d).for_each(|j| factor[j * (d + 1)] += weights[j]);
-                if small::cholesky(left, d).is_err() {
+                if !scaled_inverse(left, turned, weights, matrix) {
                     return false;
                 }
-                small::invert_lower(left, turned, d);
-                for a in 0..d {
-                    for b in 0..d {
-                        let product: f64 =
-                            (0..d).map(|c| turned[c * d + a] * turned[c * d + b]).sum();
-                        matrix[a * d + b] = product * (weights[a] * weights[b]).sqrt();
-                    }
-                    matrix[a * (d + 1)] += 1.0;
-                }
-                if small::cholesky(matrix, d).is_err() {
+                (0..d).for_each(|a| matrix[a * (d + 1)] += 1.0);
+                if !scaled_inverse(matrix, turned, weights, left) {
                     return false;
-                }
-                small::invert_lower(matrix, turned, d);
-                for a in 0..d {
-                    for b in 0..d {
-                        let product: f64 =
-                            (0..d).map(|c| turned[c * d + a] * turned[c * d + b]).sum();
-                        left[a * d + b] = product * (weights[a] * weights[b]).sqrt();
-                    }
                 }
             }
             if small::cholesky(factor, d).is_err() {
@@ -286,4 +270,20 @@ impl<'a> Interior<'a> {
         problem.times_gamma(&self.x.value[i * d..(i + 1) * d], j) - problem.natural[k] + before
             - after
     }
+}
+
+/// Writes `W^1/2 A^-1 W^1/2` and replaces `A` by its Cholesky factor; false where it has none.
+fn scaled_inverse(a: &mut [f64], work: &mut [f64], weights: &[f64], out: &mut [f64]) -> bool {
+    let d = weights.len();
+    if small::cholesky(a, d).is_err() {
+        return false;
+    }
+    small::invert_lower(a, work, d);
+    for i in 0..d {
+        for j in 0..d {
+            let product: f64 = (0..d).map(|k| work[k * d + i] * work[k * d + j]).sum();
+            out[i * d + j] = product * (weights[i] * weights[j]).sqrt();
+        }
+    }
+    true
 }

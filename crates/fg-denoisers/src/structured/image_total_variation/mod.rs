@@ -12,7 +12,6 @@ use fg_core::denoiser::{
     BlackBox, BlackBoxError, BlackBoxOptions, Denoiser, Estimation, RowCavity, RowEstimate, Scratch,
 };
 use fg_core::factor::Breakdown;
-use fg_core::message::small;
 
 use super::picture::Picture;
 use crate::error::{self, ParameterError};
@@ -231,9 +230,8 @@ impl ImageTotalVariation {
     /// The estimate, from these duals.
     fn solve(&self, cavity: &RowCavity<'_>, mut duals: Vec<Dual>) -> Result<Solution, Breakdown> {
         let (d, row) = (cavity.columns(), cavity.first_row());
-        let (mut covariance, mut memory) = (vec![0.0; d * d], vec![0.0; 2 * d * d]);
-        small::invert_positive(cavity.precision(), &mut covariance, &mut memory, d)
-            .map_err(|_| Breakdown::ImproperCavity { port: 0, row })?;
+        let mut covariance = vec![0.0; d * d];
+        proper::inverse(cavity, &mut covariance, &mut vec![0.0; 2 * d * d])?;
         let cost = |variance: f64| {
             if self.follows_noise { self.weight / variance.sqrt() } else { self.weight }
         };

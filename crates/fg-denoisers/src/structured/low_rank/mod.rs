@@ -79,7 +79,7 @@ pub(super) fn minimise(
         }
     }
     let natural = &*natural;
-    let reduced = tangent::Problem { natural, gamma, weight: problem.weight };
+    let reduced = Problem { natural, gamma, weight: problem.weight, columns: d };
     let start = take(memory, q * d);
     start.iter_mut().zip(natural).for_each(|(x, n)| *x = n / problem.weight);
     let mut barrier = Barrier::new(start, metric, (q, d), take(memory, Barrier::len(q, d)));

@@ -2,10 +2,11 @@
 
 use fg_core::message::small;
 
+use super::Problem;
 use super::singular::Singular;
 use crate::family::memory::take;
 
-/// The nuclear norm on matrices of rank `r`, near `X = U S V'`.
+/// The nuclear norm on matrices of rank `r`, `q x d` with `q <= d`, near `X = U S V'`.
 ///
 /// A move within the rank is `U A V' + U C V_' + U_ B V'`, with `V_` and `U_` for the complements. To second order it takes
 /// `U_ B S^-1 C V_'` with it, so that with `E = N - X Gamma` and `F = U_' E V_` the exponent falls by half of
@@ -34,14 +35,6 @@ pub(super) struct Tangent<'a> {
     form: &'a mut [f64],
     step: &'a mut [f64],
     work: &'a mut [f64],
-}
-
-/// Minimise `tr(X Gamma X') / 2 - tr(N X') + weight |X|_*`, `q x d` with `q <= d`.
-#[derive(Clone, Copy)]
-pub(super) struct Problem<'a> {
-    pub(super) natural: &'a [f64],
-    pub(super) gamma: &'a [f64],
-    pub(super) weight: f64,
 }
 
 /// Steps of Newton after which a rank is given up: from near the minimiser they converge quadratically.
