@@ -129,6 +129,7 @@ fn cases() -> Vec<Case> {
                 | Floor::TailPoints(_)
                 | Floor::Climbed { .. }
                 | Floor::Parted(_)
+                | Floor::Pieces(_)
                 | Floor::Heavy(2..),
             ) => {
                 all.push(Case { subject, rows: ROWS[0] });

@@ -3,90 +3,41 @@
 //! [`positive_part`](super::positive_part) is the same for single values. As in [`exp`](super::exp), functions are meant for
 //! code compiled for fused multiply-add.
 
-use super::exp::{cubic, exp_share};
-use super::number::Number;
+use core::hint::black_box;
+
+use super::exp::exp_share;
+use super::number::{Number, Pair};
 
 /// Where the variable of the polynomials, `(x - CENTRE) / (x + CENTRE)`, vanishes; it balances the first and the last
 /// coefficients of the Chebyshev series.
 const CENTRE: f64 = 4.0;
-/// Chebyshev series of `(x + CENTRE) E t` in that variable, truncated where its tail is below `2e-14` and rearranged in
-/// powers, lowest first; computed in 60 digits from Laplace's continued fraction and Mills' ratio.
-const MEAN: [[f64; 4]; 6] = [
-    [
-        1.804_857_155_915_753_6,
-        -1.182_204_501_519_220_6,
-        0.401_956_703_810_600_5,
-        0.067_517_927_916_563_15,
-    ],
-    [
-        -0.138_224_491_688_966_83,
-        0.033_703_667_848_339_35,
-        0.031_656_531_445_233_86,
-        -0.020_800_457_159_219_188,
-    ],
-    [
-        -0.004_488_628_491_486_369_5,
-        0.007_961_434_561_068_896,
-        -0.000_373_363_109_545_605_97,
-        -0.002_485_911_913_517_474_7,
-    ],
-    [
-        0.000_594_037_212_797_380_3,
-        0.000_665_898_590_022_044_4,
-        -0.000_287_300_435_715_004_9,
-        -0.000_151_252_783_575_723_4,
-    ],
-    [
-        0.000_101_628_391_071_538_21,
-        2.704_996_252_696_311_6e-5,
-        -2.813_379_958_382_366_5e-5,
-        -3.024_689_951_660_219_5e-6,
-    ],
-    [
-        5.559_465_477_248_159e-6,
-        7.811_569_898_054_796e-9,
-        -5.771_099_195_018_053e-7,
-        3.976_966_552_546_567e-8,
-    ],
-];
-/// The same of `(x + CENTRE)^2 Var t`, truncated where its tail is below `4e-13`.
-const VARIANCE: [[f64; 4]; 6] = [
-    [
-        2.987_061_657_434_596,
-        -3.168_322_410_650_569,
-        1.003_316_327_781_916_6,
-        0.822_969_677_557_145_8,
-    ],
-    [
-        -0.859_640_802_011_401_8,
-        0.012_282_842_637_909_804,
-        0.367_198_992_889_001_93,
-        -0.130_494_940_732_565_1,
-    ],
-    [
-        -0.112_051_190_254_402_45,
-        0.083_350_191_040_029_69,
-        0.023_241_136_911_129_084,
-        -0.036_968_971_542_406_43,
-    ],
-    [
-        -0.000_943_779_930_548_799_9,
-        0.013_371_321_203_288_997,
-        -0.002_021_761_322_824_718,
-        -0.004_094_114_224_492_931_4,
-    ],
-    [
-        0.001_243_825_570_189_403_8,
-        0.001_049_796_459_331_509_7,
-        -0.000_458_243_502_565_322_9,
-        -0.000_213_306_391_668_844_8,
-    ],
-    [
-        0.000_108_260_075_436_216_75,
-        3.031_041_044_289_023_6e-5,
-        -1.260_258_157_598_238_5e-5,
-        -2.216_825_786_678_517_7e-6,
-    ],
+/// Chebyshev series of `(x + CENTRE) E t` and `(x + CENTRE)^2 Var t` in that variable, truncated where their tails are below `2e-14`
+/// and `4e-13` and rearranged in powers, highest first; computed in 60 digits from Laplace's continued fraction and Mills' ratio.
+const SERIES: [[f64; 2]; 24] = [
+    [3.976_966_552_546_567e-8, -2.216_825_786_678_517_7e-6],
+    [-5.771_099_195_018_053e-7, -1.260_258_157_598_238_5e-5],
+    [7.811_569_898_054_796e-9, 3.031_041_044_289_023_6e-5],
+    [5.559_465_477_248_159e-6, 0.000_108_260_075_436_216_75],
+    [-3.024_689_951_660_219_5e-6, -0.000_213_306_391_668_844_8],
+    [-2.813_379_958_382_366_5e-5, -0.000_458_243_502_565_322_9],
+    [2.704_996_252_696_311_6e-5, 0.001_049_796_459_331_509_7],
+    [0.000_101_628_391_071_538_21, 0.001_243_825_570_189_403_8],
+    [-0.000_151_252_783_575_723_4, -0.004_094_114_224_492_931_4],
+    [-0.000_287_300_435_715_004_9, -0.002_021_761_322_824_718],
+    [0.000_665_898_590_022_044_4, 0.013_371_321_203_288_997],
+    [0.000_594_037_212_797_380_3, -0.000_943_779_930_548_799_9],
+    [-0.002_485_911_913_517_474_7, -0.036_968_971_542_406_43],
+    [-0.000_373_363_109_545_605_97, 0.023_241_136_911_129_084],
+    [0.007_961_434_561_068_896, 0.083_350_191_040_029_69],
+    [-0.004_488_628_491_486_369_5, -0.112_051_190_254_402_45],
+    [-0.020_800_457_159_219_188, -0.130_494_940_732_565_1],
+    [0.031_656_531_445_233_86, 0.367_198_992_889_001_93],
+    [0.033_703_667_848_339_35, 0.012_282_842_637_909_804],
+    [-0.138_224_491_688_966_83, -0.859_640_802_011_401_8],
+    [0.067_517_927_916_563_15, 0.822_969_677_557_145_8],
+    [0.401_956_703_810_600_5, 1.003_316_327_781_916_6],
+    [-1.182_204_501_519_220_6, -3.168_322_410_650_569],
+    [1.804_857_155_915_753_6, 2.987_061_657_434_596],
 ];
 /// `sqrt(2 pi)`.
 const SQRT_2PI: f64 = 2.506_628_274_631_000_5;
@@ -118,14 +69,35 @@ pub fn below_pair<N: Number>(x: N, y: N) -> (Tail<N>, Tail<N>) {
     let centre = x.constant(CENTRE);
     let (a, b) = (x + centre, y + centre);
     let inverse = x.constant(1.0) / (a * b);
-    (scaled(x, inverse * b), scaled(y, inverse * a))
+    let both = scaled(Pair(x, y), Pair(inverse * b, inverse * a));
+    let Tail { mean, variance, numerator, denominator } = both;
+    let first = Tail {
+        mean: mean.0,
+        variance: variance.0,
+        numerator: numerator.0,
+        denominator: denominator.0,
+    };
+    let second = Tail {
+        mean: mean.1,
+        variance: variance.1,
+        numerator: numerator.1,
+        denominator: denominator.1,
+    };
+    (first, second)
 }
 
+/// By Horner's rule: of four numbers side by side, as two registers are of a pair of tails or four of one, both series are as many chains
+/// as two units have in flight, and each coefficient is read once for all.
 #[inline(always)]
 fn scaled<N: Number>(x: N, inverse: N) -> Tail<N> {
     let q = (x - x.constant(CENTRE)) * inverse;
-    let mean = series(q, &MEAN) * inverse;
-    let variance = series(q, &VARIANCE) * (inverse * inverse);
+    let (mut mean, mut variance) = (x.constant(SERIES[0][0]), x.constant(SERIES[0][1]));
+    for [m, v] in &black_box(&SERIES)[1..] {
+        mean = mean.mul_add(q, x.constant(*m));
+        variance = variance.mul_add(q, x.constant(*v));
+    }
+    let mean = mean * inverse;
+    let variance = variance * (inverse * inverse);
     Tail { mean, variance, numerator: x + mean, denominator: x.constant(1.0) }
 }
 
@@ -157,19 +129,6 @@ pub fn above<N: Number>(h: N, mirrored: Tail<N>) -> Tail<N> {
 #[inline(always)]
 pub fn tail<N: Number>(h: N) -> Tail<N> {
     above(h, below(h.abs()))
-}
-
-/// A polynomial of 24 coefficients, in two chains that don't wait for each other.
-#[inline(always)]
-fn series<N: Number>(q: N, c: &[[f64; 4]; 6]) -> N {
-    let square = q * q;
-    let fourth = square * square;
-    let eighth = fourth * fourth;
-    let even = cubic(q, square, c[4]).mul_add(eighth, cubic(q, square, c[2]));
-    let even = even.mul_add(eighth, cubic(q, square, c[0]));
-    let odd = cubic(q, square, c[5]).mul_add(eighth, cubic(q, square, c[3]));
-    let odd = odd.mul_add(eighth, cubic(q, square, c[1]));
-    odd.mul_add(fourth, even)
 }
 
 #[cfg(test)]

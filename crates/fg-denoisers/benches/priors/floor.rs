@@ -4,8 +4,8 @@
 use std::fmt;
 
 use super::loops::{
-    self, Climbed, Exponentials, Heavy, Logged, Memory, Points, Powers, Quotient, Root, Shares,
-    Tail, TailPoints, Tails,
+    self, Climbed, Exponentials, Heavy, Logged, Memory, Pieces, Points, Powers, Quotient, Root,
+    Shares, Tail, TailPoints, Tails,
 };
 
 /// What a family can't do without, in the fastest forms that the crate has: registers of rows.
@@ -27,6 +27,8 @@ pub(crate) enum Floor {
     Tails(usize),
     /// The same of so many pairs of tails that both may be on the heavy side, with an exponential each.
     Heavy(usize),
+    /// The same of so many pieces, with their shares: an exponential each but for one, and a quotient.
+    Pieces(usize),
     /// Exponentials at so many points of a rule.
     Points(usize),
     /// The same around a peak that is to be found first, by two exponentials and so many logarithms.
@@ -42,7 +44,7 @@ pub(crate) enum Floor {
     /// Two shares, of natural parameters that are handed on in another unit, with means as their data, and whose answers are
     /// taken back.
     HandedOn,
-    /// Rows that stand apart, all or two of three, put side by side with their data and put back.
+    /// Rows that stand apart, all or two of three, put side by side with their data and put back; the others are read and written.
     Apart { all: bool },
 }
 
@@ -61,12 +63,8 @@ pub(crate) fn of(module: &str, instance: &str) -> Floor {
             (0.38, Floor::Points(12)),
             (0.28, Floor::Points(18)),
         ]),
-        // The same, and those whose cavity is so narrow that one end's tail is little beside the other's.
-        ("likelihood/quantised", "inner bin") => Floor::Parted(&[
-            (0.30, Floor::Tails(1)),
-            (0.07, Floor::Points(18)),
-            (0.63, Floor::Heavy(1)),
-        ]),
+        // What is beyond either end of the bin.
+        ("likelihood/quantised", "inner bin") => Floor::Heavy(1),
         // One component is what the weights of the others count from.
         ("prior/gaussian_mixture", "scalar") => Floor::Shares(2),
         ("prior/gaussian_mixture", _) | ("prior/discrete", "binary") => Floor::Shares(1),
@@ -81,16 +79,17 @@ pub(crate) fn of(module: &str, instance: &str) -> Floor {
         ("prior/student_t", "three degrees") => Floor::Points(105),
         ("prior/student_t", _) => Floor::Points(50),
         ("prior/horseshoe", _) => Floor::Points(430),
-        // Of each piece what is beyond either end.
-        ("prior/tabulated", "few points") => Floor::Heavy(4),
+        // Of each piece what is beyond either end, and its share.
+        ("prior/tabulated", "few points") => Floor::Pieces(4),
         // Pieces that are within reach of the cavity, by how far the integrand falls in them.
         ("prior/tabulated", _) => Floor::Points(32 * 18 + 11 * 12),
-        // Newton's steps from a good start.
+        // Newton's steps from the maximiser without a penalty.
         ("penalty/lq", _) => Floor::Powers(3),
-        ("likelihood/sign", "exact" | "probit") => Floor::Tails(1),
+        // The other side is the mirror image.
+        ("likelihood/sign", _) => Floor::Tails(1),
         ("likelihood/laplace_noise", "maximum") => Floor::Memory,
         ("likelihood/masked", _) | ("likelihood/tuned", "probit") => Floor::Tails(1),
-        ("likelihood/sign" | "likelihood/laplace_noise", _) => Floor::Tails(2),
+        ("likelihood/laplace_noise", _) => Floor::Tails(2),
         // Both sides may have a peak of their own.
         ("likelihood/tuned", "magnitudes") | ("likelihood/rectified", _) => Floor::Heavy(1),
         ("likelihood/magnitude", "exact") => Floor::Shares(1),
@@ -151,6 +150,9 @@ impl fmt::Display for Floor {
             Self::Tails(1) => write!(f, "a tail"),
             Self::Tails(k) => write!(f, "{k} tails"),
             Self::Heavy(k) => write!(f, "{} heavy tails", 2 * k),
+            Self::Pieces(k) => {
+                write!(f, "{} heavy tails, {} exponentials and a quotient", 2 * k, k - 1)
+            }
             Self::Points(k) => write!(f, "exponentials at {k} points"),
             Self::Climbed { logs: 0, points } => {
                 write!(f, "2 exponentials, and those at {points} points")
@@ -212,10 +214,18 @@ impl Floor {
             Self::Tails(1) => loops::run(Tail, input, data, out),
             Self::Tails(_) => loops::run(Tails, input, data, out),
             Self::Heavy(k) => loops::run(Heavy(k), input, data, out),
+            Self::Pieces(k) => loops::run(Pieces::<FULL>(k), input, data, out),
             Self::TailPoints(k) => loops::run(TailPoints::<FULL>(k), input, data, out),
             Self::Half => loops::half::<FULL>(input, out),
             Self::HandedOn => loops::handed_on::<FULL>(input, data, out),
-            Self::Apart { all } => loops::apart(all, input, data, out),
+            Self::Apart { all } => {
+                let [first, second] = out;
+                if !all {
+                    // Of the others, which are answered as well, by all at once.
+                    loops::run(Memory, input, &[], [&mut *first, &mut *second]);
+                }
+                loops::apart(all, input, data, [first, second]);
+            }
         }
     }
 }

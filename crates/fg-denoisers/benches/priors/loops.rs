@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use fg_core::special::exp::{exp, exp_share, exp_weight};
 use fg_core::special::log::ln;
-use fg_core::special::number::{Lanes, Number, Pair};
+use fg_core::special::number::{Lanes, Number, Pair, align_frame};
 use fg_core::special::tail::{above, below_pair, tail};
 use pulp::{Simd, WithSimd};
 
@@ -15,6 +15,8 @@ use pulp::{Simd, WithSimd};
 pub(crate) trait Body: Copy {
     /// Whether registers go through it in pairs, which chains of functions are faster by.
     const PAIRED: bool = false;
+    /// Whether they do in fours.
+    const FOURS: bool = false;
 
     fn row<N: Number>(self, x: N, n: N) -> [N; 2];
 }
@@ -183,6 +185,8 @@ impl<const FULL: bool> Body for TailPoints<FULL> {
 pub(crate) struct Tail;
 
 impl Body for Tail {
+    const FOURS: bool = true;
+
     #[inline(always)]
     fn row<N: Number>(self, x: N, _n: N) -> [N; 2] {
         let tail = tail(x);
@@ -224,6 +228,22 @@ impl Body for Heavy {
             x = y;
         }
         [mean, variance]
+    }
+}
+
+/// So many pairs of heavy tails, and the shares of as many pieces.
+#[derive(Clone, Copy)]
+pub(crate) struct Pieces<const FULL: bool>(pub(crate) usize);
+
+impl<const FULL: bool> Body for Pieces<FULL> {
+    const PAIRED: bool = true;
+
+    #[inline(always)]
+    fn row<N: Number>(self, x: N, n: N) -> [N; 2] {
+        let [mean, variance] = Heavy(self.0).row(x, n);
+        let one = n.constant(1.0);
+        let share = one / summed::<FULL, _>(-x, one, self.0 - 1);
+        [mean * share, variance * share]
     }
 }
 
@@ -274,16 +294,32 @@ impl<B: Body, const EACH: usize> WithSimd for Run<'_, B, EACH> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
+        align_frame();
         let Self { body, input, data, out: [first, second] } = self;
         let (input, rest) = Lanes::<S>::registers(input);
         let (data, _) = Lanes::<S>::registers(data);
         let (first, first_rest) = Lanes::<S>::registers_mut(first);
         let (second, second_rest) = Lanes::<S>::registers_mut(second);
-        let paired = if B::PAIRED { input.len() / 2 * 2 } else { 0 };
-        let outputs = first[..paired].chunks_exact_mut(2).zip(second[..paired].chunks_exact_mut(2));
-        for (i, (n, (first, second))) in input[..paired].chunks_exact(2).zip(outputs).enumerate() {
-            let own = informed::<S, EACH>(simd, n[0], data, 2 * i);
-            let both = Pair(own, informed::<S, EACH>(simd, n[1], data, 2 * i + 1));
+        let fours = if B::FOURS { input.len() / 4 * 4 } else { 0 };
+        let outputs = first[..fours].chunks_exact_mut(4).zip(second[..fours].chunks_exact_mut(4));
+        for (i, (n, (first, second))) in input[..fours].chunks_exact(4).zip(outputs).enumerate() {
+            let own = informed::<S, EACH>(simd, n[0], data, 4 * i);
+            let one = Pair(own, informed::<S, EACH>(simd, n[1], data, 4 * i + 1));
+            let own = informed::<S, EACH>(simd, n[2], data, 4 * i + 2);
+            let other = Pair(own, informed::<S, EACH>(simd, n[3], data, 4 * i + 3));
+            let [a, b] = answer(body, Pair(one, other));
+            (first[0], first[1]) = (a.0.0.get(), a.0.1.get());
+            (first[2], first[3]) = (a.1.0.get(), a.1.1.get());
+            (second[0], second[1]) = (b.0.0.get(), b.0.1.get());
+            (second[2], second[3]) = (b.1.0.get(), b.1.1.get());
+        }
+        let paired = if B::PAIRED { input.len() / 2 * 2 } else { fours };
+        let outputs =
+            first[fours..paired].chunks_exact_mut(2).zip(second[fours..paired].chunks_exact_mut(2));
+        let pairs = input[fours..paired].chunks_exact(2).zip(outputs);
+        for (i, (n, (first, second))) in pairs.enumerate() {
+            let own = informed::<S, EACH>(simd, n[0], data, fours + 2 * i);
+            let both = Pair(own, informed::<S, EACH>(simd, n[1], data, fours + 2 * i + 1));
             let [a, b] = answer(body, both);
             (first[0], first[1]) = (a.0.get(), a.1.get());
             (second[0], second[1]) = (b.0.get(), b.1.get());

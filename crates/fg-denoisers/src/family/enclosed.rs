@@ -1,11 +1,9 @@
 //! Gaussians cut off at both ends, a register of them at a time: in closed form where the integrand falls far from one end to the
 //! other, by a recurrence of moments where it doesn't and the closed form cancels.
 
-use fg_core::special::exp::{exp_share, exp_weight};
+use fg_core::special::exp::exp_weight;
 use fg_core::special::number::{Number, Pair};
 use fg_core::special::tail::below_pair;
-
-use super::formula;
 
 /// With `x` from -1 to 1 across the interval the exponent is `u x - b x^2` up to a constant. The recurrence is for `|u|` and `b` up to
 /// these: beyond, the integrand falls by four nats from one end to the other, or by more than a half nat to both, and what is beyond
@@ -22,11 +20,12 @@ const INVERSE_FACTORIALS: [f64; MOMENTS + 1] = inverse_factorials();
 const FARTHEST: f64 = 1e70;
 /// `sqrt(2 pi)`.
 const SQRT_2PI: f64 = 2.506_628_274_631_000_5;
-/// Of slopes, what a deviation's inverse is at least: a straight exponent is one of a curvature that is nothing next to the slope.
-const STRAIGHT: f64 = 1e-12;
+/// Of slopes, what a deviation's inverse is at least: an exponent without curvature is as good as one of so little, and no product
+/// overflows.
+const STRAIGHT: f64 = 1e-60;
 
-/// Deviations that are as good as infinitely many: the weight there is `exp(-5000)` of that at the end.
-const ENDLESS: f64 = 100.0;
+/// Weights of less nats are zero, next to one: no product of two of them underflows, which takes several times as long.
+const NOTHING: f64 = -230.0;
 
 const fn inverse_factorials() -> [f64; MOMENTS + 1] {
     let (mut all, mut factorial, mut k) = ([1.0; MOMENTS + 1], 1.0, 1);
@@ -64,43 +63,39 @@ impl Curvature<f64> {
             deviation: like.constant(self.deviation),
         }
     }
-}
 
-impl<N: Number> Curvature<N> {
-    /// A length that is as good as infinite for an exponent of this slope: [`ENDLESS`] deviations beyond the end, and twice as far as
-    /// the peak.
-    #[inline(always)]
-    pub(crate) fn endless(&self, a: N) -> N {
-        let h = a.abs() * self.deviation;
-        self.deviation * (h + (h + a.constant(ENDLESS))).at_most(a.constant(formula::FARTHEST))
-    }
-}
-
-impl Enclosed<f64> {
     /// How many forms there are.
     pub(crate) const KINDS: usize = 2;
 
-    /// Which of them an interval asks for, but for rounding; a negative length reaches to the other side.
+    /// Which of them an interval of this length asks for, but for rounding, given the sum of the slopes at its ends.
     #[inline]
-    pub(crate) fn kind(&self) -> usize {
-        let half = 0.5 * self.length;
-        let slope = half * (self.a - self.curvature.gamma * half);
-        let bend = 0.5 * self.curvature.gamma * half * half;
-        usize::from((slope.abs() > SLOPE) | (bend > BEND))
+    pub(crate) fn kind(&self, slopes: f64, length: f64) -> usize {
+        usize::from((0.25 * length * slopes).abs() > SLOPE) | usize::from(self.bends(length))
+    }
+
+    /// Whether intervals of this length, or longer ones, ask for the last form whatever their slope.
+    #[inline]
+    pub(crate) fn bends(&self, length: f64) -> bool {
+        let half = 0.5 * length;
+        0.5 * self.gamma * half * half > BEND
     }
 }
 
-/// `0 < t < length` with weight `exp(a t - gamma t^2 / 2)`, any slope.
+/// An interval with weight `exp(s_0 t - gamma t^2 / 2)`, `t` counted from its start, any slope `s_0`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Enclosed<N> {
-    pub(crate) a: N,
-    pub(crate) curvature: Curvature<N>,
+    /// Start and end, one of which may be infinite where `gamma` is positive.
+    pub(crate) ends: [N; 2],
+    /// Of the exponent there: the first is the second and `gamma` times the length.
+    pub(crate) slopes: [N; 2],
     pub(crate) length: N,
+    pub(crate) curvature: Curvature<N>,
 }
 
 /// What is found of an interval.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Found<N> {
+    /// Counted as the ends are.
     pub(crate) mean: N,
     /// Mean less where the weight is largest.
     pub(crate) shift: N,
@@ -123,86 +118,100 @@ impl<N: Number> Found<N> {
 }
 
 impl<N: Number> Enclosed<N> {
+    /// From zero on, with this slope there.
+    #[inline(always)]
+    pub(crate) fn new(slope: N, curvature: Curvature<N>, length: N) -> Self {
+        let slopes = [slope, curvature.gamma.mul_add(-length, slope)];
+        Self { ends: [slope.constant(0.0), length], slopes, length, curvature }
+    }
+
     /// Mean and variance.
     #[inline(always)]
     pub(crate) fn moments(&self) -> [N; 2] {
-        // Neither depends on the largest weight.
-        let zero = self.a.constant(0.0);
-        let found = self.found(zero, zero);
+        // Neither depends on where the weight is largest.
+        let found = self.found::<false>(self.length);
         [found.mean, found.variance]
     }
 
-    /// Where the weight is largest.
+    /// Where the weight is largest, counted from the start.
     #[inline(always)]
     pub(crate) fn peak(&self) -> N {
         let Curvature { deviation, .. } = self.curvature;
-        (self.a * deviation * deviation).within(self.a.constant(0.0), self.length)
+        let from = self.slopes[0] * deviation * deviation;
+        from.within(from.constant(0.0), self.length)
     }
 
     /// All that is found, given where the weight is largest.
     #[inline(always)]
     pub(crate) fn around(&self, peak: N) -> Found<N> {
-        let Self { a, curvature, length } = *self;
-        let (half, bend) = (a.constant(0.5) * length, a.constant(-0.5) * curvature.gamma);
-        let centre = half * bend.mul_add(half, a);
-        let largest = peak * bend.mul_add(peak, a);
-        self.found(peak, (bend * half).mul_add(half, centre - largest))
+        self.found::<true>(peak)
     }
 
-    /// `top` is the exponent in the middle, less the largest and the bend. Each interval is answered by the form that it asks for,
-    /// whatever its neighbours, so that a register takes as long as all that it asks for.
+    /// Each interval is answered by the form that it asks for, whatever its neighbours, so that a register takes as long as all that it
+    /// asks for. Widths and shifts are found where `ALL`.
     #[inline(always)]
-    fn found(&self, peak: N, top: N) -> Found<N> {
-        let Self { a, curvature, length } = *self;
-        let (zero, one, half) = (a.constant(0.0), a.constant(1.0), a.constant(0.5) * length);
-        let slope = half * curvature.gamma.mul_add(-half, a);
-        let bend = a.constant(0.5) * curvature.gamma * half * half;
-        let far = bend.if_above(a.constant(BEND), one, zero);
-        let far = slope.abs().if_above(a.constant(SLOPE), one, far);
-        let near = one - far;
+    fn found<const ALL: bool>(&self, peak: N) -> Found<N> {
+        let Self { ends: [start, _], slopes, length, curvature } = *self;
+        let (zero, half) = (length.constant(0.0), length.constant(0.5) * length);
+        let slope = (slopes[0] + slopes[1]) * (length.constant(0.5) * half);
+        let bend = length.constant(0.5) * curvature.gamma * half * half;
+        // Positive where the recurrence is asked for, and where the exponent is as good as straight.
+        let near = (length.constant(SLOPE) - slope.abs()).at_most(length.constant(BEND) - bend);
+        let least = slopes[0].abs().at_most(slopes[1].abs()) * length.constant(STRAIGHT);
+        if !(near.at_least(least - curvature.root).largest() > 0.0) {
+            return self.closed(slope);
+        }
         let mut found = Found { mean: zero, shift: zero, variance: zero, width: zero };
-        if far.largest() > 0.0 {
-            found = self.closed();
+        if (-near).largest() >= 0.0 {
+            let straight = length.constant(1.0) / least;
+            let deviation = least.if_above(curvature.root, straight, curvature.deviation);
+            let root = least.at_least(curvature.root);
+            let curvature = Curvature { root, deviation, ..curvature };
+            found = Self { curvature, ..*self }.closed(slope);
         }
         if near.largest() > 0.0 {
+            let mut top = zero;
+            if ALL {
+                let [first, _] = slopes;
+                let down = length.constant(-0.5) * curvature.gamma;
+                let centre = half * down.mul_add(half, first);
+                let largest = peak * down.mul_add(peak, first);
+                top = (down * half).mul_add(half, centre - largest);
+            }
             let [mean, variance, mass] = short(slope, bend, top);
+            let from = mean.mul_add(half, half);
             let own = Found {
-                mean: mean.mul_add(half, half),
-                shift: mean.mul_add(half, half - peak),
+                mean: start + from,
+                shift: from - peak,
                 variance: variance * (half * half),
                 width: half * mass,
             };
-            found = found.or(far, own);
+            found = own.or(near, found);
         }
         found
     }
 
-    /// That of the half line from the higher end on, less what is beyond the other one: no more than a fifth of it.
+    /// That of the half line from the higher end on, less what is beyond the other one: no more than a fifth of it. `slope` is half the
+    /// logarithm of the weight at the end over that at the start.
     ///
     /// As [`tail`](fg_core::special::tail::tail) of both, with one division for all quotients.
     #[inline(always)]
-    fn closed(&self) -> Found<N> {
-        let Self { a, curvature: Curvature { gamma, mut root, mut deviation }, length } = *self;
-        let (zero, one, half) = (a.constant(0.0), a.constant(1.0), a.constant(0.5));
-        let limit = a.constant(FARTHEST);
-        let steep = a.abs() * a.constant(STRAIGHT);
-        if (steep - root).largest() > 0.0 {
-            let straight = one / steep;
-            (deviation, root) =
-                (steep.if_above(root, straight, deviation), steep.if_above(root, steep, root));
-        }
-        // Logarithm of the weight at the end of the interval over that at its start.
-        let rise = length * (half * gamma).mul_add(-length, a);
-        let far = gamma.mul_add(-length, a);
-        let (inwards, outwards) = (rise.if_above(zero, -far, a), rise.if_above(zero, a, -far));
+    fn closed(&self, slope: N) -> Found<N> {
+        let Self { ends: [start, end], slopes, length, curvature } = *self;
+        let Curvature { root, deviation, .. } = curvature;
+        let (zero, one, half) = (slope.constant(0.0), slope.constant(1.0), slope.constant(0.5));
+        let limit = slope.constant(FARTHEST);
+        let inwards = slope.if_above(zero, -slopes[1], slopes[0]);
+        let outwards = slope.if_above(zero, slopes[0], -slopes[1]);
         let (h, x) = (inwards * deviation, (outwards * deviation).at_most(limit));
         let (light, rest) = below_pair(h.abs().at_most(limit), x);
         let m = light.numerator;
-        let e = exp_share(h * h * -half);
-        let heavy = m.mul_add(a.constant(SQRT_2PI), -e);
+        let e = weight(h * h * -half);
+        let heavy = m.mul_add(slope.constant(SQRT_2PI), -e);
         let (numerator, denominator) = (h.if_above(zero, e * m, m), h.if_above(zero, heavy, one));
         // Masses in units of each other: what is beyond, and the half line.
-        let beyond = exp_share(-rise.abs()) * numerator;
+        let fall = slope.abs();
+        let beyond = weight(-(fall + fall)) * numerator;
         let all = denominator * rest.numerator;
         let left = all - beyond;
         let inverse = one / (all * left);
@@ -219,12 +228,18 @@ impl<N: Number> Enclosed<N> {
         let from = (mean - moved) * deviation;
         let spread = odds.mul_add(variance - rest.variance, variance);
         Found {
-            mean: rise.if_above(zero, length - from, from),
-            shift: rise.if_above(zero, -shift, shift),
+            mean: slope.if_above(zero, end - from, start + from),
+            shift: slope.if_above(zero, -shift, shift),
             variance: moved.mul_add(-(apart + moved), spread) * (deviation * deviation),
             width: left * deviation / (m * rest.numerator),
         }
     }
+}
+
+/// The exponential of nats, which aren't positive, or [zero](NOTHING).
+#[inline(always)]
+fn weight<N: Number>(nats: N) -> N {
+    nats.if_above(nats.constant(NOTHING), exp_weight(nats), nats.constant(0.0))
 }
 
 /// Mean, variance and mass of `-1 < x < 1` with weight `exp(top + b + u x - b x^2)`.

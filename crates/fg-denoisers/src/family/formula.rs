@@ -1,7 +1,7 @@
 //! Closed forms of one row of one column without branches, applied to a register of rows at a time.
 
 use fg_core::denoiser::{RowCavity, RowEstimate};
-use fg_core::special::number::{Lanes, Number, Pair};
+use fg_core::special::number::{Lanes, Number, Pair, align_frame};
 use fg_core::special::tail::{Tail, tail};
 use pulp::{Simd, WithSimd};
 
@@ -68,6 +68,7 @@ impl<F: Formula<K>, const K: usize> WithSimd for Apply<'_, F, K> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> bool {
         let Self { formula, input, mean, variance } = self;
+        align_frame();
         let rows = mean.len().min(variance.len());
         let (mut registers, mut rest) = ([&[][..]; K], [&[][..]; K]);
         for (k, input) in input.into_iter().enumerate() {
@@ -235,7 +236,7 @@ impl OneEnd {
 }
 
 impl Formula<1> for OneEnd {
-    const PAIRS: bool = false;
+    const FOURS: bool = true;
 
     #[inline(always)]
     fn row<N: Number>(&self, [n]: [N; 1]) -> [N; 2] {

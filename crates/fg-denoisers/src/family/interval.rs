@@ -198,12 +198,12 @@ impl WithSimd for Sums<'_> {
 mod tests {
     use super::super::enclosed::{Curvature, Enclosed};
     use super::*;
-    use fg_core::special::{cdf, pdf};
+    use fg_core::special::{cdf, pdf, positive_part};
     use proptest::prelude::*;
 
     /// Moments by the forms for registers.
     fn enclosed(a: f64, gamma: f64, length: f64) -> [f64; 2] {
-        Enclosed { a, curvature: Curvature::new(gamma), length }.moments()
+        Enclosed::new(a, Curvature::new(gamma), length).moments()
     }
 
     /// Rounding of a sum over the rule.
@@ -239,6 +239,50 @@ mod tests {
         let variance = 1.0 + (a * pdf(a) - b * pdf(b)) / mass - mean * mean;
         let expected = [mean - a, variance, 4.5 + whole.0 + mass.ln()];
         close("both ends", Interval::new(3.0, 1.0, 4.0, &rule), expected);
+    }
+
+    #[test]
+    fn registers_see_peaks_from_any_distance_and_ends_that_are_missing() {
+        for gamma in [1e3, 1e12, 1e26, 1e60] {
+            // The peak in the middle of two, and beyond the end by a hundredth.
+            let [mean, variance] = enclosed(gamma, gamma, 2.0);
+            assert!((mean - 1.0).abs() < ROUNDING, "{gamma}: {mean}");
+            assert!((variance * gamma - 1.0).abs() < ROUNDING, "{gamma}: {variance}");
+            let slope = -1e-2 * gamma;
+            let beyond = Interval::new(slope, gamma, 1.0, &Rule::new());
+            let [mean, variance] = enclosed(slope, gamma, 1.0);
+            assert!(
+                (mean / beyond.mean - 1.0).abs() < 10.0 * ROUNDING,
+                "{gamma}: {mean} {beyond:?}"
+            );
+            let ratio = variance / beyond.variance;
+            assert!((ratio - 1.0).abs() < 10.0 * ROUNDING, "{gamma}: {variance} {beyond:?}");
+        }
+        for (slope, gamma) in [(-7.0, 2.0), (0.0, 1.0), (3.0, 0.5), (1e9, 1e-3)] {
+            let expected = (positive_part(slope / f64::sqrt(gamma)), f64::sqrt(gamma).recip());
+            let curvature = Curvature::new(gamma);
+            let (infinite, at) = (f64::INFINITY, 0.25);
+            let rising = Enclosed {
+                ends: [at, infinite],
+                slopes: [slope, -infinite],
+                length: infinite,
+                curvature,
+            };
+            let falling = Enclosed {
+                ends: [-infinite, at],
+                slopes: [infinite, -slope],
+                length: infinite,
+                curvature,
+            };
+            for (own, side) in [(rising, 1.0), (falling, -1.0)] {
+                let [mean, variance] = own.moments();
+                let part = expected.0;
+                let apart = mean - (at + side * part.mean * expected.1);
+                assert!(apart.abs() < ROUNDING * (1.0 + mean.abs()), "{slope} {gamma}: {mean}");
+                let ratio = variance / (part.variance * expected.1 * expected.1);
+                assert!((ratio - 1.0).abs() < 20.0 * ROUNDING, "{slope} {gamma}: {variance}");
+            }
+        }
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub(crate) fn apply_parted<const K: usize, const KINDS: usize>(
         return formula::apply_to(formula, input, out);
     }
     let mut complete = true;
-    let (mut own, mut place) = ([0; PIECE], [0; PIECE]);
+    let (mut own, mut place) = ([0; PIECE], [0; PIECE + 1]);
     let (mut sorted, mut answers) = ([[0.0; PIECE]; K], [[0.0; PIECE]; 2]);
     for start in (0..out.mean.len()).step_by(PIECE) {
         let len = PIECE.min(out.mean.len() - start);
@@ -33,26 +33,25 @@ pub(crate) fn apply_parted<const K: usize, const KINDS: usize>(
         for (i, own) in own[..len].iter_mut().enumerate() {
             *own = kind(piece.map(|piece| piece[i]));
         }
-        // Counted kind by kind: one count for all would wait for itself.
-        let mut ends = [0; KINDS];
-        for (k, end) in ends.iter_mut().enumerate() {
-            *end = own[..len].iter().filter(|own| **own == k).count();
+        // Kind by kind: one count for all would wait for itself.
+        let (mut count, mut alike) = (0, false);
+        for k in 0..KINDS {
+            let before = count;
+            for (i, own) in own[..len].iter().enumerate() {
+                // What isn't of this kind is written over.
+                place[count] = start + i;
+                count += usize::from(*own == k);
+            }
+            alike |= count - before == len;
         }
-        if ends.contains(&len) {
+        if alike {
             let mut found = part::answers(out, start..start + len, 1);
             complete &= formula::apply_to(formula, piece, &mut found);
             continue;
         }
-        let mut next = [0; KINDS];
-        for k in 1..KINDS {
-            next[k] = next[k - 1] + ends[k - 1];
-        }
-        for i in 0..len {
-            let k = next[own[i]];
-            next[own[i]] += 1;
-            place[k] = start + i;
-            for (sorted, piece) in sorted.iter_mut().zip(piece) {
-                sorted[k] = piece[i];
+        for (sorted, input) in sorted.iter_mut().zip(input) {
+            for (sorted, place) in sorted.iter_mut().zip(&place[..len]) {
+                *sorted = input[*place];
             }
         }
         complete &= apply_at(formula, &sorted, &place[..len], &mut answers, out);

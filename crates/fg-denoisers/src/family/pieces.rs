@@ -11,7 +11,7 @@ use super::cut::{Cut, anchor};
 use super::formula::{self, OneEnd};
 use super::interval::Interval;
 use super::segments::Segments;
-use super::two_ends::{Between, TwoEnds};
+use super::two_ends::Between;
 
 /// One piece: `log f = height + slope t - precision t^2 / 2`, `t` counted from its anchor.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -172,8 +172,7 @@ pub(crate) fn estimate_alike(
         && piece.is_bounded()
         && end > start
     {
-        let density = TwoEnds::new((slope, precision), 0.0, gamma);
-        formula::apply(&Between { density, start, length: end - start }, cavity, out);
+        formula::apply(&Between::new([start, end], (slope, precision), gamma), cavity, out);
         return Ok(());
     }
     if let Some(segments) = Segments::new(pieces, gamma, scratch) {

@@ -2,8 +2,8 @@
 //! registers of rows.
 
 use fg_core::denoiser::{RowCavity, RowEstimate, Scratch};
-use fg_core::special::exp::exp_share;
-use fg_core::special::number::{Lanes, Number, Pair};
+use fg_core::special::exp::exp_weight;
+use fg_core::special::number::{Lanes, Number, Pair, align_frame};
 use pulp::{Simd, WithSimd};
 
 use super::enclosed::{Curvature, Enclosed, Found};
@@ -66,8 +66,11 @@ impl<'a> Segments<'a> {
 
     /// Answers all rows.
     pub(crate) fn apply(&self, cavity: &RowCavity<'_>, out: &mut RowEstimate<'_>) {
+        if self.count <= FEW / 2 {
+            return formula::apply(&Few::<{ FEW / 2 }>(self), cavity, out);
+        }
         if self.count <= FEW {
-            return formula::apply(self, cavity, out);
+            return formula::apply(&Few::<FEW>(self), cavity, out);
         }
         let (mean, variance) = (&mut *out.mean, &mut *out.covariance);
         let natural = cavity.natural();
@@ -84,7 +87,7 @@ struct Apply<'a, 'b> {
 
 /// Pieces under a tilt.
 struct Tilted<N> {
-    start: N,
+    /// Counted from the origin.
     own: Enclosed<N>,
     peak: N,
     /// Exponent at the peak, relative to the tilt at an origin.
@@ -125,13 +128,16 @@ impl Segments<'_> {
         let [start, length, height, slope, precision, total, root, deviation] = kept;
         let gamma = n.constant(self.gamma);
         let a = slope + start.mul_add(-gamma, n);
-        let own = Enclosed { a, curvature: Curvature { gamma: total, root, deviation }, length };
+        let curvature = Curvature { gamma: total, root, deviation };
+        let from = start - origin;
+        let slopes = [a, total.mul_add(-length, a)];
+        let own = Enclosed { ends: [from, from + length], slopes, length, curvature };
         let peak = own.peak();
         let (x, half) = (start + peak, n.constant(0.5));
         let bend = peak.mul_add(-half * precision, slope);
         let tilt = (x + origin).mul_add(-half * gamma, n);
         let height = peak.mul_add(bend, (x - origin).mul_add(tilt, height));
-        Tilted { start, own, peak, height }
+        Tilted { own, peak, height }
     }
 
     /// The same piece for a register of rows.
@@ -180,7 +186,7 @@ impl Segments<'_> {
         let highest = n.constant(highest.largest());
         let mut sums = Sums { total: n.constant(f64::MIN_POSITIVE), mean: zero, squares: zero };
         for k in 0..registers[0].len() / 2 {
-            let Tilted { start, own, peak, height } = self.some(&registers, k, n, origin, simd);
+            let Tilted { own, peak, height } = self.some(&registers, k, n, origin, simd);
             let fall = height - highest;
             if !(fall.largest() > -DEPTH) {
                 continue;
@@ -188,8 +194,8 @@ impl Segments<'_> {
             // Pieces that don't count have no say in the form.
             let length = fall.if_above(deepest, own.length, zero);
             let Found { mean, variance, width, .. } = Enclosed { length, ..own }.around(peak);
-            let mass = fall.if_above(deepest, width * exp_share(fall), zero);
-            let mean = fall.if_above(deepest, (start - origin) + mean, sums.mean);
+            let mass = fall.if_above(deepest, width * exp_weight(fall), zero);
+            let mean = fall.if_above(deepest, mean, sums.mean);
             sums.add(mass, mean, fall.if_above(deepest, variance, zero));
         }
         let total = sum(sums.total);
@@ -201,38 +207,46 @@ impl Segments<'_> {
     }
 }
 
-impl Formula<1> for Segments<'_> {
-    /// Of few pieces: those that a row doesn't need have no mass, whether another row of the register needs them or not.
+/// Up to `K` pieces, what is found of which is kept on the way.
+struct Few<'a, const K: usize>(&'a Segments<'a>);
+
+impl<const K: usize> Formula<1> for Few<'_, K> {
+    /// Pieces that a row doesn't need have no mass, whether another row of the register needs them or not.
     #[inline(always)]
     fn row<N: Number>(&self, [n]: [N; 1]) -> [N; 2] {
+        let Self(segments) = self;
         let (zero, deepest) = (n.constant(0.0), n.constant(-DEPTH));
-        let (low, high) = (n.constant(self.ends.0), n.constant(self.ends.1));
-        let origin =
-            if self.gamma > 0.0 { (n / n.constant(self.gamma)).within(low, high) } else { low };
+        let (low, high) = (n.constant(segments.ends.0), n.constant(segments.ends.1));
+        let origin = if segments.gamma > 0.0 {
+            (n / n.constant(segments.gamma)).within(low, high)
+        } else {
+            low
+        };
         let mut highest = n.constant(f64::NEG_INFINITY);
-        for k in 0..self.count {
-            highest = self.one(k, n, origin).height.at_least(highest);
+        let mut heights = [zero; K];
+        for (k, height) in heights.iter_mut().enumerate().take(segments.count) {
+            *height = segments.one(k, n, origin).height;
+            highest = height.at_least(highest);
         }
         // Masses, and means from the origin, and variances.
-        let mut found = [[zero; 3]; FEW];
+        let mut found = [[zero; 3]; K];
         let (mut total, mut first) = (zero, zero);
-        for (k, found) in found.iter_mut().enumerate().take(self.count) {
-            let Tilted { start, own, peak, height } = self.one(k, n, origin);
-            let fall = height - highest;
+        for (k, found) in found.iter_mut().enumerate().take(segments.count) {
+            let Tilted { own, peak, .. } = segments.one(k, n, origin);
+            let fall = heights[k] - highest;
             if !(fall.largest() > -DEPTH) {
                 continue;
             }
             let Found { mean, variance, width, .. } = own.around(peak);
-            let mass = fall.if_above(deepest, width * exp_share(fall), zero);
-            let mean = fall.if_above(deepest, (start - origin) + mean, zero);
-            *found = [mass, mean, fall.if_above(deepest, variance, zero)];
+            let mass = fall.if_above(deepest, width * exp_weight(fall), zero);
+            *found = [mass, mean, variance];
             total = total + mass;
             first = mass.mul_add(mean, first);
         }
         let inverse = n.constant(1.0) / total;
         let shift = first * inverse;
         let mut squares = zero;
-        for [mass, mean, variance] in found.into_iter().take(self.count) {
+        for [mass, mean, variance] in found.into_iter().take(segments.count) {
             // No term is negative.
             let apart = mean - shift;
             squares = mass.mul_add(apart.mul_add(apart, variance), squares);
@@ -246,6 +260,7 @@ impl WithSimd for Apply<'_, '_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
+        align_frame();
         let Self { segments, natural, mean, variance } = self;
         for ((n, mean), variance) in natural.iter().zip(mean).zip(variance) {
             [*mean, *variance] = segments.row(simd, *n);

@@ -6,51 +6,54 @@ use fg_core::special::tail::tail;
 use super::enclosed::{Curvature, Enclosed};
 use super::formula::Formula;
 
-/// A density between two ends under a cavity that it is seen through noise by. Inputs are the natural parameter, the end
-/// that lengths count from, and the length to the other one, negative where that is below and infinite where there is none.
+/// Rows that lie between two ends of their own, with noise. Inputs are the natural parameter and both ends, of which one may be
+/// infinite.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TwoEnds {
-    /// Of the logarithm of the density, upwards at the end that lengths count from.
-    slope: f64,
-    /// Total precision of `u = z + noise`, that of the density included.
+    /// Precision of the cavity of `u = z + noise`, and one over what `z`'s is more than it.
     curvature: Curvature<f64>,
-    noise: f64,
-    /// Precision of the cavity of `u`, and one over what `z`'s is more than it.
-    gamma: f64,
     share: f64,
+    noise: f64,
 }
 
 impl TwoEnds {
-    /// The density `exp(slope t - precision t^2 / 2)` of `u`, which is `z` with noise of this variance, under a cavity of
-    /// precision `gamma` of `z`.
-    pub(crate) fn new((slope, precision): (f64, f64), noise: f64, gamma: f64) -> Self {
+    /// No density but the ends, of `u = z + noise`, under a cavity of positive precision `gamma` of `z`.
+    pub(crate) fn new(noise: f64, gamma: f64) -> Self {
         let share = (1.0 + gamma * noise).recip();
-        let gamma = gamma * share;
-        Self { slope, curvature: Curvature::new(precision + gamma), noise, gamma, share }
+        Self { curvature: Curvature::new(gamma * share), share, noise }
     }
 
     /// How many kinds of rows there are, by the form that a row asks for.
-    pub(crate) const KINDS: usize = Enclosed::<f64>::KINDS;
+    pub(crate) const KINDS: usize = Curvature::KINDS;
+
+    /// Whether all rows are of one kind where no ends are nearer to each other than this.
+    pub(crate) fn is_uniform(&self, shortest: f64) -> bool {
+        self.curvature.bends(shortest)
+    }
 
     /// Of which kind a row is, but for rounding.
     #[inline]
-    pub(crate) fn kind(&self, [n, end, length]: [f64; 3]) -> usize {
-        let slope = n * self.share + self.slope - self.gamma * end;
-        Enclosed { a: slope, curvature: self.curvature, length }.kind()
+    pub(crate) fn kind(&self, [n, start, end]: [f64; 3]) -> usize {
+        let slopes = (n + n) * self.share - self.curvature.gamma * (start + end);
+        self.curvature.kind(slopes, end - start)
+    }
+
+    #[inline(always)]
+    fn enclosed<N: Number>(&self, [n, start, end]: [N; 3]) -> Enclosed<N> {
+        let curvature = self.curvature.of(n);
+        let pull = n * n.constant(self.share);
+        let down = -curvature.gamma;
+        let slopes = [start.mul_add(down, pull), end.mul_add(down, pull)];
+        Enclosed { ends: [start, end], slopes, length: end - start, curvature }
     }
 }
 
 impl Formula<3> for TwoEnds {
     #[inline(always)]
-    fn row<N: Number>(&self, [n, end, length]: [N; 3]) -> [N; 2] {
-        let (zero, one) = (n.constant(0.0), n.constant(1.0));
-        let direction = length.if_above(zero, one, -one);
-        let (share, curvature) = (n.constant(self.share), self.curvature.of(n));
-        let slope = n.mul_add(share, n.constant(self.slope)) - n.constant(self.gamma) * end;
-        let inwards = slope * direction;
-        let length = length.abs().at_most(curvature.endless(inwards));
-        let [offset, variance] = Enclosed { a: inwards, curvature, length }.moments();
-        let (mean, noise) = (direction.mul_add(offset, end), n.constant(self.noise));
+    fn row<N: Number>(&self, input: [N; 3]) -> [N; 2] {
+        let [mean, variance] = self.enclosed(input).moments();
+        let [n, ..] = input;
+        let (share, noise) = (n.constant(self.share), n.constant(self.noise));
         [noise.mul_add(n, mean) * share, variance.mul_add(share, noise) * share]
     }
 }
@@ -80,7 +83,7 @@ impl OneOf {
 }
 
 impl Formula<2> for OneOf {
-    const PAIRS: bool = false;
+    const FOURS: bool = true;
 
     #[inline(always)]
     fn row<N: Number>(&self, [n, side]: [N; 2]) -> [N; 2] {
@@ -94,17 +97,31 @@ impl Formula<2> for OneOf {
     }
 }
 
-/// [`TwoEnds`], the same in every row.
+/// A density between two finite ends, the same in every row.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Between {
-    pub(crate) density: TwoEnds,
-    pub(crate) start: f64,
-    pub(crate) length: f64,
+    ends: [f64; 2],
+    /// Of the exponent at both where the natural parameter is zero.
+    slopes: [f64; 2],
+    curvature: Curvature<f64>,
+}
+
+impl Between {
+    /// The density `exp(slope t - precision t^2 / 2)` at `start + t`, under a cavity of precision `gamma`.
+    pub(crate) fn new(ends: [f64; 2], (slope, precision): (f64, f64), gamma: f64) -> Self {
+        let curvature = Curvature::new(precision + gamma);
+        let slope = slope - gamma * ends[0];
+        let slopes = [slope, slope - curvature.gamma * (ends[1] - ends[0])];
+        Self { ends, slopes, curvature }
+    }
 }
 
 impl Formula<1> for Between {
     #[inline(always)]
     fn row<N: Number>(&self, [n]: [N; 1]) -> [N; 2] {
-        self.density.row([n, n.constant(self.start), n.constant(self.length)])
+        let ends = [n.constant(self.ends[0]), n.constant(self.ends[1])];
+        let slopes = [n + n.constant(self.slopes[0]), n + n.constant(self.slopes[1])];
+        let length = n.constant(self.ends[1] - self.ends[0]);
+        Enclosed { ends, slopes, length, curvature: self.curvature.of(n) }.moments()
     }
 }

@@ -104,6 +104,8 @@ struct Limits {
 }
 
 impl Formula<2> for Limits {
+    const FOURS: bool = true;
+
     /// The unknown with noise is what was seen between the limits, and a normal tail beyond them; given that, the unknown
     /// is Gaussian.
     #[inline(always)]

@@ -6,7 +6,7 @@ use fg_core::denoiser::{Estimation, Likelihood, RowCavity, RowEstimate, Scratch}
 use fg_core::factor::Breakdown;
 use fg_core::special::exp::exp_share;
 use fg_core::special::number::Number;
-use fg_core::special::tail::{above, below};
+use fg_core::special::tail::{above, below_pair};
 use fg_core::special::{cdf, open_uniform, quantile};
 
 use crate::error::{self, ParameterError};
@@ -156,13 +156,13 @@ impl Bounded {
         let (twice, limit) = (end + end, pull.constant(FARTHEST));
         let deviation = pull.constant(self.gamma.sqrt().recip());
         let curvature = self.stiffness.of(pull);
-        let middle = Enclosed { a: end.mul_add(curvature.gamma, -pull), curvature, length: twice };
+        let middle = Enclosed::new(end.mul_add(curvature.gamma, -pull), curvature, twice);
         let inwards = middle.peak();
         let Found { shift, variance, width, .. } = middle.around(inwards);
         let h = (end.mul_add(-gamma, pull) - slope) * deviation;
         let away = (end.mul_add(gamma, pull) + slope) * deviation;
-        let right = above(h, below(h.abs().at_most(limit)));
-        let left = below(away.at_most(limit));
+        let (right, left) = below_pair(h.abs().at_most(limit), away.at_most(limit));
+        let right = above(h, right);
         let depth = pull.constant(-0.5) * stiffness * inwards * inwards;
         let middle = width * right.numerator;
         let (near, far) = (exp_share(depth), exp_share(pull.mul_add(-twice, depth)));

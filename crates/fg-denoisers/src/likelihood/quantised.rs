@@ -8,7 +8,8 @@ use fg_core::special::{open_uniform, quantile};
 
 use crate::PerRow;
 use crate::error::{self, ParameterError};
-use crate::family::{OneOf, Piece, Rule, TwoEnds, anchor, formula, parted, pieces};
+use crate::family::parted::{self, PIECE};
+use crate::family::{OneOf, Piece, Rule, TwoEnds, formula, part, pieces};
 
 /// The number of the bin that `z`, or `z` with Gaussian noise, falls into: quantisers, ordinal answers, 1-bit data.
 ///
@@ -38,7 +39,7 @@ use crate::family::{OneOf, Piece, Rule, TwoEnds, anchor, formula, parted, pieces
 /// * Outer bins by Mills' ratio, inner ones as [`Uniform`](crate::Uniform): neither
 ///   cancels, however far the cavity lies outside of the bin. Variances are positive everywhere.
 /// * With `gamma = 0` outer bins are improper.
-/// * Some 10 nanoseconds an entry where all bins are outer ones, 10 to 20 where there are inner ones.
+/// * Some 4 nanoseconds an entry where all bins are outer ones, 10 to 20 where there are inner ones.
 ///
 /// # Reference
 ///
@@ -61,8 +62,9 @@ use crate::family::{OneOf, Piece, Rule, TwoEnds, anchor, formula, parted, pieces
 #[derive(Clone, Debug, PartialEq)]
 pub struct Quantised {
     edges: Vec<f64>,
-    /// Of each bin the end that lengths count from, and the length to the other end, negative where that is below.
+    /// Where each bin starts and ends, and the length of the shortest one.
     bins: Vec<[f64; 2]>,
+    shortest: f64,
     variance: f64,
     rule: Arc<Rule>,
 }
@@ -87,13 +89,12 @@ impl Quantised {
             }
         }
         let variance = error::not_negative("noise variance", variance)?;
-        let ends =
-            [f64::NEG_INFINITY].iter().chain(edges).zip(edges.iter().chain(&[f64::INFINITY]));
-        let bin = |(&start, &end): (&f64, &f64)| {
-            [anchor(start, end), if start.is_finite() { end - start } else { start }]
-        };
-        let bins = ends.map(bin).collect();
-        Ok(Self { edges: edges.to_vec(), bins, variance, rule })
+        let starts = [f64::NEG_INFINITY].iter().chain(edges);
+        let bins: Vec<[f64; 2]> =
+            starts.zip(edges.iter().chain(&[f64::INFINITY])).map(|(&a, &b)| [a, b]).collect();
+        let shortest =
+            bins.iter().fold(f64::INFINITY, |least, [start, end]| least.min(end - start));
+        Ok(Self { edges: edges.to_vec(), bins, shortest, variance, rule })
     }
 
     /// The same bins for rows that have these known values added before they are quantised: a likelihood for that many rows.
@@ -124,10 +125,10 @@ impl Quantised {
         self.edges.partition_point(|edge| *edge <= value)
     }
 
-    /// Answers rows of these models, which are of one variance; `parted` where some bins have two ends.
+    /// Answers rows of these models, which are of one variance and have no bin shorter than this.
     fn answer<'m>(
         model: impl Fn(usize) -> &'m Self,
-        parted: bool,
+        shortest: f64,
         (observed, cavity): (&[f64], &RowCavity<'_>),
         out: &mut RowEstimate<'_>,
         scratch: &mut Scratch,
@@ -139,36 +140,40 @@ impl Quantised {
             let density = |i: usize| model(i).density(observed[i]);
             return pieces::estimate_noisy(density, (*variance, rule), cavity, out, scratch);
         }
-        let (starts, lengths) = scratch.slice(2 * rows).split_at_mut(rows);
-        for (i, y) in observed.iter().enumerate() {
-            [starts[i], lengths[i]] = model(i).bins[number(*y)];
-        }
-        let bins = TwoEnds::new((0.0, 0.0), *variance, gamma);
-        let input = [cavity.natural(), &*starts, &*lengths];
-        if parted {
-            let kind = |input: [f64; 3]| bins.kind(input);
-            let _ = parted::apply_parted::<3, { TwoEnds::KINDS }>(&bins, kind, input, out);
-        } else {
-            let _ = formula::apply_to(&bins, input, out);
+        let bins = TwoEnds::new(*variance, gamma);
+        let alike = bins.is_uniform(shortest);
+        // What is looked up stays in the nearest cache.
+        let (mut starts, mut ends) = ([0.0; PIECE], [0.0; PIECE]);
+        for from in (0..rows).step_by(PIECE) {
+            let piece = from..rows.min(from + PIECE);
+            let len = piece.len();
+            for ((start, end), i) in starts.iter_mut().zip(&mut ends).zip(piece.clone()) {
+                [*start, *end] = model(i).bins[number(observed[i])];
+            }
+            let input = [&cavity.natural()[piece.clone()], &starts[..len], &ends[..len]];
+            let mut out = part::answers(out, piece, 1);
+            if alike {
+                let _ = formula::apply_to(&bins, input, &mut out);
+            } else {
+                let kind = |input: [f64; 3]| bins.kind(input);
+                let _ = parted::apply_parted::<3, { TwoEnds::KINDS }>(&bins, kind, input, &mut out);
+            }
         }
         Ok(())
     }
 
     fn density(&self, y: f64) -> [Piece; 1] {
-        let bin = number(y);
-        let start = bin.checked_sub(1).map_or(f64::NEG_INFINITY, |k| self.edges[k]);
-        let end = self.edges.get(bin).copied().unwrap_or(f64::INFINITY);
+        let [start, end] = self.bins[number(y)];
         [Piece::line(start, end, 0.0, 0.0)]
     }
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a bin number that has been checked"
-)]
+/// Adding it leaves a whole number below `2^32` in the lowest bits, which is faster than a conversion of any number.
+const WHOLE: f64 = 4_503_599_627_370_496.0;
+
+#[expect(clippy::cast_possible_truncation, reason = "a bin number that has been checked")]
 fn number(y: f64) -> usize {
-    y as usize
+    ((y + WHOLE).to_bits() & u64::from(u32::MAX)) as usize
 }
 
 impl Likelihood for Quantised {
@@ -179,15 +184,14 @@ impl Likelihood for Quantised {
         out: &mut RowEstimate<'_>,
         scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
-        let parted = self.edges.len() > 1;
         let gamma = cavity.scalar_precision();
-        if !parted && gamma > 0.0 {
+        if self.edges.len() == 1 && gamma > 0.0 {
             // The number of the bin says on which side of the edge.
             let bins = OneOf::new(self.edges[0], self.variance, gamma);
             formula::apply_observed(&bins, observed, cavity, out);
             return Ok(());
         }
-        Self::answer(|_| self, parted, (observed, cavity), out, scratch)
+        Self::answer(|_| self, self.shortest, (observed, cavity), out, scratch)
     }
 
     fn outputs(&self, _d: usize) -> usize {
@@ -224,8 +228,8 @@ impl Likelihood for Quantised {
     fn side_by_side(models: &[Self]) -> Option<Box<dyn Likelihood>> {
         let variance = models.first()?.variance;
         let same = models.iter().all(|m| m.variance.to_bits() == variance.to_bits());
-        let parted = models.iter().any(|m| m.edges.len() > 1);
-        same.then(|| Box::new(Dithered { models: models.to_vec(), parted }) as _)
+        let shortest = models.iter().map(|m| m.shortest).fold(f64::INFINITY, f64::min);
+        same.then(|| Box::new(Dithered { models: models.to_vec(), shortest }) as _)
     }
 
     fn name(&self) -> String {
@@ -237,7 +241,8 @@ impl Likelihood for Quantised {
 #[derive(Debug)]
 struct Dithered {
     models: Vec<Quantised>,
-    parted: bool,
+    /// Length of the shortest bin of all.
+    shortest: f64,
 }
 
 impl Likelihood for Dithered {
@@ -249,7 +254,7 @@ impl Likelihood for Dithered {
         scratch: &mut Scratch,
     ) -> Result<(), Breakdown> {
         let models = &self.models[cavity.first_row()..];
-        Quantised::answer(|i| &models[i], self.parted, (observed, cavity), out, scratch)
+        Quantised::answer(|i| &models[i], self.shortest, (observed, cavity), out, scratch)
     }
 
     fn outputs(&self, _d: usize) -> usize {

@@ -140,7 +140,7 @@ struct Label {
 }
 
 impl Formula<2> for Label {
-    const PAIRS: bool = false;
+    const FOURS: bool = true;
 
     #[inline(always)]
     fn row<N: Number>(&self, [n, y]: [N; 2]) -> [N; 2] {

@@ -124,7 +124,7 @@ impl Lq {
 /// Newton's steps after which the root is as good as it gets: from the right they halve the error at least.
 const STEPS: usize = 200;
 
-/// Steps of a climb from `n / gamma`: two to four reach rounding, since the curvature changes by less than a half.
+/// Steps of a climb from a start that is off by a tenth at most, but for exponents close to one: two or three reach rounding.
 const CLIMB: usize = 12;
 /// A step of Newton's, relative to the place, that is followed by one exact to rounding: its error is the fourth power of it.
 const LAST: f64 = 3e-5;
@@ -137,58 +137,84 @@ pub(super) struct Power {
     pull: f64,
     exponent: f64,
     jump: Jump,
+    /// What the power takes from `n / gamma` at the jump, relative to that.
+    taken: f64,
 }
 
-impl Curve for Power {
-    const FOURS: bool = false;
-
-    /// By powers of the place: `c x^(q - 1)` and all its derivatives are multiples of one.
+impl Power {
+    /// Of the step from `x` downwards, relative to `x`: Newton's, and that to fourth order, which is the root of
+    /// `newton - s + share s^2 / 2 + share (3 - q) s^3 / 6`; and `c x^(q - 1)` times `q - 1`.
     #[inline(always)]
-    fn at<N: Number>(&self, n: N) -> [N; 2] {
-        let (zero, one) = (n.constant(0.0), n.constant(1.0));
-        let (q, gamma) = (self.exponent, n.constant(self.gamma));
-        let from = n.constant(self.jump.at);
-        // Lanes below the jump go along from there.
-        let target = n.at_least(from);
-        let inverse = n.constant(self.gamma.recip());
-        let (mut x, mut active) = (target * inverse, n.if_above(from, one, zero));
-        // What no step finds is no number, and refused by who asked.
-        let mut place = n.constant(f64::NAN);
-        // One over the curvature is their quotient.
-        let (mut width, mut bent) = (place, place);
+    fn step<N: Number>(&self, x: N, target: N) -> [N; 3] {
+        let (q, gamma, half) = (self.exponent, x.constant(self.gamma), x.constant(0.5));
+        // The logarithm of a normal number times less than one.
+        let power = exp_share(ln(x) * x.constant(q - 1.0)) * x.constant(self.pull);
+        // Derivatives of c x^(q - 1), in units of the place.
+        let slope = power * x.constant(q - 1.0);
+        let inverse = x.constant(1.0) / x.mul_add(gamma, slope);
+        let newton = x.mul_add(gamma, power - target) * inverse;
+        let share = newton * inverse * (slope * x.constant(q - 2.0));
+        let rest = share.mul_add(half, newton.mul_add(x.constant((3.0 - q) / 6.0), half));
+        [newton, newton.mul_add(share * rest, newton), slope]
+    }
+
+    /// Where the last step from `x` leads, and the slope there: one over the curvature, to second order in the step.
+    #[inline(always)]
+    fn end<N: Number>(&self, x: N, [_, step, slope]: [N; 3]) -> [N; 2] {
+        let (q, one, gamma) = (self.exponent, x.constant(1.0), x.constant(self.gamma));
+        let second = step.mul_add(x.constant(0.5 * (2.0 - q) * (3.0 - q)), x.constant(2.0 - q));
+        let bend = x.mul_add(gamma, slope * step.mul_add(second, one));
+        [step.mul_add(-x, x).at_least(x.constant(self.jump.height)), x / bend]
+    }
+
+    /// The same by as many steps from `x` as each lane takes; what no step finds is no number, and refused by who asked.
+    #[inline(always)]
+    fn climb<N: Number>(&self, mut x: N, target: N) -> [N; 2] {
+        let (zero, one) = (x.constant(0.0), x.constant(1.0));
+        let (mut found, mut active) = ([x.constant(f64::NAN); 2], one);
         for _ in 0..CLIMB {
             if !(active.largest() > 0.0) {
                 break;
             }
-            // The logarithm of a normal number times less than one.
-            let power = exp_share(ln(x) * n.constant(q - 1.0)) * n.constant(self.pull);
-            // Derivatives of c x^(q - 1), in units of the place.
-            let slope = power * n.constant(q - 1.0);
-            let bend = x.mul_add(gamma, slope);
-            let inverse = one / bend;
-            let share = slope * n.constant(q - 2.0) * inverse;
-            let excess = x.mul_add(gamma, power - target);
-            let newton = excess * inverse;
-            // The root of newton - s + share s^2 / 2 + third s^3 / 6, s the step downwards over x.
-            let third = share * n.constant(3.0 - q);
-            let half = n.constant(0.5);
-            let cube = third.mul_add(n.constant(1.0 / 6.0), share * share * half);
-            let series = newton.mul_add(cube, half * share);
-            let step = (newton * newton).mul_add(series, newton);
-            let next = (x - x * step).at_least(n.constant(self.jump.height));
-            let size = active.if_above(zero, newton.abs(), n.constant(f64::INFINITY));
-            let there = n.constant(LAST).if_above(size, one, zero);
-            place = there.if_above(zero, next, place);
-            // To second order in the last step, and in units of the place.
-            let second = step.mul_add(n.constant(0.5 * (2.0 - q) * (3.0 - q)), n.constant(2.0 - q));
-            let moved = x.mul_add(gamma, slope * step.mul_add(second, one));
-            width = there.if_above(zero, x, width);
-            bent = there.if_above(zero, moved, bent);
+            let taken = self.step(x, target);
+            let [place, slope] = self.end(x, taken);
+            let size = active.if_above(zero, taken[0].abs(), x.constant(f64::INFINITY));
+            let there = x.constant(LAST).if_above(size, one, zero);
+            found[0] = there.if_above(zero, place, found[0]);
+            found[1] = there.if_above(zero, slope, found[1]);
             active = there.if_above(zero, zero, active);
-            x = next;
+            x = place;
         }
-        let slope = n.if_above(from, width / bent, zero);
-        [n.if_above(from, place, zero), slope]
+        found
+    }
+}
+
+impl Curve for Power {
+    /// By powers of the place: `c x^(q - 1)` and all its derivatives are multiples of one.
+    #[inline(always)]
+    fn at<N: Number>(&self, n: N) -> [N; 2] {
+        let zero = n.constant(0.0);
+        let q = self.exponent;
+        let from = n.constant(self.jump.at);
+        // Lanes below the jump go along from there.
+        let target = n.at_least(from);
+        // The power takes a share from the root that is right at the jump, and falls as `n^(q - 2)` far beyond: between its
+        // neighbours of whole exponents.
+        let near = from / target;
+        let taken =
+            n.constant(1.0 - q).mul_add(near, n.constant(q)) * near * n.constant(self.taken);
+        let start = target * n.constant(self.gamma.recip());
+        let start = taken.mul_add(-start, start).at_least(n.constant(self.jump.height));
+        // One step is no root yet, and two are nearly always.
+        let [_, step, _] = self.step(start, target);
+        let x = step.mul_add(-start, start).at_least(n.constant(self.jump.height));
+        let taken = self.step(x, target);
+        let [place, slope] = if taken[0].abs().largest() >= LAST {
+            self.climb(x, target)
+        } else {
+            self.end(x, taken)
+        };
+        [n.if_above(from, place, zero), n.if_above(from, slope, zero)]
     }
 }
 
@@ -198,7 +224,8 @@ impl Rule for Lq {
 
     fn curve(&self, gamma: f64) -> Power {
         let (pull, jump) = (self.weight * self.exponent, self.threshold(gamma));
-        Power { gamma, pull, exponent: self.exponent, jump }
+        let taken = 1.0 - gamma * jump.height / jump.at;
+        Power { gamma, pull, exponent: self.exponent, jump, taken }
     }
 
     fn best(&self, n: f64, gamma: f64) -> Best {

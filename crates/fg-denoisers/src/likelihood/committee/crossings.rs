@@ -2,7 +2,7 @@
 
 use fg_core::denoiser::{RowCavity, RowEstimate};
 use fg_core::factor::Breakdown;
-use fg_core::special::number::{Lanes, Number};
+use fg_core::special::number::{Lanes, Number, align_frame};
 use pulp::Simd;
 
 use super::Committee;
@@ -58,6 +58,7 @@ impl pulp::WithSimd for Batch<'_, '_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) -> Self::Output {
+        align_frame();
         let Self { vote, observed, cavity, .. } = self;
         let (d, groups, count) = (vote.units, vote.points.len(), vote.points[0].count());
         let mut rest = core::mem::take(&mut self.memory);

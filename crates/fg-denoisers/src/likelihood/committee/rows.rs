@@ -2,7 +2,7 @@
 
 use fg_core::denoiser::{RowCavity, RowEstimate};
 use fg_core::factor::Breakdown;
-use fg_core::special::number::{Lanes, Number, Pair};
+use fg_core::special::number::{Lanes, Number, Pair, align_frame};
 use pulp::Simd;
 
 use super::Committee;
@@ -61,6 +61,7 @@ impl pulp::WithSimd for Rows<'_, '_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) -> Self::Output {
+        align_frame();
         let Self { vote, observed, cavity, .. } = self;
         let Some(shape) = Shape::new(vote, cavity.precision()) else {
             return Err(Fault::Improper.breakdown(cavity.first_row()));
