@@ -77,51 +77,70 @@ impl<F: Formula<K>, const K: usize> WithSimd for Apply<'_, F, K> {
         let (means, mean_rest) = Lanes::<S>::registers_mut(&mut mean[..rows]);
         let (variances, variance_rest) = Lanes::<S>::registers_mut(&mut variance[..rows]);
         // Zero while all numbers are finite, for a product and a sum each.
-        let (mut open, mut open_rest) = (Lanes::splat(simd, 0.0), 0.0);
-        let fours = if F::FOURS { means.len() / 4 * 4 } else { 0 };
-        let outputs =
-            means[..fours].chunks_exact_mut(4).zip(variances[..fours].chunks_exact_mut(4));
-        for (i, (mean, variance)) in outputs.enumerate() {
-            let nothing = Lanes::splat(simd, 0.0);
-            let nothing = Pair(nothing, nothing);
-            let mut input = [Pair(nothing, nothing); K];
-            for (k, input) in input.iter_mut().enumerate() {
-                let own = &registers[k][4 * i..4 * i + 4];
-                *input = Pair(pair(simd, &own[..2]), pair(simd, &own[2..]));
+        let mut open = Lanes::splat(simd, 0.0);
+        let mut done = 0;
+        // What a processor without registers has no use for isn't compiled for it: these are large.
+        if F::FOURS && !S::IS_SCALAR {
+            let outputs = means.chunks_exact_mut(4).zip(variances.chunks_exact_mut(4));
+            for (i, (mean, variance)) in outputs.enumerate() {
+                let nothing = Lanes::splat(simd, 0.0);
+                let nothing = Pair(nothing, nothing);
+                let mut input = [Pair(nothing, nothing); K];
+                for (k, input) in input.iter_mut().enumerate() {
+                    let own = &registers[k][4 * i..4 * i + 4];
+                    *input = Pair(pair(simd, &own[..2]), pair(simd, &own[2..]));
+                }
+                let [m, v] = formula.row(input);
+                if F::OPEN {
+                    let Pair(a, b) = faults(m, v);
+                    open = open + ((a.0 + a.1) + (b.0 + b.1));
+                }
+                put(m.0, &mut mean[..2]);
+                put(m.1, &mut mean[2..]);
+                put(v.0, &mut variance[..2]);
+                put(v.1, &mut variance[2..]);
             }
-            let [m, v] = formula.row(input);
-            if F::OPEN {
-                let Pair(a, b) = faults(m, v);
-                open = open + ((a.0 + a.1) + (b.0 + b.1));
-            }
-            put(m.0, &mut mean[..2]);
-            put(m.1, &mut mean[2..]);
-            put(v.0, &mut variance[..2]);
-            put(v.1, &mut variance[2..]);
+            done = means.len() / 4 * 4;
         }
-        let paired = if F::PAIRS { means.len() / 2 * 2 } else { fours };
-        let outputs = means[fours..paired]
-            .chunks_exact_mut(2)
-            .zip(variances[fours..paired].chunks_exact_mut(2));
-        for (i, (mean, variance)) in outputs.enumerate() {
-            let nothing = Lanes::splat(simd, 0.0);
-            let mut input = [Pair(nothing, nothing); K];
-            for (k, input) in input.iter_mut().enumerate() {
-                *input = pair(simd, &registers[k][fours + 2 * i..fours + 2 * i + 2]);
+        if F::PAIRS && !F::FOURS && !S::IS_SCALAR {
+            let outputs = means.chunks_exact_mut(2).zip(variances.chunks_exact_mut(2));
+            for (i, (mean, variance)) in outputs.enumerate() {
+                let nothing = Lanes::splat(simd, 0.0);
+                let mut input = [Pair(nothing, nothing); K];
+                for (k, input) in input.iter_mut().enumerate() {
+                    *input = pair(simd, &registers[k][2 * i..2 * i + 2]);
+                }
+                let [m, v] = formula.row(input);
+                if F::OPEN {
+                    let faults = faults(m, v);
+                    open = open + (faults.0 + faults.1);
+                }
+                put(m, mean);
+                put(v, variance);
             }
-            let [m, v] = formula.row(input);
-            if F::OPEN {
-                let faults = faults(m, v);
-                open = open + (faults.0 + faults.1);
-            }
-            put(m, mean);
-            put(v, variance);
+            done = means.len() / 2 * 2;
         }
-        let rest_of = means[paired..].iter_mut().zip(&mut variances[paired..]);
-        for (i, (mean, variance)) in rest_of.enumerate() {
+        // The last rows, with copies of the very last one, fill another register.
+        let left = mean_rest.len();
+        let (mut last, mut answers) = ([[0.0; MOST_LANES]; K], [[0.0; MOST_LANES]; 2]);
+        let mut filled = [&[][..]; K];
+        if left > 0 {
+            for ((last, rest), filled) in last.iter_mut().zip(rest).zip(&mut filled) {
+                last.fill(rest[left - 1]);
+                last[..left].copy_from_slice(rest);
+                *filled = Lanes::<S>::registers(last).0;
+            }
+        }
+        let [first, second] = &mut answers;
+        let (m, v) = (Lanes::<S>::registers_mut(first).0, Lanes::<S>::registers_mut(second).0);
+        let more = usize::from(left > 0);
+        let ends = m[..more].iter_mut().zip(&mut v[..more]);
+        let outputs = means[done..].iter_mut().zip(&mut variances[done..]).chain(ends);
+        for (i, (mean, variance)) in (done..).zip(outputs) {
             let mut input = [Lanes::splat(simd, 0.0); K];
             for (k, input) in input.iter_mut().enumerate() {
-                *input = Lanes::new(simd, registers[k][paired + i]);
+                let own = registers[k].get(i).unwrap_or_else(|| &filled[k][0]);
+                *input = Lanes::new(simd, *own);
             }
             let [m, v] = formula.row(input);
             if F::OPEN {
@@ -129,19 +148,14 @@ impl<F: Formula<K>, const K: usize> WithSimd for Apply<'_, F, K> {
             }
             (*mean, *variance) = (m.get(), v.get());
         }
-        for (i, (mean, variance)) in mean_rest.iter_mut().zip(variance_rest).enumerate() {
-            let mut input = [0.0; K];
-            for (k, input) in input.iter_mut().enumerate() {
-                *input = rest[k][i];
-            }
-            [*mean, *variance] = formula.row(input);
-            if F::OPEN {
-                open_rest += faults(*mean, *variance);
-            }
-        }
-        open.sum() + open_rest == 0.0
+        mean_rest.copy_from_slice(&answers[0][..left]);
+        variance_rest.copy_from_slice(&answers[1][..left]);
+        open.sum() == 0.0
     }
 }
+
+/// Numbers in the longest register there is.
+const MOST_LANES: usize = 8;
 
 /// Zero where both are finite, no number elsewhere.
 #[inline(always)]
