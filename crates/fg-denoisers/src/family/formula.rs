@@ -81,56 +81,54 @@ impl<F: Formula<K>, const K: usize> WithSimd for Apply<'_, F, K> {
         let mut done = 0;
         // What a processor without registers has no use for isn't compiled for it: these are large.
         if F::FOURS && !S::IS_SCALAR {
-            let outputs = means.chunks_exact_mut(4).zip(variances.chunks_exact_mut(4));
-            for (i, (mean, variance)) in outputs.enumerate() {
+            let (means, variances) = (means.as_chunks_mut::<4>().0, variances.as_chunks_mut().0);
+            let mut fours = [&[][..]; K];
+            for (fours, registers) in fours.iter_mut().zip(registers) {
+                *fours = &registers.as_chunks::<4>().0[..means.len()];
+            }
+            done = 4 * means.len();
+            for (i, (mean, variance)) in means.iter_mut().zip(variances).enumerate() {
                 let nothing = Lanes::splat(simd, 0.0);
                 let nothing = Pair(nothing, nothing);
                 let mut input = [Pair(nothing, nothing); K];
-                for (k, input) in input.iter_mut().enumerate() {
-                    let own = &registers[k][4 * i..4 * i + 4];
-                    *input = Pair(pair(simd, &own[..2]), pair(simd, &own[2..]));
+                for (input, fours) in input.iter_mut().zip(fours) {
+                    let [a, b, c, d] = fours[i];
+                    *input = Pair(pair(simd, [a, b]), pair(simd, [c, d]));
                 }
                 let [m, v] = formula.row(input);
                 if F::OPEN {
                     let Pair(a, b) = faults(m, v);
                     open = open + ((a.0 + a.1) + (b.0 + b.1));
                 }
-                put(m.0, &mut mean[..2]);
-                put(m.1, &mut mean[2..]);
-                put(v.0, &mut variance[..2]);
-                put(v.1, &mut variance[2..]);
+                *mean = [m.0.0.get(), m.0.1.get(), m.1.0.get(), m.1.1.get()];
+                *variance = [v.0.0.get(), v.0.1.get(), v.1.0.get(), v.1.1.get()];
             }
-            done = means.len() / 4 * 4;
         }
         if F::PAIRS && !F::FOURS && !S::IS_SCALAR {
-            let outputs = means.chunks_exact_mut(2).zip(variances.chunks_exact_mut(2));
-            for (i, (mean, variance)) in outputs.enumerate() {
+            let (means, variances) = (means.as_chunks_mut::<2>().0, variances.as_chunks_mut().0);
+            let mut pairs = [&[][..]; K];
+            for (pairs, registers) in pairs.iter_mut().zip(registers) {
+                *pairs = &registers.as_chunks::<2>().0[..means.len()];
+            }
+            done = 2 * means.len();
+            for (i, (mean, variance)) in means.iter_mut().zip(variances).enumerate() {
                 let nothing = Lanes::splat(simd, 0.0);
                 let mut input = [Pair(nothing, nothing); K];
-                for (k, input) in input.iter_mut().enumerate() {
-                    *input = pair(simd, &registers[k][2 * i..2 * i + 2]);
+                for (input, pairs) in input.iter_mut().zip(pairs) {
+                    *input = pair(simd, pairs[i]);
                 }
                 let [m, v] = formula.row(input);
                 if F::OPEN {
                     let faults = faults(m, v);
                     open = open + (faults.0 + faults.1);
                 }
-                put(m, mean);
-                put(v, variance);
+                *mean = [m.0.get(), m.1.get()];
+                *variance = [v.0.get(), v.1.get()];
             }
-            done = means.len() / 2 * 2;
         }
-        // The last rows, with copies of the very last one, fill another register.
         let left = mean_rest.len();
-        let (mut last, mut answers) = ([[0.0; MOST_LANES]; K], [[0.0; MOST_LANES]; 2]);
-        let mut filled = [&[][..]; K];
-        if left > 0 {
-            for ((last, rest), filled) in last.iter_mut().zip(rest).zip(&mut filled) {
-                last.fill(rest[left - 1]);
-                last[..left].copy_from_slice(rest);
-                *filled = Lanes::<S>::registers(last).0;
-            }
-        }
+        let last = filled::<S, K>(simd, rest);
+        let mut answers = [[0.0; MOST_LANES]; 2];
         let [first, second] = &mut answers;
         let (m, v) = (Lanes::<S>::registers_mut(first).0, Lanes::<S>::registers_mut(second).0);
         let more = usize::from(left > 0);
@@ -139,7 +137,7 @@ impl<F: Formula<K>, const K: usize> WithSimd for Apply<'_, F, K> {
         for (i, (mean, variance)) in (done..).zip(outputs) {
             let mut input = [Lanes::splat(simd, 0.0); K];
             for (k, input) in input.iter_mut().enumerate() {
-                let own = registers[k].get(i).unwrap_or_else(|| &filled[k][0]);
+                let own = registers[k].get(i).unwrap_or(&last[k]);
                 *input = Lanes::new(simd, *own);
             }
             let [m, v] = formula.row(input);
@@ -154,6 +152,18 @@ impl<F: Formula<K>, const K: usize> WithSimd for Apply<'_, F, K> {
     }
 }
 
+/// The last rows, and copies of the very last one.
+#[inline(always)]
+fn filled<S: Simd, const K: usize>(simd: S, rest: [&[f64]; K]) -> [S::f64s; K] {
+    let mut last = [simd.splat_f64s(0.0); K];
+    for (last, rest) in last.iter_mut().zip(rest) {
+        let mut all = [rest.last().copied().unwrap_or(0.0); MOST_LANES];
+        all[..rest.len()].copy_from_slice(rest);
+        *last = Lanes::<S>::registers(&all).0[0];
+    }
+    last
+}
+
 /// Numbers in the longest register there is.
 const MOST_LANES: usize = 8;
 
@@ -166,14 +176,8 @@ fn faults<N: Number>(mean: N, variance: N) -> N {
 
 /// Two registers side by side.
 #[inline(always)]
-fn pair<S: Simd>(simd: S, own: &[S::f64s]) -> Pair<Lanes<S>> {
-    Pair(Lanes::new(simd, own[0]), Lanes::new(simd, own[1]))
-}
-
-/// Writes two registers.
-#[inline(always)]
-fn put<S: Simd>(pair: Pair<Lanes<S>>, out: &mut [S::f64s]) {
-    (out[0], out[1]) = (pair.0.get(), pair.1.get());
+fn pair<S: Simd>(simd: S, [first, second]: [S::f64s; 2]) -> Pair<Lanes<S>> {
+    Pair(Lanes::new(simd, first), Lanes::new(simd, second))
 }
 
 /// Arguments of tails are cut off there, so that their products are finite: the tail itself has vanished long before.

@@ -141,8 +141,7 @@ pub(super) enum Proximal {
 /// and which is nothing beyond. No line has to be chosen for it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Released {
-    /// The weight, and how much of a unit the first and the last piece keep.
-    from: f64,
+    /// How much of a unit the first and the last piece keep.
     slope: f64,
     /// What is held back at most, and where the middle piece's line meets zero and how steeply it falls there.
     held: f64,
@@ -171,15 +170,14 @@ impl Released {
     #[inline(always)]
     fn odd<N: Number>(&self, n: N) -> [N; 2] {
         let (zero, size) = (n.constant(0.0), n.abs());
-        let free = n * n.constant(self.slope);
-        let line = size.mul_add(n.constant(-self.fall), n.constant(self.top));
-        let most = n.constant(self.held);
-        let held = line.within(zero, most);
         let alike = n.constant(self.slope);
-        let slope = size.if_above(n.constant(self.from), alike, zero);
-        let slope = most.if_above(line, n.constant(self.steep), slope);
-        let slope = line.if_above(zero, slope, alike);
-        [free - free.within(-held, held), slope]
+        let free = n * alike;
+        let line = size.mul_add(n.constant(-self.fall), n.constant(self.top));
+        let held = line.within(zero, n.constant(self.held));
+        let x = free - free.within(-held, held);
+        // Nothing is bounded in the middle piece.
+        let slope = held.if_equal(line, n.constant(self.steep), alike);
+        [x, x.if_equal(zero, zero, slope)]
     }
 }
 
@@ -197,7 +195,6 @@ impl Rule for Scad {
             // The difference of both slopes.
             let fall = bend * slope * steep;
             return Proximal::Continuous(Released {
-                from: l,
                 slope,
                 held: l * slope,
                 top: fall * (a * l * gamma),

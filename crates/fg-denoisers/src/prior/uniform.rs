@@ -30,7 +30,7 @@ use crate::family::{Piece, Rule, pieces};
 ///
 /// * What is beyond the further end is taken off a half line where that takes no digits, elsewhere, where the integrand changes
 ///   little, there is a recurrence of moments. Any precision is legal, zero included, and so are cavities far outside the interval.
-/// * Some 10 to 20 nanoseconds an entry.
+/// * Some 8 nanoseconds an entry.
 ///
 /// # Reference
 ///

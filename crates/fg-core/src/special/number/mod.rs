@@ -38,6 +38,10 @@ pub trait Number:
     #[must_use]
     fn if_above(self, bound: Self, then: Self, otherwise: Self) -> Self;
 
+    /// `then` in the lanes where both are the same number, `otherwise` in the others.
+    #[must_use]
+    fn if_equal(self, other: Self, then: Self, otherwise: Self) -> Self;
+
     /// `2^self` for integers from -1022 to 1023; arbitrary for other values.
     #[must_use]
     fn power_of_two(self) -> Self;
@@ -116,6 +120,12 @@ impl Number for f64 {
     #[inline(always)]
     fn if_above(self, bound: Self, then: Self, otherwise: Self) -> Self {
         if self > bound { then } else { otherwise }
+    }
+
+    #[inline(always)]
+    #[expect(clippy::float_cmp, reason = "that is what is asked for")]
+    fn if_equal(self, other: Self, then: Self, otherwise: Self) -> Self {
+        if self == other { then } else { otherwise }
     }
 
     #[inline(always)]
@@ -258,6 +268,12 @@ impl<S: Simd> Number for Lanes<S> {
     }
 
     #[inline(always)]
+    fn if_equal(self, other: Self, then: Self, otherwise: Self) -> Self {
+        let mask = self.simd.equal_f64s(self.value, other.value);
+        Self { value: self.simd.select_f64s(mask, then.value, otherwise.value), ..self }
+    }
+
+    #[inline(always)]
     fn at_least(self, bound: Self) -> Self {
         if SECOND_WINS && !S::IS_SCALAR {
             return Self { value: self.simd.max_f64s(self.value, bound.value), ..self };
@@ -396,6 +412,12 @@ impl<N: Number> Number for Pair<N> {
     fn if_above(self, bound: Self, then: Self, otherwise: Self) -> Self {
         let (a, b) = (then, otherwise);
         Self(self.0.if_above(bound.0, a.0, b.0), self.1.if_above(bound.1, a.1, b.1))
+    }
+
+    #[inline(always)]
+    fn if_equal(self, other: Self, then: Self, otherwise: Self) -> Self {
+        let (a, b) = (then, otherwise);
+        Self(self.0.if_equal(other.0, a.0, b.0), self.1.if_equal(other.1, a.1, b.1))
     }
 
     #[inline(always)]

@@ -2,10 +2,11 @@
 
 use super::*;
 
-/// `abs(2^x - 3 sqrt(|x|))`, or `x` above 5: every operation of the trait.
+/// `abs(2^x - 3 sqrt(|x|))`, or `-x` above 5, and less that for one value: every operation of the trait.
 fn formula<N: Number>(x: N) -> N {
     let value = x.sqrt().mul_add(-x.constant(3.0), x.power_of_two()).abs() / x.constant(2.0);
-    x.if_above(x.constant(5.0), -x, value + x)
+    let value = x.if_above(x.constant(5.0), -x, value + x);
+    x.if_equal(x.constant(3.0), -value, value)
         .at_least(x.constant(-7.0))
         .at_most(x - x.constant(0.25))
         .scaled(x.constant(INTEGER_BITS) - x)
