@@ -88,6 +88,9 @@ pub fn below_pair<N: Number>(x: N, y: N) -> (Tail<N>, Tail<N>) {
 
 /// By Horner's rule: of four numbers side by side, as two registers are of a pair of tails or four of one, both series are as many chains
 /// as two units have in flight, and each coefficient is read once for all.
+///
+/// The table is one that the compiler doesn't see: it would write the loop out, read a coefficient for every use, and take twice as
+/// long.
 #[inline(always)]
 fn scaled<N: Number>(x: N, inverse: N) -> Tail<N> {
     let q = (x - x.constant(CENTRE)) * inverse;

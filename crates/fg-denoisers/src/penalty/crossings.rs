@@ -9,6 +9,10 @@ const HALVINGS: u32 = 20;
 /// Heights that differ by less, relative, are equal but for their rounding.
 const ROUNDINGS: f64 = 64.0 * f64::EPSILON;
 
+/// Squares of jumps, in deviations of the cavity, that are those of patterns which meet smoothly: the place where they do is known to the
+/// root of the rounding of heights, or to what is left of a step.
+const SMOOTH: f64 = 1e-11;
+
 /// Steps to where two patterns are as high: Newton's take a few.
 const MEETINGS: usize = 50;
 
@@ -70,10 +74,11 @@ impl Stop {
     }
 }
 
-/// The search, a row, and how far away jumps count in each column.
+/// The search, a row, and how far away jumps count, in deviations and in each column.
 pub(super) struct Crossings<'a, S> {
     pub(super) search: &'a S,
     pub(super) natural: &'a [f64],
+    pub(super) step: f64,
     pub(super) reach: &'a [f64],
 }
 
@@ -180,7 +185,7 @@ impl<S: Search> Crossings<'_, S> {
         let mut apart = [0.0; MOST_COLUMNS];
         (0..d).for_each(|j| apart[j] = b.x[j] - a.x[j]);
         let squares = (0..d).map(|j| (apart[j] * self.reach[j]).powi(2)).sum::<f64>();
-        if !(squares > 0.0) {
+        if !(squares > SMOOTH * (1.0 + a.height.abs()) * self.step * self.step) {
             return;
         }
         let share = apart[column].abs() * self.reach[column] / (2.0 * squares);

@@ -38,7 +38,7 @@ pub(super) fn estimate(
         }
         if step > 0.0 {
             slopes[..d * d].copy_from_slice(covariance);
-            let crossings = Crossings { search: &search, natural, reach: &reach[..d] };
+            let crossings = Crossings { search: &search, natural, step, reach: &reach[..d] };
             crossings.add(&maximum, &slopes[..d * d], covariance);
         }
         for (j, sums) in sums[..d].iter_mut().enumerate() {
@@ -194,6 +194,10 @@ mod tests {
             n in prop::collection::vec(-3.0..3.0f64, 12),
             precision in prop::collection::vec(0.1..3.0f64, 2),
         ) {
+            // Next to where a piece has no curvature left it is a jump, or so steep that its ends aren't told from one.
+            let critical = [1.0 / 0.7, 1.0 / 2.5, 1.0 / 2.7];
+            let apart = |p: &f64| critical.iter().all(|c| (p / c - 1.0).abs() > 1e-2);
+            prop_assume!(precision.iter().all(apart));
             let precision = [precision[0], 0.0, 0.0, precision[1]];
             let cavity = RowCavity::new(0, 2, &n, &n, &precision);
             compare(&hard(), &cavity);
@@ -234,7 +238,8 @@ mod tests {
                 .all(|(a, b)| (a - b).abs() <= 1e-5 * (1.0 + a.abs())),
             "{cavity:?} {covariance:?} {own_covariance:?}"
         );
-        assert!((error - scratch.take_standard_error()).abs() < 1e-4, "{cavity:?} {error}");
+        let own = scratch.take_standard_error();
+        assert!((error - own).abs() < 1e-4, "{cavity:?} {error} {own}");
     }
 
     /// By Stein's lemma the average Jacobian of any map, jumps included, over rows `n` of normal law with covariance `v^2 I` is that
