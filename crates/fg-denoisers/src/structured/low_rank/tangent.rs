@@ -73,26 +73,33 @@ impl<'a> Tangent<'a> {
     }
 
     /// Whether Newton's steps from `x` lead to the minimiser, where they stay: with as many of its singular values as are above one
-    /// of these floors.
+    /// of these floors, or with a number between both.
     pub(super) fn settle(&mut self, problem: &Problem<'_>, x: &[f64], floors: [f64; 2]) -> bool {
-        let mut tried = 0;
-        for floor in floors {
-            self.x.copy_from_slice(x);
-            if !self.decompose() {
+        let mut ranks = [0; 2];
+        for (k, floor) in floors.into_iter().enumerate() {
+            if !self.start(x) {
                 return false;
             }
             let floor = floor.max(VANISHING * self.values[0]);
-            self.r = self.values[..self.q].iter().filter(|&&s| s > floor).count();
-            if self.r > 0 && self.r != tried && self.iterate(problem) {
+            let rank = self.values[..self.q].iter().filter(|&&s| s > floor).count();
+            if rank > 0 && rank != ranks[0] && self.iterate(problem, rank) {
                 return true;
             }
-            tried = self.r;
+            ranks[k] = rank;
         }
-        false
+        let [least, most] = [ranks[0].min(ranks[1]), ranks[0].max(ranks[1])];
+        (least + 1..most).any(|rank| self.start(x) && self.iterate(problem, rank))
+    }
+
+    /// Begins at `x`; false where it has no singular values.
+    fn start(&mut self, x: &[f64]) -> bool {
+        self.x.copy_from_slice(x);
+        self.decompose()
     }
 
     /// Newton's steps with this rank, and whether they lead to the minimiser.
-    fn iterate(&mut self, problem: &Problem<'_>) -> bool {
+    fn iterate(&mut self, problem: &Problem<'_>, rank: usize) -> bool {
+        self.r = rank;
         let mut last = f64::INFINITY;
         for _ in 0..STEPS {
             self.truncate();
@@ -200,8 +207,11 @@ impl<'a> Tangent<'a> {
     fn differentiate(&mut self, problem: &Problem<'_>) -> (f64, f64) {
         let (q, d, r) = (self.q, self.d, self.r);
         let size = |values: &[f64]| values.iter().map(|v| v * v).sum::<f64>().sqrt();
-        let rounding =
-            problem.weight + size(problem.natural) + size(&*self.x) * size(problem.gamma);
+        // Vectors of the least singular value turn with the rounding of the largest one.
+        let turned = self.values[0] / self.values[r - 1];
+        let rounding = problem.weight * (1.0 + turned)
+            + size(problem.natural)
+            + size(&*self.x) * size(problem.gamma);
         let rows = &mut self.work[..q * d];
         for (row, x) in rows.chunks_exact_mut(d).zip(self.x.chunks_exact(d)) {
             small::row_times(x, problem.gamma, row, d);
