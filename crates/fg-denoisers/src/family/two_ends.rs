@@ -31,7 +31,7 @@ impl TwoEnds {
         self.curvature.bends(shortest)
     }
 
-    /// Of which kind a row is, but for rounding.
+    /// Of which kind a row is, but for rounding. By plain products: a fused one by itself is a call.
     #[inline]
     pub(crate) fn kind(&self, [n, start, end]: [f64; 3]) -> usize {
         let slopes = (n + n) * self.share - self.curvature.gamma * (start + end);

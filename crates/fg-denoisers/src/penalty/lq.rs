@@ -158,13 +158,19 @@ impl Power {
         [newton, newton.mul_add(share * rest, newton), slope]
     }
 
+    /// Where a step from `x` leads: the root is no nearer than the jump.
+    #[inline(always)]
+    fn moved<N: Number>(&self, x: N, step: N) -> N {
+        step.mul_add(-x, x).at_least(x.constant(self.jump.height))
+    }
+
     /// Where the last step from `x` leads, and the slope there: one over the curvature, to second order in the step.
     #[inline(always)]
     fn end<N: Number>(&self, x: N, [_, step, slope]: [N; 3]) -> [N; 2] {
         let (q, one, gamma) = (self.exponent, x.constant(1.0), x.constant(self.gamma));
         let second = step.mul_add(x.constant(0.5 * (2.0 - q) * (3.0 - q)), x.constant(2.0 - q));
         let bend = x.mul_add(gamma, slope * step.mul_add(second, one));
-        [step.mul_add(-x, x).at_least(x.constant(self.jump.height)), x / bend]
+        [self.moved(x, step), x / bend]
     }
 
     /// The same by as many steps from `x` as each lane takes; what no step finds is no number, and refused by who asked.
@@ -203,17 +209,10 @@ impl Curve for Power {
         let near = from / target;
         let taken =
             n.constant(1.0 - q).mul_add(near, n.constant(q)) * near * n.constant(self.taken);
-        let start = target * n.constant(self.gamma.recip());
-        let start = taken.mul_add(-start, start).at_least(n.constant(self.jump.height));
-        // One step is no root yet, and two are nearly always.
+        let start = self.moved(target * n.constant(self.gamma.recip()), taken);
+        // One step is no root yet.
         let [_, step, _] = self.step(start, target);
-        let x = step.mul_add(-start, start).at_least(n.constant(self.jump.height));
-        let taken = self.step(x, target);
-        let [place, slope] = if taken[0].abs().largest() >= LAST {
-            self.climb(x, target)
-        } else {
-            self.end(x, taken)
-        };
+        let [place, slope] = self.climb(self.moved(start, step), target);
         [n.if_above(from, place, zero), n.if_above(from, slope, zero)]
     }
 }
